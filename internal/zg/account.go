@@ -1,0 +1,68 @@
+package zg
+
+import (
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// SubAccount is the money one user has set aside for one provider (the contract's Account struct).
+type SubAccount struct {
+	User, Provider common.Address
+	// Nonce is the highest settlement nonce used; it survives deletion.
+	Nonce *big.Int
+	// Balance includes PendingRefund.
+	Balance, PendingRefund Neuron
+	Refunds                []Refund // live refunds only
+	Acknowledged           bool
+	// Generation must be repeated by every session token; raising it revokes all earlier ones.
+	Generation    uint64
+	RevokedBitmap *big.Int
+}
+
+// Refund is money on its way back to the ledger, free once the contract's lock time has passed since CreatedAt.
+type Refund struct {
+	Index     uint64
+	Amount    Neuron
+	CreatedAt time.Time
+}
+
+// Locked is the usable part of the sub-account: what the provider may count on.
+func (a SubAccount) Locked() Neuron { return a.Balance.Sub(a.PendingRefund) }
+
+// Ledger is a user's main account: Total = Available + the balances of all sub-accounts.
+type Ledger struct {
+	User             common.Address
+	Available, Total Neuron
+}
+
+// Holdings is everything a wallet has on chain, read at one block.
+type Holdings struct {
+	Block      uint64
+	BlockTime  time.Time
+	Wallet     Neuron // native balance of the wallet itself; pays for gas
+	Ledger     *Ledger
+	Accounts   map[common.Address]SubAccount // by provider
+	LockTime   time.Duration                 // between asking for a refund and getting it
+	MinLedger  Neuron                        // opens a ledger, and the floor after a partial refund
+	MinAccount Neuron                        // smallest first transfer to a new sub-account
+}
+
+// SignedTx is a transaction whose bytes are fixed: it may be broadcast any number of times and takes effect at most once.
+type SignedTx struct {
+	Hash           common.Hash
+	Nonce          uint64
+	Raw            []byte
+	GasLimit       uint64
+	FeeCap, TipCap Neuron // per gas
+}
+
+// Receipt is the outcome of a mined transaction.
+type Receipt struct {
+	Hash    common.Hash
+	OK      bool // false: mined and reverted
+	Block   uint64
+	GasUsed uint64
+	GasCost Neuron // what the wallet paid for it
+}

@@ -1,0 +1,118 @@
+package zg
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// ServiceType is the kind of inference a provider sells, as written on chain. A provider serves exactly one.
+type ServiceType string
+
+// The service types known to serve inference. Others may appear on chain; they are listed but not routed.
+const (
+	Chatbot      ServiceType = "chatbot"
+	TextToImage  ServiceType = "text-to-image"
+	ImageEditing ServiceType = "image-editing"
+	SpeechToText ServiceType = "speech-to-text"
+	Embedding    ServiceType = "embedding"
+)
+
+// Service is one provider's offer as registered on chain (the contract's Service struct).
+type Service struct {
+	Provider      common.Address
+	Type          ServiceType
+	URL           string // base URL without a trailing slash; inference lives under URL + "/v1/proxy"
+	InputPrice    Neuron // per input token (per second or token for speech-to-text)
+	OutputPrice   Neuron // per output token, or per image
+	UpdatedAt     time.Time
+	Model         string
+	Verifiability string // "TeeML", "OpML", "ZKML", or something that cannot be verified
+	Info          ServiceInfo
+	// TEESigner is the key that signs answers. It means something only while TEESignerAcknowledged: the owner of the
+	// contract vouches for it, and a critical change of the service clears the flag.
+	TEESigner             common.Address
+	TEESignerAcknowledged bool
+}
+
+// ServiceInfo is the part of the on-chain additionalInfo JSON that changes how a service is used. Text that is not JSON
+// reads as the zero value: old providers put other things there.
+type ServiceInfo struct {
+	TargetSeparated  bool           `json:"TargetSeparated"`
+	TargetTEEAddress common.Address `json:"-"`
+	ProviderType     string         `json:"ProviderType"` // "", "decentralized", "centralized" or "standard"
+	MultiModel       bool           `json:"MultiModel"`
+	Tiers            []Tier         `json:"-"`
+	CacheDivisor     uint64         `json:"-"`
+}
+
+// Centralized reports whether the provider relays to a cloud vendor: its TEE attests the relay, not the model.
+func (i ServiceInfo) Centralized() bool { return strings.EqualFold(i.ProviderType, "centralized") }
+
+// Standard reports whether the provider signs nothing at all.
+func (i ServiceInfo) Standard() bool { return strings.EqualFold(i.ProviderType, "standard") }
+
+// ParseServiceInfo reads a service's additionalInfo. Unknown keys are ignored, keys of the wrong type are skipped one
+// by one, so that one odd field does not hide the others.
+func ParseServiceInfo(text string) ServiceInfo {
+	var info ServiceInfo
+	var raw map[string]json.RawMessage
+	if json.Unmarshal([]byte(text), &raw) != nil {
+		return info
+	}
+	read := func(key string, into any) { _ = json.Unmarshal(raw[key], into) } // wrong type: field stays zero, by design
+	read("TargetSeparated", &info.TargetSeparated)
+	read("ProviderType", &info.ProviderType)
+	read("MultiModel", &info.MultiModel)
+	var target string
+	if read("TargetTeeAddress", &target); common.IsHexAddress(target) {
+		info.TargetTEEAddress = common.HexToAddress(target)
+	}
+	var tiered struct {
+		Tiers []struct {
+			MaxInputTokens              uint64 `json:"maxInputTokens"`
+			InputMultiplier             uint64 `json:"inputMultiplier"`
+			InputMultiplierDenominator  uint64 `json:"inputMultiplierDenominator"`
+			OutputMultiplier            uint64 `json:"outputMultiplier"`
+			OutputMultiplierDenominator uint64 `json:"outputMultiplierDenominator"`
+		} `json:"tiers"`
+	}
+	read("tieredPricing", &tiered)
+	for _, t := range tiered.Tiers {
+		info.Tiers = append(info.Tiers, Tier{
+			MaxInputTokens: t.MaxInputTokens,
+			Input:          Ratio{t.InputMultiplier, t.InputMultiplierDenominator},
+			Output:         Ratio{t.OutputMultiplier, t.OutputMultiplierDenominator},
+		})
+	}
+	var cache struct {
+		Divisor uint64 `json:"divisor"`
+	}
+	read("cacheTokenBilling", &cache)
+	info.CacheDivisor = cache.Divisor
+	return info
+}
+
+// Price is what the service charges according to the chain.
+func (s Service) Price() Price {
+	return Price{Input: s.InputPrice, Output: s.OutputPrice, Tiers: s.Info.Tiers, Cache: CacheBilling{Divisor: s.Info.CacheDivisor}}
+}
+
+// Signer is the address whose signature over an answer counts: the separate model enclave where there is one, else the
+// TEE signer of the service. ok is false when nobody's does.
+func (s Service) Signer() (addr common.Address, ok bool) {
+	switch s.Verifiability {
+	case "TeeML", "OpML", "ZKML":
+	default:
+		return common.Address{}, false
+	}
+	if s.Info.Standard() || !s.TEESignerAcknowledged {
+		return common.Address{}, false
+	}
+	if s.Info.TargetSeparated && !s.Info.Centralized() && s.Info.TargetTEEAddress != (common.Address{}) {
+		return s.Info.TargetTEEAddress, true
+	}
+	return s.TEESigner, s.TEESigner != (common.Address{})
+}
