@@ -1,0 +1,80 @@
+// Package admin is the operator's side of the daemon: metrics, health, readiness and status on a listener of their own.
+//
+// It only reads. It never moves money, never sees prompts, answers or keys, and starts no goroutine; net/http runs the
+// handlers.
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/zgproxy/zgproxy/internal/guard"
+)
+
+// Check is one thing that has to hold for the daemon to do useful work.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Config is what the operator's side shows. All fields are required.
+type Config struct {
+	Gatherer     prometheus.Gatherer
+	Ready        func() []Check // all must be OK for /readyz to answer 200
+	Status       func() any     // the JSON of /v1/status
+	AllowedHosts []string       // Host names accepted besides localhost and IP addresses
+}
+
+// Handler returns the HTTP handler of the operator listener.
+//
+//	GET /healthz    200 while the process serves
+//	GET /readyz     200 when requests can be served, else 503; the body names every check
+//	GET /metrics    Prometheus text
+//	GET /v1/status  wallet, sub-accounts, directory and funding as JSON
+func Handler(cfg Config) http.Handler {
+	hosts := guard.NewHosts(cfg.AllowedHosts...)
+	mux := chi.NewRouter()
+	mux.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !hosts.Allow(r.Host) {
+				http.Error(w, "this Host name is not accepted; use localhost or an IP address, or set ZGPROXY_ALLOWED_HOSTS", http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	mux.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(cfg.Gatherer, promhttp.HandlerOpts{}))
+	mux.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, map[string]string{"status": "ok"}) })
+	mux.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		checks := cfg.Ready()
+		status, code := "ready", http.StatusOK
+		for _, c := range checks {
+			if !c.OK {
+				status, code = "not ready", http.StatusServiceUnavailable
+				w.Header().Set("Retry-After", "2")
+			}
+		}
+		write(w, code, map[string]any{"status": status, "checks": checks})
+	})
+	mux.Get("/v1/status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, cfg.Status()) })
+	mux.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("zgproxy, operator side\n\n/healthz\n/readyz\n/metrics\n/v1/status\n")) // the reader left
+	})
+	return mux
+}
+
+func write(w http.ResponseWriter, code int, v any) {
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		http.Error(w, "encode: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(body, '\n')) // the reader left
+}

@@ -1,0 +1,63 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+)
+
+func get(t *testing.T, h http.Handler, host, path string) (int, string, http.Header) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	r.Host = host
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	body, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		t.Fatalf("read %s: %v", path, err)
+	}
+	return w.Code, string(body), w.Result().Header
+}
+
+func TestOperatorPages(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "zgproxy_sample_total", Help: "A sample."})
+	reg.MustRegister(c)
+	c.Inc()
+	ready := false
+	h := admin.Handler(admin.Config{
+		Gatherer: reg,
+		Ready:    func() []admin.Check { return []admin.Check{{Name: "directory", OK: ready, Detail: "never read"}} },
+		Status:   func() any { return map[string]string{"wallet": "0xabc"} },
+	})
+
+	if code, body, _ := get(t, h, "localhost:3090", "/metrics"); code != 200 || !strings.Contains(body, "zgproxy_sample_total 1") {
+		t.Errorf("/metrics = %d %q, want 200 with the counter", code, body)
+	}
+	if code, _, _ := get(t, h, "localhost", "/healthz"); code != 200 {
+		t.Errorf("/healthz = %d, want 200 whatever the readiness", code)
+	}
+	code, body, header := get(t, h, "127.0.0.1:3090", "/readyz")
+	if code != 503 || !strings.Contains(body, "never read") || header.Get("Retry-After") == "" {
+		t.Errorf("/readyz = %d %q, want 503 with the failing check and Retry-After", code, body)
+	}
+	ready = true
+	if code, body, _ := get(t, h, "localhost", "/readyz"); code != 200 || !strings.Contains(body, `"ready"`) {
+		t.Errorf("/readyz = %d %q, want 200", code, body)
+	}
+	_, body, _ = get(t, h, "localhost", "/v1/status")
+	var status map[string]string
+	if err := json.Unmarshal([]byte(body), &status); err != nil || status["wallet"] != "0xabc" {
+		t.Errorf("/v1/status = %q, %v, want the status as JSON", body, err)
+	}
+	if code, _, _ := get(t, h, "evil.example", "/v1/status"); code != 403 {
+		t.Errorf("/v1/status for a foreign Host = %d, want 403", code)
+	}
+}
