@@ -1,0 +1,120 @@
+// Package config reads the ZGPROXY_ environment variables, checks them, and prints them for people.
+//
+// Only the commands import it: every other room takes a small Config of its own and never looks at the environment. It
+// reads the environment and the files that secrets point to, once, in Load; it writes nothing, logs nothing and starts
+// nothing. A secret's text leaves it through Secret.Reveal and SecretList.Reveal only.
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Prefix begins the name of every variable.
+const Prefix = "ZGPROXY_"
+
+// The networks that have a name.
+const (
+	Mainnet = "mainnet"
+	Testnet = "testnet"
+	Devnet  = "devnet"
+)
+
+// Off is the value that disables ADMIN_LISTEN and VERIFY.
+const Off = "off"
+
+// Config is everything an operator can choose. The tags are the manual: docs/config.md is generated from them.
+//
+// The tag envconfig holds the full name of the variable. A name without the prefix would do, but then envconfig also
+// reads the variable of that bare name, and PORT, HOST or PRIVATE_KEY of some other program would become ours.
+type Config struct {
+	Network           string   `envconfig:"ZGPROXY_NETWORK" group:"Network" default:"mainnet" oneof:"mainnet|testnet|devnet" example:"testnet" desc:"Which 0G network to work on. It decides the RPC endpoint, the chain id and the two contracts below. devnet is the simulated network of zgdevnet on this machine."`
+	RPCURL            Endpoint `envconfig:"ZGPROXY_RPC_URL" group:"Network" shown:"the network's own" allowed:"an http or https URL" example:"https://rpc.example.com/my-key" desc:"JSON-RPC endpoint of a node of that network. Everything but the host is hidden when it is printed, because many RPC vendors put a key into the path."`
+	ChainID           uint64   `envconfig:"ZGPROXY_CHAIN_ID" group:"Network" shown:"the network's own" allowed:"a whole number" example:"16661" desc:"Chain id that transactions are signed for. zgproxy refuses to start when the endpoint serves another chain."`
+	LedgerContract    Address  `envconfig:"ZGPROXY_LEDGER_CONTRACT" group:"Network" shown:"the network's own" allowed:"a contract address" example:"0x2dE54c845Cd948B72D2e32e39586fe89607074E3" desc:"Address of the LedgerManager contract. Set it together with the inference contract, and only for a deployment of your own."`
+	InferenceContract Address  `envconfig:"ZGPROXY_INFERENCE_CONTRACT" group:"Network" shown:"the network's own" allowed:"a contract address" example:"0x47340d900bdFec2BD393c626E12ea0656F938d84" desc:"Address of the InferenceServing contract."`
+
+	PrivateKey       Secret `envconfig:"ZGPROXY_PRIVATE_KEY" group:"Wallet" allowed:"a private key of 64 hex digits, or @ and the path of a file that holds it" example:"@/run/secrets/wallet" desc:"Private key of the wallet that pays. Write @ and a path to have it read from a file, so that it is not in the environment of the process."`
+	Keystore         string `envconfig:"ZGPROXY_KEYSTORE" group:"Wallet" allowed:"the path of an encrypted keystore file (JSON, version 3)" example:"/etc/zgproxy/wallet.json" desc:"Path of an encrypted keystore file, instead of the private key."`
+	KeystorePassword Secret `envconfig:"ZGPROXY_KEYSTORE_PASSWORD" group:"Wallet" allowed:"the password, or @ and the path of a file that holds it" example:"@/run/secrets/wallet-password" desc:"Password of the keystore file."`
+
+	Host         string      `envconfig:"ZGPROXY_HOST" group:"Listening" default:"127.0.0.1" allowed:"an IP address or a host name, without a port" example:"0.0.0.0" desc:"Address that callers connect to. Anything but a loopback address needs local keys (ZGPROXY_API_KEYS): whoever reaches the port spends from the wallet."`
+	Port         uint16      `envconfig:"ZGPROXY_PORT" group:"Listening" default:"3000" allowed:"a port number from 0 to 65535" example:"8080" desc:"Port that callers connect to. 0 takes any free port."`
+	AdminListen  string      `envconfig:"ZGPROXY_ADMIN_LISTEN" group:"Listening" default:"127.0.0.1:3090" allowed:"host:port, or off" example:"off" desc:"Where the operator's side listens: metrics, health, dashboard. It asks for no key, so keep it on loopback or in a private network. off disables it."`
+	APIKeys      SecretList  `envconfig:"ZGPROXY_API_KEYS" group:"Listening" allowed:"keys separated by commas, or @ and the path of a file with one key per line" example:"@/etc/zgproxy/keys" desc:"Local keys. When at least one is set, every caller has to present one as its OpenAI API key. They are yours to invent and have nothing to do with the wallet."`
+	AllowedHosts StringsList `envconfig:"ZGPROXY_ALLOWED_HOSTS" group:"Listening" allowed:"host names separated by commas, without scheme or port" example:"zgproxy,llm.example.com" desc:"Names that callers may use for zgproxy besides localhost and IP addresses. Any other Host header is refused, so that a web page cannot reach the wallet by DNS rebinding."`
+
+	DataDir string `envconfig:"ZGPROXY_DATA_DIR" group:"Storage" shown:"$XDG_STATE_HOME/zgproxy, else ~/.local/state/zgproxy" allowed:"the path of a directory" example:"/var/lib/zgproxy" desc:"Directory of the spend store. One instance at a time uses it. Keep it: it is the record of what was spent and which top-ups are under way."`
+
+	Providers      AddressList `envconfig:"ZGPROXY_PROVIDERS" group:"Providers and money" allowed:"provider addresses separated by commas" example:"0xa48f01287233509FD694a22Bf840225062E67836" desc:"Providers that may be paid. Requests go to these only, and only their sub-accounts are ever topped up."`
+	AutoFund       bool        `envconfig:"ZGPROXY_AUTO_FUND" group:"Providers and money" default:"false" allowed:"true or false" example:"true" desc:"Let zgproxy move money from your ledger to the providers' sub-accounts by itself, within the limits below. Without it, it only says what is missing."`
+	LowWater       Amount      `envconfig:"ZGPROXY_LOW_WATER" group:"Providers and money" default:"2 0G" allowed:"an amount such as 1.5, 1.5 0G or 250 neuron" example:"1.5 0G" desc:"A sub-account is topped up when less than this is left in it. Providers serve only while about 1 0G is left, so stay above that."`
+	HighWater      Amount      `envconfig:"ZGPROXY_HIGH_WATER" group:"Providers and money" default:"3 0G" allowed:"an amount above ZGPROXY_LOW_WATER" example:"5 0G" desc:"A top-up fills the sub-account up to this."`
+	MaxTopUpPerDay Amount      `envconfig:"ZGPROXY_MAX_TOPUP_PER_DAY" group:"Providers and money" default:"10 0G" allowed:"an amount such as 10 or 10 0G" example:"20 0G" desc:"At most this much is moved by top-ups in any 24 hours, all providers together."`
+	MaxFeePerGas   GasPrice    `envconfig:"ZGPROXY_MAX_FEE_PER_GAS" group:"Providers and money" default:"100gwei" allowed:"a gas price such as 50gwei, or a whole number of neuron" example:"50gwei" desc:"No transaction is signed that offers more than this per unit of gas, however long it has been stuck."`
+	AllowPrivate   bool        `envconfig:"ZGPROXY_ALLOW_PRIVATE_PROVIDERS" group:"Providers and money" default:"false" allowed:"true or false" example:"true" desc:"Also talk to providers whose URL leads to a private or loopback address. Anyone can register a URL on chain, so this is off except on devnet, where it is on."`
+	Refresh        Duration    `envconfig:"ZGPROXY_DIRECTORY_REFRESH" group:"Providers and money" default:"60s" min:"100ms" allowed:"a duration of at least 100ms, such as 90s or 5m" example:"5m" desc:"How often the list of services is read from the chain, and the providers' catalogues with it."`
+	KeeperInterval Duration    `envconfig:"ZGPROXY_KEEPER_INTERVAL" group:"Providers and money" default:"30s" min:"100ms" allowed:"a duration of at least 100ms, such as 30s" example:"1m" desc:"How often balances are read, fees compared with the providers' figures, and top-ups decided."`
+	Verify         string      `envconfig:"ZGPROXY_VERIFY" group:"Answers" default:"observe" oneof:"off|observe" example:"off" desc:"observe: fetch the signature of each answer and check it against the bytes that were delivered, without delaying the answer. off: do not."`
+	MaxBody        ByteSize    `envconfig:"ZGPROXY_MAX_BODY" group:"Answers" default:"32MiB" min:"1KiB" max:"1GiB" allowed:"a size from 1KiB to 1GiB, such as 8MiB" example:"8MiB" desc:"Largest request body that is accepted. Providers refuse more than 32MiB."`
+	StreamIdle     Duration    `envconfig:"ZGPROXY_STREAM_IDLE_TIMEOUT" group:"Answers" default:"15m" min:"100ms" allowed:"a duration of at least 100ms, such as 15m" example:"5m" desc:"An answer is given up when the provider has sent no byte for this long."`
+	DrainBytes     ByteSize    `envconfig:"ZGPROXY_DRAIN_BYTES" group:"Answers" default:"10MiB" min:"0" max:"1GiB" allowed:"a size up to 1GiB, such as 10MiB" example:"1MiB" desc:"When a caller hangs up, the provider goes on and bills in full. zgproxy reads on for at most this much to learn the fee."`
+	DrainTimeout   Duration    `envconfig:"ZGPROXY_DRAIN_TIMEOUT" group:"Answers" default:"2m" min:"0s" allowed:"a duration, such as 2m" example:"30s" desc:"… and for at most this long."`
+	ShutdownGrace  Duration    `envconfig:"ZGPROXY_SHUTDOWN_GRACE" group:"Answers" default:"30s" min:"0s" allowed:"a duration, such as 30s" example:"2m" desc:"On the first SIGTERM or Ctrl-C, answers under way get this long to finish. A second signal ends at once."`
+	LogLevel       string      `envconfig:"ZGPROXY_LOG_LEVEL" group:"Logs" default:"info" oneof:"trace|debug|info|warn|error" example:"debug" desc:"Least important log lines that are written. Prompts, answers, tokens and keys are never logged, at any level."`
+	LogFormat      string      `envconfig:"ZGPROXY_LOG_FORMAT" group:"Logs" default:"auto" oneof:"auto|json|console" example:"json" desc:"auto writes coloured lines to a terminal and JSON otherwise."`
+}
+
+// ListenAddress is where callers connect.
+func (c Config) ListenAddress() string {
+	return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+}
+
+// AdminOff reports whether the operator's listener is disabled.
+func (c Config) AdminOff() bool { return c.AdminListen == Off }
+
+// HasKey reports whether the wallet's key is configured, one way or the other.
+func (c Config) HasKey() bool { return c.PrivateKey.IsSet() || c.Keystore != "" }
+
+// loopback reports whether only this machine can connect to the host.
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// Duration is a time.Duration that prints the way people write it ("2m", not "2m0s").
+type Duration time.Duration
+
+// Decode reads what time.ParseDuration reads.
+func (d *Duration) Decode(s string) error {
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return errText("not a duration")
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Std is the duration as the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// String writes the duration without trailing zero units.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// MarshalText writes what String writes.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

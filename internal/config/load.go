@@ -1,0 +1,300 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Source says where a value came from.
+type Source string
+
+// The sources.
+const (
+	SourceDefault Source = "default"
+	SourceEnv     Source = "environment"
+	SourceFile    Source = "file"    // a secret read from the file that the variable names
+	SourceFlag    Source = "flag"    // the command line, which goes before the environment
+	SourceNetwork Source = "network" // follows from the chosen network
+)
+
+// Sources tells the source of every variable, by its full name.
+type Sources map[string]Source
+
+// Flags are the options of the command line that stand for a variable. Empty: not given.
+type Flags struct {
+	Providers  []string
+	Host, Port string
+}
+
+// NetworkValues are what a named network stands for. The command looks them up; this package knows names only.
+type NetworkValues struct {
+	RPCURL                            string
+	ChainID                           uint64
+	LedgerContract, InferenceContract Address
+}
+
+// field is one variable, described by the tags of Config.
+type field struct {
+	reflect.StructField
+	variable string
+	index    int
+}
+
+func fields() []field {
+	t := reflect.TypeFor[Config]()
+	out := make([]field, t.NumField())
+	for i := range out {
+		out[i] = field{StructField: t.Field(i), variable: t.Field(i).Tag.Get("envconfig"), index: i}
+	}
+	return out
+}
+
+// allowed says in words what may be given, with an example.
+func (f field) allowed() string {
+	text := f.Tag.Get("allowed")
+	if one := f.Tag.Get("oneof"); one != "" {
+		words := strings.Split(one, "|")
+		return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	}
+	return text + " (example: " + f.Tag.Get("example") + ")"
+}
+
+func (f field) secret() bool {
+	switch reflect.New(f.Type).Interface().(type) {
+	case *Secret, *SecretList, *Endpoint:
+		return true
+	}
+	return false
+}
+
+// Read is what a command wants: the environment, then the flags over it, then Check, with all problems in one error.
+func Read(flags Flags) (Config, Sources, error) {
+	cfg, sources, err := Load()
+	err = join(err, cfg.ApplyFlags(sources, flags))
+	return cfg, sources, join(err, withoutRepeats(err, cfg.Check()))
+}
+
+// withoutRepeats drops problems of variables that could not be read in the first place.
+func withoutRepeats(first, then error) error {
+	read, _ := errors.AsType[Problems](first)
+	checked, ok := errors.AsType[Problems](then)
+	if !ok {
+		return then
+	}
+	checked = slices.DeleteFunc(slices.Clone(checked), func(p Problem) bool {
+		return slices.ContainsFunc(read, func(q Problem) bool { return q.Variable == p.Variable })
+	})
+	return checked.orNil()
+}
+
+// Load reads the environment. An empty variable counts as unset and is removed from the process's environment. The
+// error is a Problems with everything that could not be read, unknown ZGPROXY_ variables included; the fields concerned
+// then hold their defaults. What is read may still contradict itself: that is for Check.
+func Load() (Config, Sources, error) {
+	var cfg Config
+	sources := Sources{}
+	problems := unknown(os.Environ())
+	v := reflect.ValueOf(&cfg).Elem()
+	for _, f := range fields() {
+		given, set := os.LookupEnv(f.variable)
+		if set && given == "" {
+			set = false
+			if err := os.Unsetenv(f.variable); err != nil {
+				problems = append(problems, Problem{Variable: f.variable, Text: "cannot be unset: " + err.Error()})
+			}
+		}
+		sources[f.variable] = SourceDefault
+		if set {
+			sources[f.variable] = SourceEnv
+		}
+		// One field at a time, because envconfig stops at the first error.
+		if err := process(f, v.Field(f.index)); err != nil {
+			problems = append(problems, f.problem(given, err))
+			sources[f.variable] = SourceDefault
+			v.Field(f.index).Set(f.defaultValue())
+		}
+	}
+	for variable, fromFile := range map[string]bool{
+		Prefix + "PRIVATE_KEY":       cfg.PrivateKey.FromFile(),
+		Prefix + "KEYSTORE_PASSWORD": cfg.KeystorePassword.FromFile(),
+		Prefix + "API_KEYS":          cfg.APIKeys.FromFile(),
+	} {
+		if fromFile {
+			sources[variable] = SourceFile
+		}
+	}
+	if cfg.Network == Devnet && sources[Prefix+"ALLOW_PRIVATE_PROVIDERS"] == SourceDefault {
+		cfg.AllowPrivate = true
+		sources[Prefix+"ALLOW_PRIVATE_PROVIDERS"] = SourceNetwork
+	}
+	if cfg.DataDir == "" {
+		dir, err := defaultDataDir()
+		if err != nil {
+			problems = append(problems, Problem{Variable: Prefix + "DATA_DIR", Text: err.Error()})
+		}
+		cfg.DataDir = dir
+	}
+	return cfg, sources, problems.orNil()
+}
+
+// process lets envconfig fill one field, by way of a struct that has that field only.
+func process(f field, into reflect.Value) error {
+	one := reflect.New(reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}}))
+	err := envconfig.Process("", one.Interface())
+	if err != nil {
+		return err
+	}
+	into.Set(one.Elem().Field(0))
+	return nil
+}
+
+// defaultValue is the value of the field when its variable is not set.
+func (f field) defaultValue() reflect.Value {
+	nameless := f
+	// A name nobody can set: it holds a character that separates names from values.
+	nameless.Tag = reflect.StructTag(fmt.Sprintf(`envconfig:"=" default:%q`, f.Tag.Get("default")))
+	v := reflect.New(f.Type).Elem()
+	if err := process(nameless, v); err != nil {
+		panic("config: the default of " + f.variable + " cannot be read: " + err.Error())
+	}
+	return v
+}
+
+func (f field) problem(given string, err error) Problem {
+	p := Problem{Variable: f.variable, Text: "wanted: " + f.allowed()}
+	if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
+		_, plain := errors.AsType[errText](parse.Err)
+		// Errors of strconv repeat the value and speak of syntax; ours say something.
+		if plain || f.secret() || reflect.PointerTo(f.Type).Implements(reflect.TypeFor[envconfig.Decoder]()) {
+			p.Text = parse.Err.Error() + "; " + p.Text
+		}
+	}
+	if !f.secret() {
+		p.Given = quoted(given)
+	}
+	return p
+}
+
+// ApplyFlags puts the flags that were given over the environment. Its error is a Problems that names the flags.
+func (c *Config) ApplyFlags(sources Sources, flags Flags) error {
+	var problems Problems
+	if flags.Host != "" {
+		c.Host = flags.Host
+		sources[Prefix+"HOST"] = SourceFlag
+	}
+	if flags.Port != "" {
+		if port, err := parsePort(flags.Port); err != nil {
+			problems = append(problems, Problem{Variable: "--port", Given: quoted(flags.Port), Text: err.Error()})
+		} else {
+			c.Port = port
+			sources[Prefix+"PORT"] = SourceFlag
+		}
+	}
+	if len(flags.Providers) > 0 {
+		var list AddressList
+		if err := list.Decode(strings.Join(flags.Providers, ",")); err != nil {
+			problems = append(problems, Problem{Variable: "--provider", Given: quoted(strings.Join(flags.Providers, ",")), Text: err.Error()})
+		} else {
+			c.Providers = list
+			sources[Prefix+"PROVIDERS"] = SourceFlag
+		}
+	}
+	return problems.orNil()
+}
+
+// FillNetwork supplies what the chosen network stands for, wherever the operator set nothing.
+func (c *Config) FillNetwork(sources Sources, n NetworkValues) error {
+	if c.RPCURL.Reveal() == "" && n.RPCURL != "" {
+		if err := c.RPCURL.Decode(n.RPCURL); err != nil {
+			return fmt.Errorf("rpc endpoint of network %s: %w", c.Network, err)
+		}
+		sources[Prefix+"RPC_URL"] = SourceNetwork
+	}
+	if c.ChainID == 0 {
+		c.ChainID = n.ChainID
+		sources[Prefix+"CHAIN_ID"] = SourceNetwork
+	}
+	if c.LedgerContract == (Address{}) {
+		c.LedgerContract = n.LedgerContract
+		sources[Prefix+"LEDGER_CONTRACT"] = SourceNetwork
+	}
+	if c.InferenceContract == (Address{}) {
+		c.InferenceContract = n.InferenceContract
+		sources[Prefix+"INFERENCE_CONTRACT"] = SourceNetwork
+	}
+	return nil
+}
+
+// defaultDataDir is the place for state that should outlive restarts but is not configuration.
+func defaultDataDir() (string, error) {
+	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
+		return filepath.Join(state, "zgproxy"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errText("there is no home directory, so the directory has to be given (example: /var/lib/zgproxy)")
+	}
+	return filepath.Join(home, ".local", "state", "zgproxy"), nil
+}
+
+// unknown lists the ZGPROXY_ variables that mean nothing, which are nearly always typing errors. Their values are not
+// repeated: a misspelt PRIVATE_KEY is one of them. (envconfig.CheckDisallowed would name the first only.)
+func unknown(environ []string) Problems {
+	var problems Problems
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, Prefix) || value == "" || position(name) < len(fields()) {
+			continue
+		}
+		text := "there is no such variable"
+		if s := suggestion(name); s != "" {
+			text += "; did you mean " + s + "?"
+		}
+		if strings.Contains(name, "_TCP") || strings.HasPrefix(name, Prefix+"SERVICE_") {
+			text += "; it looks like one that Kubernetes makes for a service called zgproxy: set enableServiceLinks to false for the pod"
+		}
+		problems = append(problems, Problem{Variable: name, Text: text})
+	}
+	slices.SortFunc(problems, func(a, b Problem) int { return strings.Compare(a.Variable, b.Variable) })
+	return problems
+}
+
+// suggestion finds the variable that was probably meant, if one is near enough.
+func suggestion(name string) string {
+	best, found := "", len(strings.TrimPrefix(name, Prefix))/3+2
+	for _, f := range fields() {
+		if d := distance(name, f.variable); d < found {
+			best, found = f.variable, d
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions and substitutions between two names, not counting underscores.
+func distance(a, b string) int {
+	a, b = strings.ReplaceAll(a, "_", ""), strings.ReplaceAll(b, "_", "")
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
