@@ -15,10 +15,10 @@ import (
 
 var privateKey = regexp.MustCompile(`^\s*(0[xX])?[0-9a-fA-F]{64}\s*$`)
 
-// Check reports everything that is out of bounds or contradicts itself, as a Problems. It does not ask for a wallet:
+// Check reports everything that is out of bounds or contradicts itself, as a ProblemsError. It does not ask for a wallet:
 // many commands need none (see HasKey).
 func (c Config) Check() error {
-	var ps Problems
+	var ps ProblemsError
 	add := func(name, given, format string, args ...any) {
 		if given != "" {
 			given = quoted(given)
@@ -79,8 +79,8 @@ func (c Config) Check() error {
 }
 
 // outOfBounds applies the tags oneof, min and max.
-func (c Config) outOfBounds() Problems {
-	var ps Problems
+func (c Config) outOfBounds() ProblemsError {
+	var ps ProblemsError
 	v := reflect.ValueOf(c)
 	for _, f := range fields() {
 		bad := false
@@ -162,7 +162,7 @@ func (c Config) Warnings() []string {
 func parsePort(s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil {
-		return 0, errText("wanted: a port number from 0 to 65535")
+		return 0, valueError("wanted: a port number from 0 to 65535")
 	}
 	return uint16(n), nil
 }
@@ -176,7 +176,7 @@ func splitListen(s string) (host string, port uint16, err error) {
 		return "", 0, err
 	}
 	if host != "" && !hostName(host) {
-		return "", 0, errText("not a host")
+		return "", 0, valueError("not a host")
 	}
 	return host, port, nil
 }

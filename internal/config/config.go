@@ -95,7 +95,7 @@ type Duration time.Duration
 func (d *Duration) Decode(s string) error {
 	v, err := time.ParseDuration(s)
 	if err != nil {
-		return errText("not a duration")
+		return valueError("not a duration")
 	}
 	*d = Duration(v)
 	return nil

@@ -164,8 +164,8 @@ func TestAllProblemsAtOnce(t *testing.T) {
 			t.Errorf("the error tells the secret %s", secret)
 		}
 	}
-	if _, ok := errors.AsType[Problems](err); !ok {
-		t.Errorf("error is a %T, want Problems", err)
+	if _, ok := errors.AsType[ProblemsError](err); !ok {
+		t.Errorf("error is a %T, want ProblemsError", err)
 	}
 }
 
@@ -299,7 +299,7 @@ func TestCheck(t *testing.T) {
 			case tt.want == "" && err != nil:
 				t.Errorf("Read: %v, want it accepted", err)
 			case tt.want != "":
-				ps, ok := errors.AsType[Problems](err)
+				ps, ok := errors.AsType[ProblemsError](err)
 				if !ok || len(ps) != 1 || ps[0].Variable != Prefix+tt.want {
 					t.Errorf("Read: %v, want one problem of %s%s", err, Prefix, tt.want)
 				}

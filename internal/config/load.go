@@ -83,8 +83,8 @@ func Read(flags Flags) (Config, Sources, error) {
 
 // withoutRepeats drops problems of variables that could not be read in the first place.
 func withoutRepeats(first, then error) error {
-	read, _ := errors.AsType[Problems](first)
-	checked, ok := errors.AsType[Problems](then)
+	read, _ := errors.AsType[ProblemsError](first)
+	checked, ok := errors.AsType[ProblemsError](then)
 	if !ok {
 		return then
 	}
@@ -95,7 +95,7 @@ func withoutRepeats(first, then error) error {
 }
 
 // Load reads the environment. An empty variable counts as unset and is removed from the process's environment. The
-// error is a Problems with everything that could not be read, unknown ZGPROXY_ variables included; the fields concerned
+// error is a ProblemsError with everything that could not be read, unknown ZGPROXY_ variables included; the fields concerned
 // then hold their defaults. What is read may still contradict itself: that is for Check.
 func Load() (Config, Sources, error) {
 	var cfg Config
@@ -170,7 +170,7 @@ func (f field) defaultValue() reflect.Value {
 func (f field) problem(given string, err error) Problem {
 	p := Problem{Variable: f.variable, Text: "wanted: " + f.allowed()}
 	if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
-		_, plain := errors.AsType[errText](parse.Err)
+		_, plain := errors.AsType[valueError](parse.Err)
 		// Errors of strconv repeat the value and speak of syntax; ours say something.
 		if plain || f.secret() || reflect.PointerTo(f.Type).Implements(reflect.TypeFor[envconfig.Decoder]()) {
 			p.Text = parse.Err.Error() + "; " + p.Text
@@ -182,9 +182,9 @@ func (f field) problem(given string, err error) Problem {
 	return p
 }
 
-// ApplyFlags puts the flags that were given over the environment. Its error is a Problems that names the flags.
+// ApplyFlags puts the flags that were given over the environment. Its error is a ProblemsError that names the flags.
 func (c *Config) ApplyFlags(sources Sources, flags Flags) error {
-	var problems Problems
+	var problems ProblemsError
 	if flags.Host != "" {
 		c.Host = flags.Host
 		sources[Prefix+"HOST"] = SourceFlag
@@ -239,15 +239,15 @@ func defaultDataDir() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", errText("there is no home directory, so the directory has to be given (example: /var/lib/zgproxy)")
+		return "", valueError("there is no home directory, so the directory has to be given (example: /var/lib/zgproxy)")
 	}
 	return filepath.Join(home, ".local", "state", "zgproxy"), nil
 }
 
 // unknown lists the ZGPROXY_ variables that mean nothing, which are nearly always typing errors. Their values are not
 // repeated: a misspelt PRIVATE_KEY is one of them. (envconfig.CheckDisallowed would name the first only.)
-func unknown(environ []string) Problems {
-	var problems Problems
+func unknown(environ []string) ProblemsError {
+	var problems ProblemsError
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, Prefix) || value == "" || position(name) < len(fields()) {

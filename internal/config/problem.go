@@ -15,19 +15,19 @@ type Problem struct {
 	Text     string // what is wrong, and what is allowed
 }
 
-// Error writes the problem as one line.
-func (p Problem) Error() string {
+// String writes the problem as one line.
+func (p Problem) String() string {
 	if p.Given == "" {
 		return p.Variable + ": " + p.Text
 	}
 	return p.Variable + "=" + p.Given + ": " + p.Text
 }
 
-// Problems is everything that is wrong, so that it can be mended in one go.
-type Problems []Problem
+// ProblemsError is everything that is wrong, so that it can be mended in one go.
+type ProblemsError []Problem
 
 // Error writes one line per problem, under a heading.
-func (ps Problems) Error() string {
+func (ps ProblemsError) Error() string {
 	var b strings.Builder
 	if len(ps) == 1 {
 		b.WriteString("1 problem in the configuration:")
@@ -35,16 +35,16 @@ func (ps Problems) Error() string {
 		fmt.Fprintf(&b, "%d problems in the configuration:", len(ps))
 	}
 	for _, p := range ps {
-		b.WriteString("\n  " + p.Error())
+		b.WriteString("\n  " + p.String())
 	}
 	return b.String()
 }
 
 // join merges the problems of several steps into one error, in the order of the variables in the manual.
 func join(errs ...error) error {
-	var all Problems
+	var all ProblemsError
 	for _, err := range errs {
-		if ps, ok := errors.AsType[Problems](err); ok {
+		if ps, ok := errors.AsType[ProblemsError](err); ok {
 			all = append(all, ps...)
 		} else if err != nil {
 			return errors.Join(errs...)
@@ -53,7 +53,7 @@ func join(errs ...error) error {
 	return all.orNil()
 }
 
-func (ps Problems) orNil() error {
+func (ps ProblemsError) orNil() error {
 	if len(ps) == 0 {
 		return nil
 	}

@@ -52,11 +52,11 @@ func hold(text string) (held, error) {
 		return held{}, fileProblem(path, err)
 	}
 	if len(data) > maxSecretFile {
-		return held{}, errText(fmt.Sprintf("the file %.200q is larger than %d bytes", path, maxSecretFile))
+		return held{}, valueError(fmt.Sprintf("the file %.200q is larger than %d bytes", path, maxSecretFile))
 	}
 	h := held{path: path, text: strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")}
 	if h.text == "" {
-		return held{}, errText(fmt.Sprintf("the file %.200q is empty", path))
+		return held{}, valueError(fmt.Sprintf("the file %.200q is empty", path))
 	}
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
 		h.warning = fmt.Sprintf("every user of this machine can read the file %q; chmod 600 it", path)
@@ -135,12 +135,12 @@ func (l *SecretList) Decode(text string) error {
 			continue
 		}
 		if strings.ContainsAny(part, " \t\r") {
-			return errText("a key contains a space")
+			return valueError("a key contains a space")
 		}
 		list.texts = append(list.texts, part)
 	}
 	if len(list.texts) == 0 {
-		return errText("there is no key in it")
+		return valueError("there is no key in it")
 	}
 	l.held = func() heldList { return list }
 	return nil

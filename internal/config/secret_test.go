@@ -40,9 +40,14 @@ func TestSecretsNeverPrint(t *testing.T) {
 		ps *Secret
 	}
 	values := []any{
-		secret, &secret, list, &list, endpoint, &endpoint, []Secret{secret}, map[string]Secret{"k": secret},
-		Config{PrivateKey: secret, KeystorePassword: secret, APIKeys: list, RPCURL: endpoint}, &Config{PrivateKey: secret},
-		private{secret, list, endpoint, &secret}, &private{secret, list, endpoint, &secret}, []any{private{s: secret}},
+		secret, &secret, list, &list, endpoint, &endpoint,
+		[]Secret{secret},
+		map[string]Secret{"k": secret},
+		Config{PrivateKey: secret, KeystorePassword: secret, APIKeys: list, RPCURL: endpoint},
+		&Config{PrivateKey: secret},
+		private{secret, list, endpoint, &secret},
+		&private{secret, list, endpoint, &secret},
+		[]any{private{s: secret}},
 	}
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p", "%t", "% x", "%#x", "%20s", "%c", "%U", "%e", "%b", "%o"} {

@@ -12,10 +12,10 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// errText is a plain sentence about a value; the variable's name and what is allowed are added around it.
-type errText string
+// valueError is a plain sentence about a value; the variable's name and what is allowed are added around it.
+type valueError string
 
-func (e errText) Error() string { return string(e) }
+func (e valueError) Error() string { return string(e) }
 
 // Amount is an amount of money, written by people in 0G.
 type Amount struct{ zg.Neuron }
@@ -24,11 +24,11 @@ type Amount struct{ zg.Neuron }
 func (a *Amount) Decode(s string) error {
 	t := strings.TrimSpace(s)
 	if head, ok := strings.CutSuffix(t, "0G"); ok && !strings.HasSuffix(head, " ") {
-		return errText("put a space before the unit 0G, or leave the unit out")
+		return valueError("put a space before the unit 0G, or leave the unit out")
 	}
 	n, err := zg.ParseOg(t)
 	if err != nil {
-		return errText("not an amount of 0G")
+		return valueError("not an amount of 0G")
 	}
 	a.Neuron = n
 	return nil
@@ -55,18 +55,18 @@ func (g *GasPrice) Decode(s string) error {
 	if !isGwei {
 		n, err := zg.ParseNeuron(strings.TrimSpace(strings.TrimSuffix(t, "neuron")))
 		if err != nil {
-			return errText("not a gas price")
+			return valueError("not a gas price")
 		}
 		g.Neuron = n
 		return nil
 	}
 	whole, frac, point := strings.Cut(strings.TrimSpace(number), ".")
 	if len(frac) > gweiDecimals || whole == "" || (point && frac == "") {
-		return errText("not a gas price")
+		return valueError("not a gas price")
 	}
 	n, err := zg.ParseNeuron(whole + frac + strings.Repeat("0", gweiDecimals-len(frac)))
 	if err != nil {
-		return errText("not a gas price")
+		return valueError("not a gas price")
 	}
 	g.Neuron = n
 	return nil
@@ -91,8 +91,14 @@ var sizeUnits = []struct {
 	name  string
 	bytes int64
 }{
-	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
-	{"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"kB", 1e3}, {"B", 1},
+	{"GiB", 1 << 30},
+	{"MiB", 1 << 20},
+	{"KiB", 1 << 10},
+	{"GB", 1e9},
+	{"MB", 1e6},
+	{"KB", 1e3},
+	{"kB", 1e3},
+	{"B", 1},
 }
 
 // Decode reads "32MiB", "10 MB", "512KiB" or a bare number of bytes.
@@ -106,7 +112,7 @@ func (b *ByteSize) Decode(s string) error {
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/factor {
-		return errText("not a size")
+		return valueError("not a size")
 	}
 	*b = ByteSize(n * factor)
 	return nil
@@ -155,16 +161,16 @@ func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil 
 func ParseAddress(s string) (common.Address, error) {
 	t := strings.TrimSpace(s)
 	if !common.IsHexAddress(t) || !strings.HasPrefix(strings.ToLower(t), "0x") {
-		return common.Address{}, errText("not an address (0x and 40 hex digits)")
+		return common.Address{}, valueError("not an address (0x and 40 hex digits)")
 	}
 	a := common.HexToAddress(t)
 	digits := t[2:]
 	mixed := digits != strings.ToLower(digits) && digits != strings.ToUpper(digits)
 	if mixed && a.Hex()[2:] != digits {
-		return common.Address{}, errText("the checksum (upper and lower case) is wrong: mistyped, or copied from a page that changed the case")
+		return common.Address{}, valueError("the checksum (upper and lower case) is wrong: mistyped, or copied from a page that changed the case")
 	}
 	if a == (common.Address{}) {
-		return common.Address{}, errText("the zero address is nobody")
+		return common.Address{}, valueError("the zero address is nobody")
 	}
 	return a, nil
 }
@@ -230,7 +236,7 @@ func (e *Endpoint) Decode(s string) error {
 	t := strings.TrimSpace(s)
 	u, err := url.Parse(t)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
-		return errText("not an http or https URL") // the parse error would repeat the URL
+		return valueError("not an http or https URL") // the parse error would repeat the URL
 	}
 	e.url = func() string { return t }
 	return nil
