@@ -139,7 +139,7 @@ func (c Config) Warnings() []string {
 		}
 	}
 	if host, _, err := splitListen(c.AdminListen); err == nil && !c.AdminOff() && !loopback(host) {
-		add("ADMIN_LISTEN", "whoever reaches %s can see the spending and use the operator's functions; it asks for no key", c.AdminListen)
+		add("ADMIN_LISTEN", "whoever reaches %s can see what is spent and on what; it asks for no key", c.AdminListen)
 	}
 	if u, err := url.Parse(c.RPCURL.Reveal()); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
 		add("RPC_URL", "the connection to %s is not encrypted; whoever sits between can answer for the chain", u.Hostname())
