@@ -1,0 +1,96 @@
+# make help lists the targets. Everything needs Go and git only, except where it says more.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# Tools have a module of their own, so that their dependencies stay out of go.mod. The first use builds them.
+TOOL := go tool -modfile=tools/go.mod
+
+# The race detector needs a C compiler; without one the tests run without it.
+HAVE_CC := $(firstword $(shell command -v gcc cc clang 2>/dev/null))
+RACE := $(if $(HAVE_CC),-race)
+
+FUZZTIME ?= 30s
+PKG ?= ./...
+RUN ?= .
+COUNT ?= 200
+VULNDB ?=
+
+.PHONY: help
+help: ## list the targets
+	@echo "zgproxy $(VERSION)"; echo
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## a whole network on this machine, the proxy in front of it, and a conversation
+	./bin/zgdevnet demo ./bin/zgproxy
+
+.PHONY: build
+build: ## bin/zgproxy and bin/zgdevnet
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/zgproxy ./cmd/zgdevnet
+
+.PHONY: test
+test: ## all tests
+	go test -shuffle=on -timeout 20m ./...
+
+.PHONY: check
+check: check-format check-lint check-modules check-generated check-race ## everything that has to hold before a merge
+
+.PHONY: check-format
+check-format:
+	@echo "== format"
+	@diff=$$($(TOOL) golangci-lint fmt --diff); if [[ -n "$$diff" ]]; then echo "$$diff"; echo "make fmt mends this"; exit 1; fi
+
+.PHONY: check-lint
+check-lint:
+	@echo "== vet"
+	go vet ./...
+	@echo "== lint"
+	$(TOOL) golangci-lint config verify
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: check-modules
+check-modules:
+	@echo "== go.mod"
+	go mod tidy -diff
+	cd tools && go mod tidy -diff
+
+.PHONY: check-race
+check-race:
+	@echo "== tests with the race detector"
+	@[[ -n "$(RACE)" ]] || echo "no C compiler here: the tests run without the race detector"
+	go test $(RACE) -shuffle=on -timeout 30m ./...
+
+.PHONY: bench
+bench: ## zgproxy against calling a provider directly, and against other proxies: ratios from interleaved runs
+	go run ./cmd/zgbench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd internal | xargs -r -n1 dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz' "./$$dir" | grep '^Fuzz'); do \
+			echo "== ./$$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$dir"; \
+		done; \
+	done
+
+.PHONY: fmt
+fmt: ## format the code
+	$(TOOL) golangci-lint fmt
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what is called (VULNDB=file:///dir for a local copy of the database)
+	$(TOOL) govulncheck $(if $(VULNDB),-db $(VULNDB)) ./...
+
+.PHONY: flake
+flake: ## one test again and again until it fails: make flake PKG=./internal/billing RUN=TestCrash
+	go test -run '$(RUN)' -count=$(COUNT) -failfast -shuffle=on -timeout 60m $(PKG)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
