@@ -44,7 +44,7 @@ check: check-format check-lint check-modules check-generated check-race ## every
 .PHONY: check-format
 check-format:
 	@echo "== format"
-	@diff=$$($(TOOL) golangci-lint fmt --diff); if [[ -n "$$diff" ]]; then echo "$$diff"; echo "make fmt mends this"; exit 1; fi
+	@$(TOOL) golangci-lint fmt --diff || { echo "make fmt mends this"; exit 1; }
 
 .PHONY: check-lint
 check-lint:
@@ -73,7 +73,8 @@ bench: ## zgproxy against calling a provider directly, and against other proxies
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd internal | xargs -r -n1 dirname | sort -u); do \
-		for target in $$(go test -list '^Fuzz' "./$$dir" | grep '^Fuzz'); do \
+		targets=$$(go test -list '^Fuzz' "./$$dir" | grep '^Fuzz'); \
+		for target in $$targets; do \
 			echo "== ./$$dir $$target"; \
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$dir"; \
 		done; \
