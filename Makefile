@@ -60,6 +60,23 @@ check-modules:
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
 
+# Whatever is generated is generated again and compared with what was there, committed or not.
+GENERATED := docs/config.md internal/chain/bindings internal/devnet/contracts
+
+.PHONY: check-generated
+check-generated:
+	@echo "== generated files"
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; \
+	for path in $(GENERATED); do [[ -e $$path ]] && cp -r --parents "$$path" "$$before"; done; \
+	$(MAKE) --no-print-directory generate; \
+	for path in $(GENERATED); do \
+		[[ ! -e $$path ]] || diff -ru --exclude node_modules "$$before/$$path" "$$path" || { echo "$$path was out of date; it has been generated anew"; exit 1; }; \
+	done
+	@echo "== metrics that the alert rules name"
+	@for metric in $$(grep -o 'zgproxy_[a-z0-9_]*' deploy/prometheus/alerts.yml | sed -E 's/_(bucket|sum|count)$$//' | sort -u); do \
+		grep -rqF --include='*.go' "\"$$metric\"" cmd internal || { echo "alerts.yml names $$metric, which no code exports"; exit 1; }; \
+	done
+
 .PHONY: check-race
 check-race:
 	@echo "== tests with the race detector"
@@ -79,6 +96,16 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$dir"; \
 		done; \
 	done
+
+.PHONY: generate
+generate: ## docs/config.md, contract bindings, and with npm the devnet's contracts
+	@table=$$(mktemp); go run ./cmd/zgproxy config --table > "$$table"; cat "$$table" > docs/config.md; rm "$$table"
+	@if command -v npm >/dev/null; then \
+		cd internal/devnet/contracts && npm ci --silent --no-audit --no-fund && node compile.mjs; \
+	else \
+		echo "no npm here: the compiled contracts of the devnet stay as they are"; \
+	fi
+	go generate ./internal/...
 
 .PHONY: fmt
 fmt: ## format the code
