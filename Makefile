@@ -58,7 +58,6 @@ check-lint:
 check-modules:
 	@echo "== go.mod"
 	go mod tidy -diff
-	cd tools && go mod tidy -diff
 
 # Whatever is generated is generated again and compared with what was there, committed or not.
 GENERATED := docs/config.md internal/chain/bindings internal/devnet/contracts
@@ -67,10 +66,10 @@ GENERATED := docs/config.md internal/chain/bindings internal/devnet/contracts
 check-generated:
 	@echo "== generated files"
 	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; \
-	for path in $(GENERATED); do [[ -e $$path ]] && cp -r --parents "$$path" "$$before"; done; \
+	tar -cf - --exclude node_modules $(GENERATED) | tar -xf - -C "$$before"; \
 	$(MAKE) --no-print-directory generate; \
 	for path in $(GENERATED); do \
-		[[ ! -e $$path ]] || diff -ru --exclude node_modules "$$before/$$path" "$$path" || { echo "$$path was out of date; it has been generated anew"; exit 1; }; \
+		diff -ru --exclude node_modules "$$before/$$path" "$$path" || { echo "$$path was out of date; it has been generated anew"; exit 1; }; \
 	done
 	@echo "== metrics that the alert rules name"
 	@for metric in $$(grep -o 'zgproxy_[a-z0-9_]*' deploy/prometheus/alerts.yml | sed -E 's/_(bucket|sum|count)$$//' | sort -u); do \
