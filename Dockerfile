@@ -18,7 +18,7 @@ RUN mkdir -p /rootfs/data /rootfs/tmp /rootfs/etc/ssl/certs \
 
 FROM scratch
 COPY --from=build /rootfs/ /
-# Callers come from outside the container, so it listens on every address, and therefore insists on ZGPROXY_API_KEYS.
+# Callers come from outside the container, so it listens on every address, and warns unless ZGPROXY_API_KEYS is set.
 # The operator's side stays inside the container until ZGPROXY_ADMIN_LISTEN says otherwise.
 ENV ZGPROXY_HOST=0.0.0.0 \
     ZGPROXY_DATA_DIR=/data \

@@ -5,6 +5,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -24,10 +25,12 @@ type Check struct {
 
 // Config is what the operator's side shows. All fields are required.
 type Config struct {
-	Gatherer     prometheus.Gatherer
-	Ready        func() []Check // all must be OK for /readyz to answer 200
-	Status       func() any     // the JSON of /v1/status
-	AllowedHosts []string       // Host names accepted besides localhost and IP addresses
+	Gatherer prometheus.Gatherer
+	Ready    func() []Check // all must be OK for /readyz to answer 200
+	Status   func() any     // the JSON of /v1/status
+	// Request finds the record of one request by its id.
+	Request      func(ctx context.Context, id string) (record any, found bool, err error)
+	AllowedHosts []string // Host names accepted besides localhost and IP addresses
 }
 
 // Handler returns the HTTP handler of the operator listener.
@@ -36,6 +39,7 @@ type Config struct {
 //	GET /readyz     200 when requests can be served, else 503; the body names every check
 //	GET /metrics    Prometheus text
 //	GET /v1/status  wallet, sub-accounts, directory and funding as JSON
+//	GET /v1/requests/{id}  what was booked for one request, and what its signature showed
 func Handler(cfg Config) http.Handler {
 	hosts := guard.NewHosts(cfg.AllowedHosts...)
 	mux := chi.NewRouter()
@@ -49,7 +53,9 @@ func Handler(cfg Config) http.Handler {
 		})
 	})
 	mux.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(cfg.Gatherer, promhttp.HandlerOpts{}))
-	mux.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, map[string]string{"status": "ok"}) })
+	mux.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
 	mux.Get("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		checks := cfg.Ready()
 		status, code := "ready", http.StatusOK
@@ -62,8 +68,19 @@ func Handler(cfg Config) http.Handler {
 		write(w, code, map[string]any{"status": status, "checks": checks})
 	})
 	mux.Get("/v1/status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, cfg.Status()) })
+	mux.Get("/v1/requests/{id}", func(w http.ResponseWriter, r *http.Request) {
+		rec, ok, err := cfg.Request(r.Context(), chi.URLParam(r, "id"))
+		switch {
+		case err != nil:
+			write(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
+		case !ok:
+			write(w, http.StatusNotFound, map[string]string{"error": "no request with this id is recorded"})
+		default:
+			write(w, http.StatusOK, rec)
+		}
+	})
 	mux.Get("/", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("zgproxy, operator side\n\n/healthz\n/readyz\n/metrics\n/v1/status\n")) // the reader left
+		_, _ = w.Write([]byte("zgproxy, operator side\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/requests/{id}\n")) // the reader left
 	})
 	return mux
 }

@@ -42,8 +42,6 @@ func (c Config) Check() error {
 
 	if !hostName(c.Host) {
 		add("HOST", c.Host, "wanted: an IP address or a host name, without a port")
-	} else if !loopback(c.Host) && c.APIKeys.Len() == 0 {
-		add("HOST", c.Host, "other machines can reach this address and would spend from the wallet; set %sAPI_KEYS, or use 127.0.0.1", Prefix)
 	}
 	if !c.AdminOff() {
 		switch host, port, err := splitListen(c.AdminListen); {
@@ -137,6 +135,9 @@ func (c Config) Warnings() []string {
 			add("API_KEYS", "a key of %d characters is easy to guess; use 16 or more", len(k))
 			break
 		}
+	}
+	if hostName(c.Host) && !loopback(c.Host) && c.APIKeys.Len() == 0 {
+		add("HOST", "whoever reaches %s can spend from the wallet; set %sAPI_KEYS, or use 127.0.0.1", c.Host, Prefix)
 	}
 	if host, _, err := splitListen(c.AdminListen); err == nil && !c.AdminOff() && !loopback(host) {
 		add("ADMIN_LISTEN", "whoever reaches %s can see what is spent and on what; it asks for no key", c.AdminListen)

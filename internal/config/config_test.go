@@ -271,7 +271,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"loopback v6", map[string]string{"HOST": "::1"}, ""},
 		{"wide with keys", map[string]string{"HOST": "0.0.0.0", "API_KEYS": "a-long-enough-local-key"}, ""},
-		{"wide without keys", map[string]string{"HOST": "192.0.2.1"}, "HOST"},
+		{"wide without keys", map[string]string{"HOST": "192.0.2.1"}, ""},
 		{"host with port", map[string]string{"HOST": "127.0.0.1:80"}, "HOST"},
 		{"admin without a host", map[string]string{"ADMIN_LISTEN": ":3090"}, ""},
 		{"admin port taken", map[string]string{"ADMIN_LISTEN": ":3000"}, "ADMIN_LISTEN"},
@@ -401,6 +401,23 @@ func TestPrintJSON(t *testing.T) {
 	for _, s := range settings {
 		if s.Variable == "ZGPROXY_PRIVATE_KEY" && (s.Value != redacted || s.Source != SourceEnv) {
 			t.Errorf("private key prints as %+v", s)
+		}
+	}
+}
+
+func TestWarningAboutAWideListener(t *testing.T) {
+	for _, tt := range []struct {
+		vars map[string]string
+		want bool
+	}{
+		{map[string]string{"HOST": "0.0.0.0"}, true},
+		{map[string]string{"HOST": "0.0.0.0", "API_KEYS": "a-long-enough-local-key"}, false},
+		{map[string]string{"HOST": "127.0.0.1"}, false},
+		{map[string]string{"HOST": "localhost"}, false},
+	} {
+		cfg, _ := mustRead(t, tt.vars)
+		if got := strings.Contains(strings.Join(cfg.Warnings(), "\n"), Prefix+"HOST: "); got != tt.want {
+			t.Errorf("%v: warned about the host = %v, want %v", tt.vars, got, tt.want)
 		}
 	}
 }
