@@ -1,0 +1,17 @@
+// Package billing is the book of what requests cost and the funding of the accounts they are paid from.
+//
+// It has four parts. The Store keeps every request and every top-up in SQLite. The Book is its sum in memory. The Meter
+// admits a request (reserve) and books what it cost (close). The Keeper reads the wallet's holdings and tops up the
+// sub-accounts that run low.
+//
+// It never talks to a provider or to the chain by itself: it reads and sends through the small interfaces of keeper.go.
+// It never holds a key, never sees prompts or answers, and never counts money in floats. Providers take their fees on
+// chain; nothing here pays them.
+//
+// The store's writer goroutine runs from Open to Store.Close. Keeper.Run is run by whoever wires the daemon. Nothing else
+// is started.
+//
+// What is durable: when Meter.Open returns, the open record survives kill -9 of the process. A close record is written
+// soon after Reservation.Close; if the process dies before, the next start books the request at its bound. A signed
+// top-up is on disk, synced, before it is broadcast for the first time.
+package billing

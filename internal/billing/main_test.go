@@ -1,0 +1,174 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// TestMain also is the process that TestKill kills: the test binary runs itself with childDir set.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		os.Exit(child(dir))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+var (
+	alice = common.HexToAddress("0xa48f01287233509FD694a22Bf840225062E67836")
+	bob   = common.HexToAddress("0x00000000000000000000000000000000000000b0")
+
+	compareAmounts = cmp.Comparer(func(a, b zg.Neuron) bool { return a == b })
+)
+
+func og(t testing.TB, s string) zg.Neuron {
+	t.Helper()
+	n, err := zg.ParseOg(s)
+	if err != nil {
+		t.Fatalf("ParseOg(%q): %v", s, err)
+	}
+	return n
+}
+
+// openStore opens a store that is closed, after a last check, when the test ends.
+func openStore(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), dir, StoreOptions{})
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	t.Cleanup(func() {
+		check(t, s)
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// check asserts what must hold of a store whenever nothing is under way: the book is the sum of the rows, the totals table
+// is too, every row that is not open has exactly one fee, and at most one top-up is unfinished.
+func check(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Flush(); err != nil {
+		t.Fatalf("Flush: %v", err)
+	}
+	ctx := context.Background()
+	rows, err := s.readers.QueryContext(ctx, `SELECT provider, state, bound, fee, basis, closed_at IS NOT NULL FROM requests`)
+	if err != nil {
+		t.Fatalf("read all requests: %v", err)
+	}
+	defer rows.Close()
+	fold := make(map[common.Address]Sum)
+	for rows.Next() {
+		var provider, state string
+		var bound zg.Neuron
+		var fee, basis *string
+		var ended bool
+		if err := rows.Scan(&provider, &state, &bound, &fee, &basis, &ended); err != nil {
+			t.Fatalf("scan: %v", err)
+		}
+		p := common.HexToAddress(provider)
+		sum := fold[p]
+		open := state == "open"
+		if open != (fee == nil) || open != (basis == nil) || open == ended {
+			t.Errorf("a request in state %s has fee %v, basis %v, closed_at set: %v", state, fee, basis, ended)
+		}
+		if open {
+			sum.Open++
+			sum.Held = sum.Held.Add(bound)
+		} else {
+			n, err := zg.ParseNeuron(*fee)
+			if err != nil {
+				t.Fatalf("fee %q: %v", *fee, err)
+			}
+			sum.Requests++
+			sum.Fees = sum.Fees.Add(n)
+		}
+		fold[p] = sum
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatalf("read all requests: %v", err)
+	}
+	book := s.Book().All()
+	for p, sum := range book {
+		sum.Witnessed = zg.Neuron{} // counts this process only
+		book[p] = sum
+		if sum == (Sum{}) { // a request that was refused by the store
+			delete(book, p)
+		}
+	}
+	if diff := cmp.Diff(fold, book, compareAmounts); diff != "" {
+		t.Errorf("the book is not the sum of the store (-store +book):\n%s", diff)
+	}
+	again := &Store{writer: &writer{session: s.writer.session}, book: newBook()}
+	if err := s.writer.do(false, func(*session) error { return again.load() }); err != nil {
+		t.Fatalf("load: %v", err)
+	}
+	if diff := cmp.Diff(fold, again.book.All(), compareAmounts); diff != "" {
+		t.Errorf("the totals are not the sum of the rows (-rows +totals):\n%s", diff)
+	}
+	var unfinished, nonces int
+	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM topups WHERE state = 'signed'`).Scan(&unfinished); err != nil {
+		t.Fatalf("count unfinished top-ups: %v", err)
+	}
+	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM topups t WHERE NOT EXISTS (SELECT 1 FROM topup_txs x WHERE x.topup_id = t.id)`).Scan(&nonces); err != nil {
+		t.Fatalf("count top-ups without bytes: %v", err)
+	}
+	if unfinished > 1 || nonces != 0 {
+		t.Errorf("%d top-ups unfinished, want at most 1; %d without signed bytes, want 0", unfinished, nonces)
+	}
+}
+
+var chatPrice = zg.Price{Input: zg.NeuronOf(300_000_000_000), Output: zg.NeuronOf(480_000_000_000)}
+
+// order is a small chat request.
+func order(id string, p common.Address) Order {
+	return Order{
+		ID: id, Route: "/v1/chat/completions", Key: "abcdef01", Provider: p, Type: zg.Chatbot, Model: "qwen", Stream: true,
+		Price: chatPrice, Bound: Bound(zg.Chatbot, chatPrice, BoundInput{BodyBytes: 200, MaxTokens: 100}), RequestBytes: 200,
+	}
+}
+
+// answered is its usual outcome.
+func answered() Outcome {
+	return Outcome{
+		Status: 200, Reached: true, Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 31, OutputTokens: 9},
+		RequestSHA256: [32]byte{1}, ResponseSHA256: [32]byte{2}, RequestBytes: 200, ResponseBytes: 900,
+		ResKey: "3f1f2f3f-1111-2222-3333-444455556666", ChatID: "chatcmpl-1", FirstByte: 1500_000, Total: 2500_000,
+	}
+}
+
+func mustOpen(t testing.TB, m *Meter, o Order) *Reservation {
+	t.Helper()
+	r, err := m.Open(context.Background(), o)
+	if err != nil {
+		t.Fatalf("Open(%s): %v", o.ID, err)
+	}
+	return r
+}
+
+// mustRecord finds a request that was just written.
+func mustRecord(t testing.TB, s *Store, id string) Record {
+	t.Helper()
+	if err := s.Flush(); err != nil {
+		t.Fatalf("Flush: %v", err)
+	}
+	r, ok, err := s.Request(context.Background(), id)
+	if err != nil || !ok {
+		t.Fatalf("Request(%s): found %v, err %v", id, ok, err)
+	}
+	return r
+}
+
+func ids(prefix string) func() string {
+	n := 0
+	return func() string { n++; return fmt.Sprintf("%s%06d", prefix, n) }
+}

@@ -1,0 +1,277 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Why a fee is an estimate.
+const (
+	ReasonNoUsage      = "no_usage"      // the answer did not say what it consumed
+	ReasonTruncated    = "truncated"     // it broke off before it could
+	ReasonNoAnswer     = "no_answer"     // the provider got the request and nothing came back
+	ReasonAbsurd       = "absurd_usage"  // what it said leads to more money than there is
+	ReasonProcessEnded = "process_ended" // zgproxy ended while the request was open
+)
+
+// freshView is how old the keeper's view may be for a request to be refused because of it.
+const freshView = 2 * time.Minute
+
+// fundingWait is when a caller should try again while a top-up is expected.
+const fundingWait = 10 * time.Second
+
+// RefusalKind is a bounded category of refusals by the meter.
+type RefusalKind string
+
+// The kinds of refusal. In every case nothing was sent to a provider and nothing was spent.
+const (
+	RefusedPrice   RefusalKind = "price_absurd"         // no amount of money would be enough
+	RefusedAccount RefusalKind = "no_account"           // the wallet has no sub-account with the provider
+	RefusedBalance RefusalKind = "insufficient_balance" // the sub-account is below what the provider asks for
+	RefusedStore   RefusalKind = "store_unavailable"    // the request cannot be recorded
+)
+
+// Refused is a request that was not admitted. Message and Hint are for the caller: what is the matter and what to do.
+type Refused struct {
+	Kind          RefusalKind
+	Message, Hint string
+	RetryAfter    time.Duration // 0: waiting does not help
+	Cause         error         // ErrStore where the store failed
+}
+
+func (r *Refused) Error() string {
+	if r.Cause != nil {
+		return fmt.Sprintf("request refused (%s): %v", r.Kind, r.Cause)
+	}
+	return fmt.Sprintf("request refused (%s): %s", r.Kind, r.Message)
+}
+
+func (r *Refused) Unwrap() error { return r.Cause }
+
+// Order is a request about to be sent to a provider.
+type Order struct {
+	ID           string // unique; ids that grow with time keep the store's index fast
+	Route        string
+	Key          string // fingerprint of the caller's local key, or empty
+	Provider     common.Address
+	Type         zg.ServiceType
+	Model        string
+	Stream       bool
+	Price        zg.Price
+	Bound        zg.Neuron // the most it can cost, see Bound
+	RequestBytes int64     // -1: not known yet
+	At           time.Time // when it came in; zero: now
+}
+
+// Outcome is how an exchange with a provider ended.
+type Outcome struct {
+	Status                        int  // HTTP status of the provider's answer; 0: none
+	Reached                       bool // false: certainly nothing reached the provider
+	Usage                         zg.Usage
+	Complete                      bool // the answer was seen to its end
+	RequestSHA256, ResponseSHA256 [32]byte
+	RequestBytes, ResponseBytes   int64
+	ResKey, ChatID                string
+	FirstByte, Total              time.Duration
+	Err                           string     // category of what went wrong, or empty
+	Verdict                       zg.Verdict // where it is known already
+}
+
+// Booking is what was booked for a request.
+type Booking struct {
+	Fee    zg.Neuron
+	Basis  zg.FeeBasis
+	Reason string // why the fee is an estimate
+}
+
+// MeterConfig is what a Meter needs besides the store. All fields are optional.
+type MeterConfig struct {
+	View       func() KeeperView // what is known of the sub-accounts; nil: nothing, and unknown never refuses
+	Nudge      func()            // asks the keeper to look again; must not block
+	Log        zerolog.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time // nil: time.Now
+}
+
+// Meter admits requests and books what they cost. It starts nothing and may be used by any number of goroutines.
+type Meter struct {
+	store   *Store
+	cfg     MeterConfig
+	metrics *meterMetrics
+	names   sync.Map // address → its checksummed text, which is slow to make
+}
+
+// NewMeter builds a Meter on an open store.
+func NewMeter(store *Store, cfg MeterConfig) *Meter {
+	if cfg.View == nil {
+		cfg.View = func() KeeperView { return KeeperView{} }
+	}
+	if cfg.Nudge == nil {
+		cfg.Nudge = func() {}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Meter{store: store, cfg: cfg, metrics: newMeterMetrics(cfg.Registerer)}
+}
+
+// Recover books every request that an earlier process left open at its upper bound, and returns how many there were. It
+// belongs before the first Open.
+func (m *Meter) Recover(ctx context.Context) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return m.store.abandonOpen(m.cfg.Now())
+}
+
+// Open admits a request. When it returns nil, the open record is committed and survives the end of the process: the
+// request may be sent, and the reservation must be closed. The error is a *Refused, or that of a ctx that had ended
+// before; a commit under way is not given up.
+func (m *Meter) Open(ctx context.Context, o Order) (*Reservation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	now := m.cfg.Now()
+	if refused := m.refusal(&o, now); refused != nil {
+		m.metrics.refused.WithLabelValues(string(refused.Kind)).Inc()
+		return nil, refused
+	}
+	if o.At.IsZero() || o.At.After(now) {
+		o.At = now
+	}
+	r := &Reservation{meter: m, row: request{order: o, opened: micros(o.At), providerText: m.name(o.Provider), bound: o.Bound.String()}}
+	m.store.book.hold(o.Provider, o.Bound)
+	b, err := m.store.writer.put(op{open: &r.row})
+	if err == nil {
+		<-b.done
+		err = r.row.err
+	}
+	if err != nil {
+		m.store.book.release(o.Provider, o.Bound)
+		m.metrics.refused.WithLabelValues(string(RefusedStore)).Inc()
+		return nil, &Refused{
+			Kind: RefusedStore, Cause: err, RetryAfter: fundingWait,
+			Message: "zgproxy cannot record this request, and spends nothing that it cannot record.",
+			Hint:    "Check the disk that holds its data directory; the log names the cause.",
+		}
+	}
+	return r, nil
+}
+
+// refusal says why a request must not be sent, by facts only: what is not known, or not known recently, never refuses.
+func (m *Meter) refusal(o *Order, now time.Time) *Refused {
+	if o.Bound == zg.MaxNeuron {
+		return &Refused{
+			Kind: RefusedPrice, Message: "The price of this model is absurd: the request could cost more than all the money there is.",
+			Hint: "Use another provider.",
+		}
+	}
+	view := m.cfg.View()
+	if view.ReadAt.IsZero() || now.Sub(view.ReadAt) > freshView {
+		return nil
+	}
+	pv, ok := view.Providers[o.Provider]
+	if !ok {
+		return nil
+	}
+	// The provider serves while what is locked covers the fees it has not taken yet and 1 0G.
+	gate := zg.OneOG
+	if pv.UnsettledKnown {
+		gate = gate.Add(pv.Unsettled)
+	}
+	locked := pv.Account.Locked()
+	if pv.Exists && !locked.Less(gate) {
+		return nil
+	}
+	m.cfg.Nudge()
+	r := &Refused{Kind: RefusedBalance, Message: fmt.Sprintf(
+		"The sub-account with provider %s holds %s 0G; the provider serves from %s 0G.", m.name(o.Provider), locked.Og(), gate.Og())}
+	if !pv.Exists {
+		r.Kind, r.Message = RefusedAccount, fmt.Sprintf("There is no sub-account with provider %s yet.", m.name(o.Provider))
+	}
+	if r.Hint = hintFor(pv.Reason); pv.Reason == "" {
+		r.RetryAfter = fundingWait
+	}
+	return r
+}
+
+// name is the checksummed text of a provider's address.
+func (m *Meter) name(p common.Address) string {
+	if v, ok := m.names.Load(p); ok {
+		return v.(string)
+	}
+	s := p.Hex()
+	m.names.Store(p, s)
+	return s
+}
+
+// SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store.
+func (m *Meter) SetVerdict(requestID string, v zg.Verdict, code string, signer common.Address) {
+	_, err := m.store.writer.put(op{verdict: &verdict{id: requestID, verdict: v, code: code, signer: signer, at: micros(m.cfg.Now())}})
+	if err != nil {
+		m.cfg.Log.Error().Err(err).Str("request_id", requestID).Msg("a verdict was not recorded")
+	}
+}
+
+// Reservation is an admitted request that has to be closed.
+type Reservation struct {
+	meter *Meter
+	once  sync.Once
+	row   request
+}
+
+// Close books what the request cost and returns it. It counts once: later calls return the first booking. It never waits
+// for the disk: the close record is queued, and Store.Flush and Store.Err tell what became of it.
+func (r *Reservation) Close(out Outcome) Booking {
+	r.once.Do(func() {
+		m, o := r.meter, &r.row.order
+		b := price(o, &out)
+		r.row.out, r.row.booking, r.row.closed = out, b, micros(m.cfg.Now())
+		m.store.book.close(o.Provider, o.Bound, b.Fee)
+		m.metrics.booked(r.row.providerText, o.Model, &out.Usage, b)
+		if b.Basis == zg.FeeExact && o.Bound.Less(b.Fee) {
+			m.metrics.above.Inc()
+			m.cfg.Log.Warn().Str("request_id", o.ID).Str("provider", r.row.providerText).Str("model", o.Model).
+				Stringer("fee_neuron", b.Fee).Stringer("bound_neuron", o.Bound).Msg("a fee is above the upper bound computed before")
+		}
+		if _, err := m.store.writer.put(op{close: &r.row}); err != nil {
+			m.cfg.Log.Error().Err(err).Str("request_id", o.ID).Msg("a request was closed after the store; it will be booked at its bound")
+		}
+		if pv, ok := m.cfg.View().Providers[o.Provider]; ok && pv.Reason == "" &&
+			pv.Headroom.Less(m.store.book.Provider(o.Provider).Fees.Sub(pv.FeesAtRead)) {
+			m.cfg.Nudge() // what was spent since the last look may have taken the sub-account below its mark
+		}
+	})
+	return r.row.booking
+}
+
+// price is the fee of an exchange. Where the truth is not known it is the upper bound, marked as an estimate.
+func price(o *Order, out *Outcome) Booking {
+	estimate := func(reason string) Booking { return Booking{Fee: o.Bound, Basis: zg.FeeEstimated, Reason: reason} }
+	switch {
+	case out.Status == 0 && !out.Reached:
+		return Booking{Basis: zg.FeeFree}
+	case out.Status == 0:
+		return estimate(ReasonNoAnswer)
+	case out.Status != 200:
+		return Booking{Basis: zg.FeeFree} // providers bill answers with status 200 only
+	}
+	fee, ok := zg.Fee(o.Type, o.Price, out.Usage)
+	switch {
+	case ok && fee == zg.MaxNeuron:
+		return estimate(ReasonAbsurd)
+	case ok:
+		return Booking{Fee: fee, Basis: zg.FeeExact}
+	case !out.Complete:
+		return estimate(ReasonTruncated)
+	}
+	return estimate(ReasonNoUsage)
+}

@@ -1,0 +1,147 @@
+package billing
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// register adds collectors where there is somewhere to add them. Two rooms that claim one name are a mistake in the
+// wiring, which should not survive the first start.
+func register(reg prometheus.Registerer, collectors ...prometheus.Collector) {
+	if reg != nil {
+		reg.MustRegister(collectors...)
+	}
+}
+
+type storeMetrics struct {
+	commit prometheus.Histogram
+	size   prometheus.Histogram
+}
+
+func newStoreMetrics(reg prometheus.Registerer) *storeMetrics {
+	m := &storeMetrics{
+		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "zgproxy_store_commit_seconds", Help: "Time to commit one group of records to the spend store.",
+			Buckets: []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2.5},
+		}),
+		size: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "zgproxy_store_batch_size", Help: "Records committed to the spend store in one group.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 10),
+		}),
+	}
+	register(reg, m.commit, m.size)
+	return m
+}
+
+func (m *storeMetrics) observe(records int, took time.Duration) {
+	m.size.Observe(float64(records))
+	m.commit.Observe(took.Seconds())
+}
+
+type meterMetrics struct {
+	fees, tokens, refused *prometheus.CounterVec
+	above                 prometheus.Counter
+}
+
+func newMeterMetrics(reg prometheus.Registerer) *meterMetrics {
+	m := &meterMetrics{
+		fees: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_fees_neuron_total", Help: "Fees booked, in neuron (10^-18 0G), by how they came about.",
+		}, []string{"provider", "model", "basis"}),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_tokens_total", Help: "Tokens that answers reported. Cached tokens are part of the input tokens.",
+		}, []string{"provider", "model", "direction"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_meter_refusals_total", Help: "Requests refused before anything was sent or spent.",
+		}, []string{"reason"}),
+		above: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "zgproxy_fees_above_bound_total", Help: "Requests whose fee was higher than the upper bound computed before.",
+		}),
+	}
+	register(reg, m.fees, m.tokens, m.refused, m.above)
+	return m
+}
+
+// booked counts one finished request.
+func (m *meterMetrics) booked(provider, model string, u *zg.Usage, b Booking) {
+	if b.Basis != zg.FeeFree {
+		m.fees.WithLabelValues(provider, model, string(b.Basis)).Add(b.Fee.Float())
+	}
+	tokens := func(direction string, n uint64) {
+		if n > 0 {
+			m.tokens.WithLabelValues(provider, model, direction).Add(float64(n))
+		}
+	}
+	tokens("input", u.InputTokens)
+	tokens("output", u.OutputTokens)
+	tokens("cached", u.CachedTokens)
+}
+
+type keeperMetrics struct {
+	topups, refusals *prometheus.CounterVec
+}
+
+func newKeeperMetrics(reg prometheus.Registerer, view func() KeeperView) *keeperMetrics {
+	m := &keeperMetrics{
+		topups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_topups_total", Help: "Top-ups of sub-accounts, by how they ended.",
+		}, []string{"provider", "outcome"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_topup_refusals_total", Help: "Times a sub-account was low and not topped up, by reason.",
+		}, []string{"provider", "reason"}),
+	}
+	register(reg, m.topups, m.refusals, viewCollector{view})
+	return m
+}
+
+var (
+	balanceDesc   = prometheus.NewDesc("zgproxy_balance_neuron", "What a provider may count on in its sub-account.", []string{"provider"}, nil)
+	unsettledDesc = prometheus.NewDesc("zgproxy_unsettled_neuron", "Fees the provider says it has not taken on chain yet.", []string{"provider"}, nil)
+	availableDesc = prometheus.NewDesc("zgproxy_ledger_available_neuron", "What is left in the ledger for top-ups.", nil, nil)
+	walletDesc    = prometheus.NewDesc("zgproxy_wallet_neuron", "What the wallet itself holds; it pays for gas.", nil, nil)
+	heldDesc      = prometheus.NewDesc("zgproxy_held_neuron", "Upper bounds of the requests under way.", []string{"provider"}, nil)
+)
+
+// viewCollector reads the keeper's last view when it is scraped. What was never read is absent, not zero.
+type viewCollector struct{ view func() KeeperView }
+
+func (c viewCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{balanceDesc, unsettledDesc, availableDesc, walletDesc} {
+		out <- d
+	}
+}
+
+func (c viewCollector) Collect(out chan<- prometheus.Metric) {
+	v := c.view()
+	if v.ReadAt.IsZero() {
+		return
+	}
+	gauge := func(d *prometheus.Desc, n zg.Neuron, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n.Float(), labels...)
+	}
+	gauge(walletDesc, v.Holdings.Wallet)
+	if v.Holdings.Ledger != nil {
+		gauge(availableDesc, v.Holdings.Ledger.Available)
+	}
+	for p, pv := range v.Providers {
+		gauge(balanceDesc, pv.Account.Locked(), p.Hex())
+		if pv.UnsettledKnown {
+			gauge(unsettledDesc, pv.Unsettled, p.Hex())
+		}
+	}
+}
+
+func registerHolds(reg prometheus.Registerer, b *Book) { register(reg, holdsCollector{b}) }
+
+type holdsCollector struct{ book *Book }
+
+func (c holdsCollector) Describe(out chan<- *prometheus.Desc) { out <- heldDesc }
+
+func (c holdsCollector) Collect(out chan<- prometheus.Metric) {
+	for p, s := range c.book.All() {
+		out <- prometheus.MustNewConstMetric(heldDesc, prometheus.GaugeValue, s.Held.Float(), p.Hex())
+	}
+}

@@ -1,0 +1,89 @@
+package billing
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Record is one request as the store has it.
+type Record struct {
+	ID             string         `json:"id"`
+	OpenedAt       time.Time      `json:"opened_at"`
+	ClosedAt       *time.Time     `json:"closed_at,omitempty"`
+	State          string         `json:"state"` // open, closed, abandoned, settled
+	Basis          zg.FeeBasis    `json:"basis,omitempty"`
+	Reason         string         `json:"reason,omitempty"`
+	Key            string         `json:"key,omitempty"`
+	Route          string         `json:"route"`
+	Type           zg.ServiceType `json:"service_type"`
+	Provider       string         `json:"provider"`
+	Model          string         `json:"model"`
+	Stream         bool           `json:"stream"`
+	Status         int            `json:"status"`
+	Bound          zg.Neuron      `json:"bound_neuron"`
+	Fee            *zg.Neuron     `json:"fee_neuron,omitempty"`
+	PriceIn        zg.Neuron      `json:"price_in_neuron"`
+	PriceOut       zg.Neuron      `json:"price_out_neuron"`
+	InputTokens    int64          `json:"input_tokens"`
+	OutputTokens   int64          `json:"output_tokens"`
+	CachedTokens   int64          `json:"cached_tokens"`
+	Images         int64          `json:"images,omitempty"`
+	Seconds        float64        `json:"seconds,omitempty"`
+	RequestSHA256  string         `json:"request_sha256,omitempty"`
+	ResponseSHA256 string         `json:"response_sha256,omitempty"`
+	RequestBytes   int64          `json:"request_bytes"`
+	ResponseBytes  int64          `json:"response_bytes"`
+	ResKey         string         `json:"res_key,omitempty"`
+	ChatID         string         `json:"chat_id,omitempty"`
+	FirstByteUs    int64          `json:"first_byte_us"`
+	TotalUs        int64          `json:"total_us"`
+	Error          string         `json:"error,omitempty"`
+	Verdict        zg.Verdict     `json:"verdict,omitempty"`
+	VerdictCode    string         `json:"verdict_code,omitempty"`
+	Signer         string         `json:"signer,omitempty"`
+	VerdictAt      *time.Time     `json:"verdict_at,omitempty"`
+}
+
+const selectRequest = `SELECT id, opened_at, closed_at, state, COALESCE(basis, ''), COALESCE(reason, ''), key, route, service_type,
+	provider, model, stream, COALESCE(status, 0), bound, fee, price_in, price_out, COALESCE(input_tokens, 0),
+	COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0),
+	lower(hex(request_sha256)), lower(hex(response_sha256)), COALESCE(request_bytes, 0), COALESCE(response_bytes, 0),
+	COALESCE(res_key, ''), COALESCE(chat_id, ''), COALESCE(first_byte_us, 0), COALESCE(total_us, 0), COALESCE(error, ''),
+	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at FROM requests`
+
+// Request finds one request by its id. What is still queued is not found yet.
+func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
+	var r Record
+	var opened int64
+	var closed, judged sql.NullInt64
+	var fee sql.Null[string]
+	err := s.readers.QueryRowContext(ctx, selectRequest+` WHERE id = ?`, id).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
+		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &r.PriceIn, &r.PriceOut, &r.InputTokens,
+		&r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds, &r.RequestSHA256, &r.ResponseSHA256, &r.RequestBytes, &r.ResponseBytes,
+		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Record{}, false, nil
+	}
+	if err == nil && fee.Valid {
+		r.Fee = new(zg.Neuron)
+		err = r.Fee.UnmarshalText([]byte(fee.V))
+	}
+	if err != nil {
+		return Record{}, false, fmt.Errorf("read request %.80q: %w", id, err)
+	}
+	r.OpenedAt, r.ClosedAt, r.VerdictAt = fromMicros(opened), momentOf(closed), momentOf(judged)
+	return r, true, nil
+}
+
+func momentOf(us sql.NullInt64) *time.Time {
+	if !us.Valid {
+		return nil
+	}
+	t := fromMicros(us.Int64)
+	return &t
+}

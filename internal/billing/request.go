@@ -1,0 +1,118 @@
+package billing
+
+import (
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// request is one row of the requests table on its way into it. The meter fills in the parts, the writer reads them; the
+// queue between the two orders their accesses.
+type request struct {
+	opened       int64 // key of the row, µs since 1970; set when the open record is queued
+	order        Order
+	providerText string
+	bound        string
+	err          error // why the open record was not written; set before the batch is done
+
+	closed  int64 // µs since 1970
+	out     Outcome
+	booking Booking
+}
+
+const insertRequest = `INSERT INTO requests
+	(opened_at, id, key, route, service_type, provider, model, stream, bound, price_in, price_out, request_bytes)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+func (r *request) writeOpen(s *session) error {
+	o := &r.order
+	_, err := s.exec(insertRequest, r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound,
+		o.Price.Input.String(), o.Price.Output.String(), o.RequestBytes)
+	return err
+}
+
+// A verdict may arrive before the close record is written; it is the newer knowledge.
+const closeRequest = `UPDATE requests SET state = 'closed', closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?,
+	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
+	request_bytes = ?, response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
+	verdict = COALESCE(verdict, ?)
+	WHERE opened_at = ? AND state = 'open'`
+
+// writeClose reports whether the row was open, so that its fee is counted once.
+func (r *request) writeClose(s *session) (bool, error) {
+	o, u := &r.out, &r.out.Usage
+	n, err := s.exec(closeRequest, r.closed, string(r.booking.Basis), text(r.booking.Reason), int64(o.Status), r.booking.Fee.String(),
+		count(u.InputTokens), count(u.OutputTokens), count(u.CachedTokens), count(u.Images), seconds(u), digest(&o.RequestSHA256), digest(&o.ResponseSHA256),
+		o.RequestBytes, o.ResponseBytes, text(o.ResKey), text(o.ChatID), o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err),
+		text(string(o.Verdict)), r.opened)
+	return n == 1, err
+}
+
+// verdict is what the signature of one answer showed, on its way into the store.
+type verdict struct {
+	id      string
+	verdict zg.Verdict
+	code    string
+	signer  common.Address
+	at      int64
+}
+
+const setVerdict = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ? WHERE id = ?`
+
+func (v *verdict) write(s *session) error {
+	var signer any
+	if v.signer != (common.Address{}) {
+		signer = v.signer.Hex()
+	}
+	_, err := s.exec(setVerdict, string(v.verdict), text(v.code), signer, v.at, v.id)
+	return err
+}
+
+// Absent things are NULL, so that they take no room and read as absent.
+
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// count turns a number that is absent when zero into a column; what does not fit is cut off, it is only for reading.
+func count(n uint64) any {
+	if n == 0 {
+		return nil
+	}
+	return int64(min(n, 1<<63-1))
+}
+
+func seconds(u *zg.Usage) any {
+	if !u.BySeconds {
+		return nil
+	}
+	return u.Seconds
+}
+
+func digest(d *[32]byte) any {
+	if *d == ([32]byte{}) {
+		return nil
+	}
+	return d[:]
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func micros(t time.Time) int64 { return t.UnixMicro() }
+
+func fromMicros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

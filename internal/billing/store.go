@@ -1,0 +1,262 @@
+package billing
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+const storeName = "spend.db"
+
+// StoreOptions are the optional parts of a Store; the zero value works.
+type StoreOptions struct {
+	Log        zerolog.Logger
+	Registerer prometheus.Registerer // nil: no metrics
+}
+
+// Store is the spend store: every request and every top-up, in SQLite. One process uses a data directory at a time.
+type Store struct {
+	lock    *os.File
+	readers *sql.DB
+	writer  *writer
+	book    *Book
+	// firstNew divides the requests of earlier processes from those of this one.
+	firstNew int64
+}
+
+// Open opens the spend store in a directory, which is created (mode 0700) if missing, brings its schema up to date and
+// starts its writer. Close stops it. The errors to tell apart are ErrLocked and ErrNewerSchema.
+func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the data directory: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
+	s := &Store{book: newBook()}
+	if s.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.lock.Close())
+		}
+	}()
+	path := filepath.Join(dir, storeName)
+	if err := prepare(ctx, path); err != nil {
+		return nil, err
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, err
+	}
+	// The log file is folded back into the database about every 16 MiB.
+	session, err := newSession(ctx, dsn(path, "_txlock=immediate", "_pragma=synchronous(NORMAL)", "_pragma=wal_autocheckpoint(4000)",
+		"_pragma=journal_size_limit(67108864)", "_pragma=cache_size(-8192)"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, session.close())
+		}
+	}()
+	s.writer = &writer{
+		log: opts.Log, metrics: newStoreMetrics(opts.Registerer), session: session, next: &batch{done: make(chan struct{})},
+		stopped: make(chan struct{}), wake: make(chan struct{}, 1), touched: make(map[common.Address]total),
+	}
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("read the spend store: %w", err)
+	}
+	if s.readers, err = sql.Open("sqlite", dsn(path, "_query_only=1")); err != nil {
+		return nil, fmt.Errorf("open the spend store for reading: %w", err)
+	}
+	s.readers.SetMaxOpenConns(4)
+	registerHolds(opts.Registerer, s.book)
+	go s.writer.run()
+	return s, nil
+}
+
+func dsn(path string, options ...string) string {
+	all := append([]string{"_busy_timeout=5000", "_pragma=foreign_keys(1)"}, options...)
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(all, "&")
+}
+
+// prepare creates the database, readable by its owner only, in WAL mode and with the current schema.
+func prepare(ctx context.Context, path string) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own data directory
+	if err != nil {
+		return fmt.Errorf("create the spend store: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("create the spend store: %w", err)
+	}
+	db, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)"))
+	if err != nil {
+		return fmt.Errorf("open the spend store: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	return migrate(ctx, db)
+}
+
+// syncDir makes the names of new files durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the operator's own data directory
+	if err != nil {
+		return fmt.Errorf("open the data directory: %w", err)
+	}
+	if err := d.Sync(); err != nil {
+		return errors.Join(fmt.Errorf("sync the data directory: %w", err), d.Close())
+	}
+	return d.Close()
+}
+
+// load builds the book from the totals and the open rows.
+func (s *Store) load() error {
+	w := s.writer
+	w.totals = make(map[common.Address]total)
+	err := w.session.query(`SELECT provider, fees, requests FROM totals`, func(row []driver.Value) error {
+		p, fees, err := providerAmount(row)
+		if err != nil {
+			return err
+		}
+		n, _ := row[2].(int64)
+		w.totals[p] = total{fees: fees, requests: n}
+		s.book.sums[p] = Sum{Fees: fees, Requests: uint64(n)}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = w.session.query(`SELECT provider, bound FROM requests WHERE state = 'open'`, func(row []driver.Value) error {
+		p, bound, err := providerAmount(row)
+		if err != nil {
+			return err
+		}
+		s.book.hold(p, bound)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.session.query(`SELECT COALESCE(MAX(opened_at), 0) FROM requests`, func(row []driver.Value) error {
+		w.lastOpened, _ = row[0].(int64)
+		s.firstNew = w.lastOpened + 1
+		return nil
+	})
+}
+
+// providerAmount reads a provider and an amount from the first two columns.
+func providerAmount(row []driver.Value) (common.Address, zg.Neuron, error) {
+	name, _ := row[0].(string)
+	if !common.IsHexAddress(name) {
+		return common.Address{}, zg.Neuron{}, fmt.Errorf("%q is not an address", name)
+	}
+	var n zg.Neuron
+	err := n.Scan(row[1])
+	return common.HexToAddress(name), n, err
+}
+
+// Book is the sum of the store.
+func (s *Store) Book() *Book { return s.book }
+
+// Err is why the store cannot be written at the moment, or nil.
+func (s *Store) Err() error {
+	if e := s.writer.failure.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// Flush returns when everything queued before it is written, or with the reason why it is not.
+func (s *Store) Flush() error { return s.writer.do(false, func(*session) error { return nil }) }
+
+// Close writes what is queued, stops the writer and gives the directory free. The error says what could not be written.
+func (s *Store) Close() error {
+	s.writer.end()
+	var errs []error
+	if n := len(s.writer.kept); n > 0 {
+		errs = append(errs, fmt.Errorf("%d records were not written; the next start books their requests at the upper bound: %w", n, s.Err()))
+	}
+	return errors.Join(append(errs, s.readers.Close(), s.writer.session.close(), s.lock.Close())...)
+}
+
+// abandonOpen books every request that an earlier process left open at its upper bound, and returns how many there were.
+func (s *Store) abandonOpen(now time.Time) (int, error) {
+	type left struct {
+		opened   int64
+		provider common.Address
+		bound    zg.Neuron
+	}
+	var rows []left
+	err := s.writer.do(false, func(db *session) error {
+		err := db.query(`SELECT provider, bound, opened_at FROM requests WHERE state = 'open' AND opened_at < ?`, func(row []driver.Value) error {
+			p, bound, err := providerAmount(row)
+			if err != nil {
+				return err
+			}
+			opened, _ := row[2].(int64)
+			rows = append(rows, left{opened, p, bound})
+			return nil
+		}, s.firstNew)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if _, err := db.exec(`UPDATE requests SET state = 'abandoned', closed_at = ?, basis = ?, reason = ?, fee = bound WHERE opened_at = ?`,
+				micros(now), string(zg.FeeEstimated), ReasonProcessEnded, r.opened); err != nil {
+				return err
+			}
+		}
+		for _, r := range rows {
+			s.writer.count(r.provider, r.bound)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("book what was left open: %w", err)
+	}
+	for _, r := range rows {
+		s.book.close(r.provider, r.bound, r.bound)
+	}
+	return len(rows), nil
+}
+
+// feesSince sums what each provider's requests cost that were opened since a moment and are no longer open, none of them
+// above its own upper bound.
+func (s *Store) feesSince(ctx context.Context, since time.Time) (_ map[common.Address]zg.Neuron, err error) {
+	rows, err := s.readers.QueryContext(ctx, `SELECT provider, fee, bound FROM requests WHERE opened_at >= ? AND state != 'open'`, micros(since))
+	if err != nil {
+		return nil, fmt.Errorf("sum recent fees: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	sums := make(map[common.Address]zg.Neuron)
+	for rows.Next() {
+		var name string
+		var fee, bound zg.Neuron
+		if err := rows.Scan(&name, &fee, &bound); err != nil {
+			return nil, fmt.Errorf("sum recent fees: %w", err)
+		}
+		p := common.HexToAddress(name)
+		sums[p] = sums[p].Add(fee.Min(bound))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("sum recent fees: %w", err)
+	}
+	return sums, nil
+}

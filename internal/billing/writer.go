@@ -1,0 +1,281 @@
+package billing
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// ErrStore means that the spend store cannot be written. A request that meets it is refused, because a spend that is not
+// recorded is worse than none.
+var ErrStore = errors.New("the spend store cannot be written")
+
+// retryEvery is how often records that must not be lost are tried again after a failure.
+const retryEvery = time.Second
+
+// task is work on the store that is neither the open nor the close of a request.
+type task struct {
+	durable bool // the commit is synced to disk before it counts
+	run     func(*session) error
+	err     error // set before the batch is done
+}
+
+// op is one entry of the queue. Exactly one field is set.
+type op struct {
+	open, close *request
+	verdict     *verdict
+	task        *task
+}
+
+// batch is a group of entries that are committed together. Whoever waits for one waits for its batch.
+type batch struct{ done chan struct{} }
+
+// total is one row of the totals table.
+type total struct {
+	fees     zg.Neuron
+	requests int64
+}
+
+// writer is the only one to write the store. Entries are queued from anywhere and committed in the order they came, all
+// that have gathered in one transaction: while one commit runs the next group gathers, so nobody waits for a timer and a
+// busy store commits rarely.
+type writer struct {
+	log     zerolog.Logger
+	metrics *storeMetrics
+	stopped chan struct{}
+	wake    chan struct{} // holds one: something is queued, or the end
+	failure atomic.Pointer[error]
+
+	mu         sync.Mutex
+	queue      []op
+	next       *batch // the one that the queue will become
+	lastOpened int64  // key of the newest request
+	ended      bool   // takes nothing any more
+
+	// Owned by the goroutine of run.
+	session *session
+	kept    []op // closes and verdicts of failed batches, to be tried again ahead of everything newer
+	totals  map[common.Address]total
+	touched map[common.Address]total // of the transaction under way
+}
+
+func (w *writer) put(o op) (*batch, error) {
+	w.mu.Lock()
+	if w.ended {
+		w.mu.Unlock()
+		return nil, fmt.Errorf("%w: it is closed", ErrStore)
+	}
+	if o.open != nil {
+		// Never going back keeps keys unique and rows in order, whatever the clock does.
+		w.lastOpened = max(w.lastOpened+1, o.open.opened)
+		o.open.opened = w.lastOpened
+	}
+	w.queue = append(w.queue, o)
+	b := w.next
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return b, nil
+}
+
+// do runs f in the next transaction and returns when that is committed.
+func (w *writer) do(durable bool, f func(*session) error) error {
+	t := &task{durable: durable, run: f}
+	b, err := w.put(op{task: t})
+	if err != nil {
+		return err
+	}
+	<-b.done
+	return t.err
+}
+
+// end lets the writer finish what is queued and stop.
+func (w *writer) end() {
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	<-w.stopped
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	var spare []op
+	for {
+		var retry <-chan time.Time
+		if len(w.kept) > 0 {
+			retry = time.After(retryEvery)
+		}
+		select {
+		case <-w.wake:
+		case <-retry:
+		}
+		// On a busy machine this lets runnable requests queue their records first, which makes groups larger and commits
+		// fewer; on an idle one it returns at once.
+		runtime.Gosched()
+
+		w.mu.Lock()
+		ops, b, ended := w.queue, w.next, w.ended
+		w.queue, w.next = spare[:0], &batch{done: make(chan struct{})}
+		w.mu.Unlock()
+
+		if len(ops)+len(w.kept) > 0 {
+			w.commit(ops)
+		}
+		close(b.done)
+		clear(ops) // keeps no finished request alive
+		spare = ops
+		if ended {
+			return
+		}
+	}
+}
+
+// commit writes what was kept and a new group, in one transaction if nothing fails.
+func (w *writer) commit(ops []op) {
+	all := ops
+	if len(w.kept) > 0 {
+		all = append(w.kept, ops...)
+		w.kept = nil
+	}
+	start := time.Now()
+	err := w.transaction(all)
+	w.metrics.observe(len(all), time.Since(start))
+	if err == nil {
+		if w.failure.Swap(nil) != nil {
+			w.log.Info().Msg("the spend store can be written again")
+		}
+		return
+	}
+	err = fmt.Errorf("%w: %w", ErrStore, err)
+	for _, o := range all {
+		switch {
+		case o.open != nil:
+			o.open.err = err
+		case o.task != nil:
+			o.task.err = err
+		default:
+			w.kept = append(w.kept, o)
+		}
+	}
+	if w.failure.Swap(&err) == nil {
+		w.log.Error().Err(err).Msg("the spend store cannot be written; requests are refused until it can")
+	}
+}
+
+// transaction applies the entries. An entry that violates a constraint fails alone; any other failure undoes all.
+func (w *writer) transaction(ops []op) (err error) {
+	durable := false
+	for _, o := range ops {
+		durable = durable || (o.task != nil && o.task.durable)
+	}
+	// synchronous=NORMAL: a commit is a write to the log file (pwrite64), which survives the end of the process.
+	// synchronous=FULL: and an fsync of it, and of the directory where the log file is new, which survives the end of the
+	// machine. It can only be changed between transactions.
+	if durable {
+		if err := w.session.pragma("PRAGMA synchronous = FULL"); err != nil {
+			return fmt.Errorf("turn on syncing: %w", err)
+		}
+		defer func() {
+			if offErr := w.session.pragma("PRAGMA synchronous = NORMAL"); offErr != nil {
+				w.log.Warn().Err(offErr).Msg("syncing every commit could not be turned off again")
+			}
+		}()
+	}
+	if _, err := w.session.exec("BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	clear(w.touched)
+	if err = w.apply(ops); err == nil {
+		if _, err = w.session.exec("COMMIT"); err == nil {
+			maps.Copy(w.totals, w.touched)
+			return nil
+		}
+		err = fmt.Errorf("commit: %w", err)
+	}
+	// SQLite may have rolled back by itself, in which case this fails, rightly.
+	_, _ = w.session.exec("ROLLBACK")
+	return err
+}
+
+func (w *writer) apply(ops []op) error {
+	for _, o := range ops {
+		var err error
+		switch {
+		case o.open != nil:
+			if err = o.open.writeOpen(w.session); violates(err) {
+				o.open.err = fmt.Errorf("%w: request %s: %w", ErrStore, o.open.order.ID, err)
+				err = nil
+			}
+		case o.close != nil:
+			var first bool
+			if first, err = o.close.writeClose(w.session); first {
+				w.count(o.close.order.Provider, o.close.booking.Fee)
+			}
+			err = w.dropped(err, o.close.order.ID)
+		case o.verdict != nil:
+			err = w.dropped(o.verdict.write(w.session), o.verdict.id)
+		case o.task != nil:
+			err = w.applyTask(o.task)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for p, t := range w.touched {
+		if _, err := w.session.exec(`INSERT INTO totals (provider, fees, requests) VALUES (?, ?, ?)
+			ON CONFLICT (provider) DO UPDATE SET fees = excluded.fees, requests = excluded.requests`,
+			p.Hex(), t.fees.String(), t.requests); err != nil {
+			return fmt.Errorf("write totals: %w", err)
+		}
+	}
+	return nil
+}
+
+// dropped logs a record that the store will never take, so that it does not keep all others from being written.
+func (w *writer) dropped(err error, requestID string) error {
+	if !violates(err) {
+		return err
+	}
+	w.log.Error().Err(err).Str("request_id", requestID).Msg("the spend store refuses a record; it is dropped")
+	return nil
+}
+
+// applyTask runs a task of several statements as a whole.
+func (w *writer) applyTask(t *task) error {
+	if _, err := w.session.exec("SAVEPOINT task"); err != nil {
+		return err
+	}
+	err := t.run(w.session)
+	if err != nil {
+		t.err = err
+		if _, undoErr := w.session.exec("ROLLBACK TO task"); undoErr != nil {
+			return errors.Join(err, undoErr)
+		}
+	}
+	_, relErr := w.session.exec("RELEASE task")
+	return relErr
+}
+
+// count adds one finished request to the totals of the transaction under way.
+func (w *writer) count(p common.Address, fee zg.Neuron) {
+	t, ok := w.touched[p]
+	if !ok {
+		t = w.totals[p]
+	}
+	w.touched[p] = total{fees: t.fees.Add(fee), requests: t.requests + 1}
+}
