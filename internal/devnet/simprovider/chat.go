@@ -1,0 +1,214 @@
+package simprovider
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// chatRequest is what of a chat completion request matters to the models here.
+type chatRequest struct {
+	Model         string          `json:"model"`
+	Messages      []chatMessage   `json:"messages"`
+	Stream        any             `json:"stream"` // only the JSON value true streams
+	StreamOptions json.RawMessage `json:"stream_options"`
+	MaxTokens     *float64        `json:"max_tokens"`
+	MaxCompletion *float64        `json:"max_completion_tokens"`
+	Tools         []chatTool      `json:"tools"`
+	ToolChoice    json.RawMessage `json:"tool_choice"`
+	Format        struct {
+		Type   string `json:"type"`
+		Schema struct {
+			Schema map[string]any `json:"schema"`
+		} `json:"json_schema"`
+	} `json:"response_format"`
+}
+
+type chatMessage struct {
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content"`
+}
+
+type chatTool struct {
+	Function struct {
+		Name        string         `json:"name"`
+		Description string         `json:"description"`
+		Parameters  map[string]any `json:"parameters"`
+	} `json:"function"`
+}
+
+func (r *chatRequest) streams() bool { return r.Stream == true }
+
+// wantsUsage reports whether a stream ends with a usage event.
+func (r *chatRequest) wantsUsage() bool {
+	var o struct {
+		IncludeUsage bool `json:"include_usage"`
+	}
+	return json.Unmarshal(r.StreamOptions, &o) == nil && o.IncludeUsage
+}
+
+// maxTokens is the caller's limit on the output.
+func (r *chatRequest) maxTokens() (n uint64, ok bool) {
+	for _, v := range []*float64{r.MaxCompletion, r.MaxTokens} {
+		if v != nil && *v >= 1 {
+			return uint64(min(*v, 1<<40)), true
+		}
+	}
+	return 0, false
+}
+
+// rewrite is the body as it goes to the model server. Providers that change anything decode the JSON and encode it anew:
+// keys sorted, no whitespace, numbers through floating point.
+func (x *exchange) rewrite(body []byte, req *chatRequest) ([]byte, error) {
+	inject := req.streams() && req.StreamOptions == nil
+	if !inject && !x.p.cfg.ReencodeRequests && x.p.cfg.Centralized == nil && !x.p.separate() {
+		return body, nil
+	}
+	var m map[string]any
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, refuse("validate request: invalid JSON: " + err.Error())
+	}
+	if inject {
+		req.StreamOptions = json.RawMessage(`{"include_usage":true}`)
+		m["stream_options"] = map[string]any{"include_usage": true}
+	}
+	return json.Marshal(m)
+}
+
+func (x *exchange) chat() error {
+	body, err := x.readBody()
+	if err != nil {
+		return err
+	}
+	var req chatRequest
+	if err := json.Unmarshal(body, &req); err != nil {
+		return refuse("validate request: invalid JSON: " + err.Error())
+	}
+	x.record.Stream = req.streams()
+	if err := x.admit(req.Model); err != nil {
+		return err
+	}
+	upstream, err := x.rewrite(body, &req)
+	if err != nil {
+		return err
+	}
+	requestDigest := x.record.RequestSHA256
+	if !bytes.Equal(upstream, body) {
+		requestDigest = digest(upstream)
+	}
+	if len(req.Messages) == 0 {
+		return modelError(http.StatusBadRequest, "BadRequestError", "messages must not be empty")
+	}
+	answer := x.p.complete(&req)
+	release, err := x.p.limits.reserveTokens(answer.prompt + answer.limit)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if req.streams() {
+		x.streamChat(&req, answer, requestDigest)
+		return nil
+	}
+	return x.wholeChat(&req, answer, requestDigest)
+}
+
+// tally is what an answer has come to so far.
+type tally struct {
+	tokens, words uint64
+	inWord        bool
+}
+
+// add counts one more token.
+func (t *tally) add(piece string) {
+	t.tokens++
+	for _, r := range piece {
+		space := unicode.IsSpace(r)
+		if !space && !t.inWord {
+			t.words++
+		}
+		t.inWord = !space
+	}
+}
+
+// usage is what is billed for the answer.
+func (x *exchange) usage(c *completion, t *tally) zg.Usage {
+	u := zg.Usage{Seen: true, InputTokens: c.prompt, OutputTokens: t.tokens, Words: t.words}
+	if x.fault.Kind == CachedUsage {
+		u.CachedTokens = c.prompt / 2
+	}
+	return u
+}
+
+// reported is what the answer says of its usage, which a fault may make untrue.
+func (x *exchange) reported(u zg.Usage) *usageReply {
+	if x.fault.Kind == WrongUsage {
+		if x.fault.Usage != (zg.Usage{}) {
+			u = x.fault.Usage
+		} else {
+			u.InputTokens, u.OutputTokens = 2*u.InputTokens, 2*u.OutputTokens
+		}
+	}
+	reply := &usageReply{Prompt: u.InputTokens, Completion: u.OutputTokens, Total: u.InputTokens + u.OutputTokens}
+	if u.CachedTokens > 0 {
+		reply.Details = &usageDetails{Cached: u.CachedTokens}
+	}
+	return reply
+}
+
+// wholeChat answers in one piece.
+func (x *exchange) wholeChat(req *chatRequest, c *completion, requestDigest string) error {
+	var (
+		text strings.Builder
+		t    tally
+	)
+	for piece := range c.pieces {
+		if !x.p.wait(x.p.ctx, x.p.cfg.TokenDelay) {
+			return fmt.Errorf("the provider closes: %w", x.p.ctx.Err())
+		}
+		if text.Len() > maxDrain {
+			break
+		}
+		text.WriteString(piece)
+		t.add(piece)
+	}
+	message := replyMessage{Role: "assistant"}
+	if c.tool != nil {
+		message.ToolCalls = []replyToolCall{c.tool.call(text.String())}
+	} else {
+		content := text.String()
+		message.Content = &content
+	}
+	reply := chatReply{
+		ID: "chatcmpl-" + x.key, Object: "chat.completion", Created: x.created(), Model: req.Model,
+		Choices: []replyChoice{{Message: message, FinishReason: c.finish()}},
+	}
+	u := x.usage(c, &t)
+	if x.fault.Kind == NoUsage {
+		u = zg.Usage{Words: t.words}
+	} else {
+		reply.Usage = x.reported(u)
+	}
+	body := encodePlain(reply)
+	if x.fault.Kind == Gzip {
+		body = compress(body)
+		x.w.Header().Set("Content-Encoding", "gzip")
+	}
+	x.attest(requestDigest, digest(body))
+	x.bill(u)
+	x.deliver("application/json", body)
+	return nil
+}
+
+func compress(b []byte) []byte {
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	_, _ = w.Write(b) // a buffer takes everything
+	_ = w.Close()     // likewise
+	return z.Bytes()
+}

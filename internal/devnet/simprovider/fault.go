@@ -1,0 +1,158 @@
+package simprovider
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// FaultKind names one way for a provider to go wrong.
+type FaultKind string
+
+// What can go wrong with an inference request. A place in the answer (After) counts events of a stream, or quarters of
+// another body.
+const (
+	NoFault FaultKind = ""
+
+	// SlowFirstByte waits Delay before the status line, or without a Delay until the client leaves.
+	SlowFirstByte FaultKind = "slow-first-byte"
+	// Stall pauses for Delay after After events, or without a Delay until the client leaves; then goes on.
+	Stall FaultKind = "stall"
+	// Truncate ends the answer after After events as if it were complete. Billed by counting words.
+	Truncate FaultKind = "truncate"
+	// GarbageSSE puts events that are no JSON, a comment, a nonsensical usage and a very long line after After events.
+	GarbageSSE FaultKind = "garbage-sse"
+	// MidStreamError appends a bare JSON error after After events and ends. Billed by counting words.
+	MidStreamError FaultKind = "mid-stream-error"
+	// ResetBeforeHeaders cuts the connection without an answer; nothing is billed.
+	ResetBeforeHeaders FaultKind = "reset-before-headers"
+	// ResetMidStream cuts the connection after After events; the whole answer is billed.
+	ResetMidStream FaultKind = "reset-mid-stream"
+	// Gzip compresses the answer although identity was asked for. The signature is over the compressed bytes.
+	Gzip FaultKind = "gzip"
+
+	// WrongUsage reports Usage, or twice the truth without one; the truth is billed.
+	WrongUsage FaultKind = "wrong-usage"
+	// NoUsage leaves usage out although it was asked for; billed by counting words.
+	NoUsage FaultKind = "no-usage"
+	// UsageEachChunk puts the usage so far on every event.
+	UsageEachChunk FaultKind = "usage-each-chunk"
+	// CachedUsage reports half of the prompt as read from the cache, and bills it so.
+	CachedUsage FaultKind = "cached-usage"
+
+	// SignatureMissing announces a signature that is never found.
+	SignatureMissing FaultKind = "signature-missing"
+	// SignatureNoKey leaves the ZG-Res-Key header out.
+	SignatureNoKey FaultKind = "signature-no-key"
+	// SignatureWrongSigner signs with some other key.
+	SignatureWrongSigner FaultKind = "signature-wrong-signer"
+	// SignatureOtherBytes signs a digest of something else than the answer.
+	SignatureOtherBytes FaultKind = "signature-other-bytes"
+	// SignatureReplayed serves the good signature of an earlier chat.
+	SignatureReplayed FaultKind = "signature-replayed"
+	// SignatureLate makes the signature appear Delay after the answer; without a Delay, one second.
+	SignatureLate FaultKind = "signature-late"
+
+	// ServerError answers with Status (500) and the error of a model server.
+	ServerError FaultKind = "server-error"
+	// IngressError answers with Status (502) and a page of HTML, before the provider has seen the request.
+	IngressError FaultKind = "ingress-error"
+	// Redirect answers with Status (307) and Body, or the wrong host, as the Location.
+	Redirect FaultKind = "redirect"
+	// Reply answers with Status (400) and the JSON in Body.
+	Reply FaultKind = "reply"
+
+	// RateLimited, TooManyConcurrent, Banned, TokenBudget and UpstreamRateLimited are the shapes of 429.
+	RateLimited         FaultKind = "rate-limited"
+	TooManyConcurrent   FaultKind = "too-many-concurrent"
+	Banned              FaultKind = "banned"
+	TokenBudget         FaultKind = "token-budget"
+	UpstreamRateLimited FaultKind = "upstream-rate-limited"
+
+	// ControlHidden makes the ingress answer everything but inference and signatures with a 403 page of HTML.
+	ControlHidden FaultKind = "control-hidden"
+)
+
+// Fault is what goes wrong, and how often.
+type Fault struct {
+	Kind   FaultKind
+	N      int           // so many requests; 0: all until the next SetFault
+	After  int           // where in the answer
+	Delay  time.Duration // see the kinds
+	Status int           // see the kinds
+	Body   string        // see the kinds
+	Usage  zg.Usage      // see WrongUsage
+}
+
+// faults hands out the present fault.
+type faults struct {
+	mu      sync.Mutex
+	present Fault
+}
+
+func (f *faults) set(v Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.present = v
+}
+
+// take returns the fault that strikes this request. Control routes have one of their own, which inference never meets.
+func (f *faults) take(control bool) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := f.present
+	if v.Kind == NoFault || (v.Kind == ControlHidden) != control {
+		return Fault{}
+	}
+	if v.N == 1 {
+		f.present = Fault{}
+	} else if v.N > 1 {
+		f.present.N--
+	}
+	return v
+}
+
+const ingressPage = "<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<center><h1>%[1]d %[2]s</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+
+// refusal is the answer that a fault gives instead of the provider, if it is of that sort.
+func (f Fault) refusal() *refusalError {
+	status := func(otherwise int) int {
+		if f.Status != 0 {
+			return f.Status
+		}
+		return otherwise
+	}
+	switch f.Kind {
+	case ServerError:
+		return modelError(status(http.StatusInternalServerError), "InternalServerError", "the model server has failed")
+	case IngressError:
+		return refusePage(status(http.StatusBadGateway))
+	case Redirect:
+		r := refusePage(status(http.StatusTemporaryRedirect))
+		if f.Body == "" {
+			f.Body = "http://127.0.0.1:1/elsewhere"
+		}
+		r.header.Set("Location", f.Body)
+		return r
+	case Reply:
+		r := refuseWith(status(http.StatusBadRequest), f.Body)
+		r.body = []byte(f.Body)
+		return r
+	case RateLimited:
+		return refuseRate("Rate limit exceeded. Please wait 2 seconds (limit: 30 requests/min).")
+	case TooManyConcurrent:
+		return refuseWith(http.StatusTooManyRequests, "Too many concurrent requests. You have 5 active requests (limit: 5). Please wait for some to complete.")
+	case Banned:
+		return refuseBan(banFor - time.Minute)
+	case TokenBudget:
+		return refuseTokenBudget(90_000, 100_000, 20_000)
+	case UpstreamRateLimited:
+		return refuseObject(http.StatusTooManyRequests, "upstream rate limit", map[string]any{
+			"error": map[string]any{"message": "Too many requests for this model", "type": "requests", "code": "rate_limit_exceeded"},
+		})
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,208 @@
+package simprovider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Provider is a running provider.
+type Provider struct {
+	cfg        Config
+	address    common.Address
+	url        string
+	server     *http.Server
+	whitelist  map[common.Address]bool
+	accounts   *accountCache
+	sessions   *sessions
+	limits     *limiter
+	signatures *shelf[signedText]
+	images     *shelf[[]byte]
+	purse      *purse
+	faults     *faults
+	records    *records
+	ctx        context.Context // ends with Close
+	stop       context.CancelFunc
+	loops      sync.WaitGroup // the server and the settlement loop
+	gate       sync.Mutex     // orders handlers.Add against handlers.Wait
+	closed     bool
+	handlers   sync.WaitGroup
+	serveErr   error // of the server, once loops are done
+	closeOnce  sync.Once
+	closeErr   error
+	lastSigned atomic.Pointer[signedText] // for signatures that belong to another chat
+}
+
+// Start begins to serve at once. The address is known from URL; registering it on chain is the caller's business.
+func Start(cfg Config) (*Provider, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{
+		cfg: cfg, address: cfg.Address,
+		whitelist:  make(map[common.Address]bool),
+		sessions:   newSessions(cfg.Now),
+		limits:     newLimiter(cfg.Limits, cfg.Now),
+		signatures: newShelf[signedText](cfg.Now, cfg.SignatureTTL),
+		images:     newShelf[[]byte](cfg.Now, imageTTL),
+		purse:      newPurse(),
+		faults:     &faults{},
+		records:    newRecords(),
+	}
+	if p.address == (common.Address{}) {
+		p.address = crypto.PubkeyToAddress(cfg.Key.PublicKey)
+	}
+	for _, w := range cfg.Whitelist {
+		p.whitelist[w] = true
+	}
+	p.accounts = newAccountCache(cfg.Chain, p.address, cfg.AccountCache, cfg.Now)
+	p.ctx, p.stop = context.WithCancel(context.Background())
+
+	var lc net.ListenConfig
+	listener, err := lc.Listen(p.ctx, "tcp", cfg.Listen)
+	if err != nil {
+		p.stop()
+		return nil, fmt.Errorf("provider of %s: %w", cfg.Model, err)
+	}
+	p.url = "http://" + listener.Addr().String()
+	p.server = &http.Server{
+		Handler:           p,
+		ReadHeaderTimeout: 30 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return p.ctx },
+	}
+	p.loops.Go(func() {
+		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			p.serveErr = err
+		}
+	})
+	if cfg.SettleEvery > 0 {
+		p.loops.Go(p.settleLoop)
+	}
+	return p, nil
+}
+
+// URL is the base URL to register on chain, without a trailing slash.
+func (p *Provider) URL() string { return p.url }
+
+// Address is the provider's account.
+func (p *Provider) Address() common.Address { return p.address }
+
+// Signer is the address whose signatures answers carry: of the TEE key, or of the model's own enclave.
+func (p *Provider) Signer() common.Address { return crypto.PubkeyToAddress(p.signingKey().PublicKey) }
+
+// TEESigner is the address of the TEE key, which is what the service registers on chain and settles with.
+func (p *Provider) TEESigner() common.Address { return crypto.PubkeyToAddress(p.cfg.TEEKey.PublicKey) }
+
+// Model is the id of the provider's model.
+func (p *Provider) Model() string { return p.cfg.Model }
+
+// Type is what the provider sells.
+func (p *Provider) Type() zg.ServiceType { return p.cfg.Type }
+
+// Price is what the provider bills for its model.
+func (p *Provider) Price() zg.Price { return p.cfg.Price }
+
+// SetFault makes the next requests go wrong as told; the zero Fault makes everything right again.
+func (p *Provider) SetFault(f Fault) { p.faults.set(f) }
+
+// Exchanges returns a record of every finished inference request, refused ones included, oldest first.
+func (p *Provider) Exchanges() []Exchange { return p.records.all() }
+
+// WaitExchanges waits until at least n requests have finished since the start, and returns all records.
+func (p *Provider) WaitExchanges(ctx context.Context, n int) ([]Exchange, error) {
+	return p.records.wait(ctx, n)
+}
+
+// Close breaks off what is under way, stops everything and waits for it.
+func (p *Provider) Close() error {
+	p.closeOnce.Do(func() {
+		p.gate.Lock()
+		p.closed = true
+		p.gate.Unlock()
+		p.stop()
+		err := p.server.Close()
+		p.handlers.Wait()
+		p.loops.Wait()
+		p.closeErr = errors.Join(err, p.serveErr)
+	})
+	return p.closeErr
+}
+
+// ServeHTTP routes. It is called by the provider's own server.
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.gate.Lock()
+	if p.closed {
+		p.gate.Unlock()
+		http.Error(w, "closing", http.StatusServiceUnavailable)
+		return
+	}
+	p.handlers.Add(1)
+	p.gate.Unlock()
+	defer p.handlers.Done()
+
+	if rest, ok := strings.CutPrefix(r.URL.Path, "/v1/proxy/"); ok {
+		p.serveProxy(w, r, "/"+rest)
+		return
+	}
+	p.serveControl(w, r)
+}
+
+// routes are the billed ones, by path, each with the type of service that answers there.
+var routes = map[string]zg.ServiceType{
+	"/chat/completions":     zg.Chatbot,
+	"/images/generations":   zg.TextToImage,
+	"/audio/transcriptions": zg.SpeechToText,
+	"/embeddings":           zg.Embedding,
+}
+
+// serveProxy serves what lies below /v1/proxy. One more /v1 and trailing slashes do not matter there; case does.
+func (p *Provider) serveProxy(w http.ResponseWriter, r *http.Request, path string) {
+	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
+		path = "/" + rest
+	}
+	path = strings.TrimRight(path, "/")
+	w.Header().Set("X-Accel-Buffering", "no")
+	switch {
+	case strings.HasPrefix(path, "/signature/"):
+		p.serveSignature(w, r, strings.TrimPrefix(path, "/signature/"))
+		return
+	case strings.HasPrefix(path, "/images/") && path != "/images/generations" && path != "/images/edits":
+		p.serveStoredImage(w, r, strings.TrimPrefix(path, "/images/"))
+		return
+	}
+	kind, ok := routes[path]
+	if !ok || r.Method != http.MethodPost {
+		writeError(w, http.StatusBadRequest, "endpoint not supported")
+		return
+	}
+	p.infer(w, r, path, kind)
+}
+
+// wait pauses for d, or until the provider closes or ctx ends. It reports whether the whole pause went by.
+func (p *Provider) wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil && p.ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-p.ctx.Done():
+		return false
+	}
+}
