@@ -1,0 +1,253 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+func TestMeterBooks(t *testing.T) {
+	bound := order("", alice).Bound
+	exact := Booking{Fee: zg.NeuronOf(13620000000000), Basis: zg.FeeExact}
+	estimate := func(reason string) Booking { return Booking{Fee: bound, Basis: zg.FeeEstimated, Reason: reason} }
+	free := Booking{Basis: zg.FeeFree}
+	usage := zg.Usage{Seen: true, InputTokens: 31, OutputTokens: 9}
+	absurd := zg.Usage{Seen: true, InputTokens: math.MaxUint64, OutputTokens: math.MaxUint64}
+	tests := []struct {
+		name  string
+		price zg.Price
+		out   Outcome
+		want  Booking
+	}{
+		{name: "answered", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: usage}, want: exact},
+		{name: "broke off after its usage", out: Outcome{Status: 200, Reached: true, Usage: usage}, want: exact},
+		{name: "no usage", out: Outcome{Status: 200, Reached: true, Complete: true}, want: estimate(ReasonNoUsage)},
+		{name: "words are no usage", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: zg.Usage{Words: 5}}, want: estimate(ReasonNoUsage)},
+		{name: "broke off", out: Outcome{Status: 200, Reached: true}, want: estimate(ReasonTruncated)},
+		{name: "no answer", out: Outcome{Reached: true}, want: estimate(ReasonNoAnswer)},
+		{name: "never reached", out: Outcome{}, want: free},
+		{name: "refused", out: Outcome{Status: 429, Reached: true, Complete: true}, want: free},
+		{name: "refused with usage", out: Outcome{Status: 500, Reached: true, Complete: true, Usage: usage}, want: free},
+		{name: "absurd", price: zg.Price{Input: zg.MaxNeuron}, out: Outcome{Status: 200, Reached: true, Complete: true, Usage: absurd}, want: estimate(ReasonAbsurd)},
+	}
+	s := openStore(t, t.TempDir())
+	m := NewMeter(s, MeterConfig{})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := order(tt.name, alice)
+			if tt.price.Input != (zg.Neuron{}) {
+				o.Price = tt.price
+			}
+			if got := mustOpen(t, m, o).Close(tt.out); got != tt.want {
+				t.Errorf("booked %+v, want %+v", got, tt.want)
+			}
+			r := mustRecord(t, s, tt.name)
+			if r.State != "closed" || r.Fee == nil || *r.Fee != tt.want.Fee || r.Basis != tt.want.Basis || r.Reason != tt.want.Reason {
+				t.Errorf("the store has %s, fee %v, %s (%s); want %+v", r.State, r.Fee, r.Basis, r.Reason, tt.want)
+			}
+		})
+	}
+}
+
+// However many goroutines close a reservation, and with whatever outcome, it is booked once.
+func TestMeterClosesOnce(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	reg := prometheus.NewRegistry()
+	m := NewMeter(s, MeterConfig{Registerer: reg})
+	for i := range 20 {
+		r := mustOpen(t, m, order(fmt.Sprint(i), alice))
+		var mu sync.Mutex
+		seen := make(map[Booking]int)
+		var wg sync.WaitGroup
+		for j := range 8 {
+			wg.Go(func() {
+				out := answered()
+				out.Usage.OutputTokens = uint64(j)
+				b := r.Close(out)
+				mu.Lock()
+				defer mu.Unlock()
+				seen[b]++
+			})
+		}
+		wg.Wait()
+		if len(seen) != 1 {
+			t.Fatalf("eight closes returned %d different bookings: %v", len(seen), seen)
+		}
+		for b := range seen {
+			if rec := mustRecord(t, s, fmt.Sprint(i)); rec.Fee == nil || *rec.Fee != b.Fee {
+				t.Errorf("booked %v, stored %v", b.Fee, rec.Fee)
+			}
+		}
+	}
+	if sum := s.Book().Provider(alice); sum.Requests != 20 || sum.Open != 0 {
+		t.Errorf("the book has %+v, want 20 requests", sum)
+	}
+}
+
+func TestMeterRefusals(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	account := func(balance, pending string) zg.SubAccount {
+		return zg.SubAccount{Balance: og(t, balance), PendingRefund: og(t, pending), Acknowledged: true}
+	}
+	view := func(pv ProviderView) KeeperView {
+		return KeeperView{ReadAt: start, Providers: map[common.Address]ProviderView{alice: pv}}
+	}
+	tests := []struct {
+		name  string
+		view  KeeperView
+		bound zg.Neuron
+		later time.Duration
+		want  RefusalKind
+		retry bool
+		hint  string
+	}{
+		{name: "nothing known"},
+		{name: "other provider known", view: KeeperView{ReadAt: start, Providers: map[common.Address]ProviderView{bob: {}}}},
+		{name: "exactly 1 0G", view: view(ProviderView{Exists: true, Account: account("1", "0")})},
+		{name: "one neuron less", view: view(ProviderView{Exists: true, Account: account("0.999999999999999999", "0")}), want: RefusedBalance, retry: true, hint: "top-up is expected"},
+		{name: "too old to say", view: view(ProviderView{Exists: true}), later: 2*time.Minute + 1},
+		{name: "just not too old", view: view(ProviderView{Exists: true}), later: 2 * time.Minute, want: RefusedBalance, retry: true},
+		{name: "unsettled fees count", view: view(ProviderView{Exists: true, Account: account("1.5", "0"), Unsettled: og(t, "0.500000000000000001"), UnsettledKnown: true}), want: RefusedBalance, retry: true},
+		{name: "unknown fees do not", view: view(ProviderView{Exists: true, Account: account("1.5", "0"), Unsettled: og(t, "9")})},
+		{name: "a refund under way does not count as balance", view: view(ProviderView{Exists: true, Account: account("5", "4.5"), Reason: refusalDraining}), want: RefusedBalance, hint: "refund"},
+		{name: "no account", view: view(ProviderView{Reason: refusalAutoFund}), want: RefusedAccount, hint: "ZGPROXY_AUTO_FUND"},
+		{name: "no account, being opened", view: view(ProviderView{}), want: RefusedAccount, retry: true},
+		{name: "absurd price", bound: zg.MaxNeuron, want: RefusedPrice},
+	}
+	s := openStore(t, t.TempDir())
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			nudged := 0
+			m := NewMeter(s, MeterConfig{
+				View: func() KeeperView { return tt.view }, Nudge: func() { nudged++ }, Now: func() time.Time { return start.Add(tt.later) },
+			})
+			o := order(fmt.Sprint(i), alice)
+			if !tt.bound.IsZero() {
+				o.Bound = tt.bound
+			}
+			r, err := m.Open(t.Context(), o)
+			if tt.want == "" {
+				if err != nil {
+					t.Fatalf("refused: %v", err)
+				}
+				r.Close(answered())
+				return
+			}
+			var refused *Refused
+			if !errors.As(err, &refused) || refused.Kind != tt.want {
+				t.Fatalf("Open = %v, want a refusal of kind %s", err, tt.want)
+			}
+			if (refused.RetryAfter > 0) != tt.retry || !strings.Contains(refused.Hint, tt.hint) || refused.Message == "" {
+				t.Errorf("refusal %+v; want retry %v and a hint with %q", refused, tt.retry, tt.hint)
+			}
+			if tt.want != RefusedPrice && nudged == 0 {
+				t.Error("the keeper was not asked to look again")
+			}
+			if _, ok, err := s.Request(t.Context(), o.ID); ok || err != nil {
+				t.Errorf("a refused request is in the store: %v, %v", ok, err)
+			}
+		})
+	}
+}
+
+func TestMeterContextEnded(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := NewMeter(s, MeterConfig{})
+	if _, err := m.Open(ctx, order("a", alice)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Open = %v, want the context's error", err)
+	}
+	if _, err := m.Recover(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Recover = %v, want the context's error", err)
+	}
+	if sum := s.Book().Provider(alice); sum != (Sum{}) {
+		t.Errorf("the book has %+v, want nothing", sum)
+	}
+}
+
+// Rows have different keys even when the clock stands still or goes back.
+func TestMeterClock(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	m := NewMeter(s, MeterConfig{Now: func() time.Time { return now }})
+	for i := range 5 {
+		now = now.Add(-time.Duration(i) * time.Minute)
+		o := order(fmt.Sprint(i), alice)
+		o.At = now.Add(time.Hour) // not to be believed
+		mustOpen(t, m, o).Close(answered())
+	}
+	var last time.Time
+	for i := range 5 {
+		r := mustRecord(t, s, fmt.Sprint(i))
+		if !r.OpenedAt.After(last) {
+			t.Errorf("request %d was opened at %v, not after %v", i, r.OpenedAt, last)
+		}
+		last = r.OpenedAt
+	}
+}
+
+func TestMeterNudgesBelowMark(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	fee := zg.NeuronOf(13620000000000)
+	nudged := 0
+	pv := ProviderView{Exists: true, Account: zg.SubAccount{Balance: og(t, "5")}, Headroom: fee.Mul(2)}
+	m := NewMeter(s, MeterConfig{Nudge: func() { nudged++ }, View: func() KeeperView {
+		return KeeperView{ReadAt: time.Now(), Providers: map[common.Address]ProviderView{alice: pv}}
+	}})
+	for i, want := range []int{0, 0, 1} {
+		mustOpen(t, m, order(fmt.Sprint(i), alice)).Close(answered())
+		if nudged != want {
+			t.Fatalf("after %d requests nudged %d times, want %d", i+1, nudged, want)
+		}
+	}
+	pv.Reason = refusalCap
+	mustOpen(t, m, order("more", alice)).Close(answered())
+	if nudged != 1 {
+		t.Error("nudged although the keeper knows and may not top up")
+	}
+}
+
+func TestMeterMetrics(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	reg := prometheus.NewRegistry()
+	m := NewMeter(s, MeterConfig{Registerer: reg})
+	out := answered()
+	out.Usage.CachedTokens = 7
+	low := order("above", alice)
+	low.Bound = zg.NeuronOf(1)
+	if b := mustOpen(t, m, low).Close(out); b.Fee != zg.NeuronOf(13620000000000) || b.Basis != zg.FeeExact {
+		t.Errorf("a fee above the bound was booked as %+v, want as it is", b)
+	}
+	mustOpen(t, m, order("free", alice)).Close(Outcome{})
+	want := fmt.Sprintf(`
+# HELP zgproxy_fees_above_bound_total Requests whose fee was higher than the upper bound computed before.
+# TYPE zgproxy_fees_above_bound_total counter
+zgproxy_fees_above_bound_total 1
+# HELP zgproxy_fees_neuron_total Fees booked, in neuron (10^-18 0G), by how they came about.
+# TYPE zgproxy_fees_neuron_total counter
+zgproxy_fees_neuron_total{basis="exact",model="qwen",provider="%[1]s"} 1.362e+13
+# HELP zgproxy_tokens_total Tokens that answers reported. Cached tokens are part of the input tokens.
+# TYPE zgproxy_tokens_total counter
+zgproxy_tokens_total{direction="cached",model="qwen",provider="%[1]s"} 7
+zgproxy_tokens_total{direction="input",model="qwen",provider="%[1]s"} 31
+zgproxy_tokens_total{direction="output",model="qwen",provider="%[1]s"} 9
+`, alice.Hex())
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "zgproxy_fees_above_bound_total", "zgproxy_fees_neuron_total", "zgproxy_tokens_total"); err != nil {
+		t.Error(err)
+	}
+	if sum := s.Book().Provider(alice); sum.Witnessed != zg.NeuronOf(1) {
+		t.Errorf("a fee above its bound is witnessed as %v, want the bound", sum.Witnessed)
+	}
+}
