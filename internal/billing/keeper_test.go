@@ -1,0 +1,388 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+func TestKeeperFillsLowAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "1.5")
+		n.set(bob, "2")
+		s := openStore(t, t.TempDir())
+		reg := prometheus.NewRegistry()
+		k, stop := n.run(s, KeeperConfig{Registerer: reg}, alice, bob, alice)
+		advance(5 * time.Second)
+		if got := n.locked(alice); got != "3" {
+			t.Errorf("the low account has %s 0G, want 3", got)
+		}
+		if got := n.locked(bob); got != "2" {
+			t.Errorf("the account at the mark has %s 0G, want it left alone", got)
+		}
+		v := k.View()
+		if v.Err != nil || v.Providers[alice].Account.Locked() != og(t, "3") || !v.Providers[alice].Exists || v.Providers[alice].Reason != "" {
+			t.Errorf("view %+v", v)
+		}
+		tops := topUps(t, s)
+		if len(tops) != 1 || tops[0].State != TopUpMined || tops[0].Amount != og(t, "1.5") || tops[0].EndedAt.IsZero() {
+			t.Errorf("top-ups %+v, want one of 1.5 0G, mined", tops)
+		}
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
+# HELP zgproxy_balance_neuron What a provider may count on in its sub-account.
+# TYPE zgproxy_balance_neuron gauge
+zgproxy_balance_neuron{provider="%[2]s"} 2e+18
+zgproxy_balance_neuron{provider="%[1]s"} 3e+18
+# HELP zgproxy_ledger_available_neuron What is left in the ledger for top-ups.
+# TYPE zgproxy_ledger_available_neuron gauge
+zgproxy_ledger_available_neuron 9.85e+19
+# HELP zgproxy_topups_total Top-ups of sub-accounts, by how they ended.
+# TYPE zgproxy_topups_total counter
+zgproxy_topups_total{outcome="mined",provider="%[1]s"} 1
+# HELP zgproxy_wallet_neuron What the wallet itself holds; it pays for gas.
+# TYPE zgproxy_wallet_neuron gauge
+zgproxy_wallet_neuron 1e+18
+`, alice.Hex(), bob.Hex())), "zgproxy_balance_neuron", "zgproxy_ledger_available_neuron", "zgproxy_topups_total", "zgproxy_wallet_neuron"); err != nil {
+			t.Error(err)
+		}
+		stopped(t, stop)
+	})
+}
+
+func TestKeeperOpensMissingAccounts(t *testing.T) {
+	for _, auto := range []bool{false, true} {
+		t.Run(fmt.Sprintf("auto fund %v", auto), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				s := openStore(t, t.TempDir())
+				k, stop := n.run(s, KeeperConfig{AutoFund: auto}, alice, bob)
+				advance(time.Minute)
+				want, reason := "0", refusalAutoFund
+				if auto {
+					want, reason = "3", ""
+				}
+				for _, p := range []common.Address{alice, bob} {
+					if got := n.locked(p); got != want || k.View().Providers[p].Reason != reason {
+						t.Errorf("%s has %s 0G, reason %q; want %s, %q", p, got, k.View().Providers[p].Reason, want, reason)
+					}
+				}
+				for i, tu := range topUps(t, s) {
+					if want := uint64(6 - i); tu.Nonce != want {
+						t.Errorf("top-up %d has nonce %d, want %d: one after the other", i, tu.Nonce, want)
+					}
+				}
+				stopped(t, stop)
+			})
+		})
+	}
+}
+
+// Whatever is spent, no more than the cap is moved in any 24 hours.
+func TestKeeperDailyCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "1")
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{MaxTopUpPerDay: og(t, "5")}, alice)
+		for range 60 {
+			advance(10 * time.Minute)
+			n.set(alice, "1") // somebody takes it all, again and again
+		}
+		advance(time.Minute)
+		sum := zg.Neuron{}
+		for _, tu := range topUps(t, s) {
+			sum = sum.Add(tu.Amount)
+		}
+		if sum != og(t, "5") {
+			t.Errorf("%s 0G were moved in half a day, want the cap of 5", sum.Og())
+		}
+		if r := k.View().Providers[alice].Reason; r != refusalCap {
+			t.Errorf("reason %q, want %q", r, refusalCap)
+		}
+		advance(15 * time.Hour)
+		if n.locked(alice) == "1" {
+			t.Error("a day later nothing is moved")
+		}
+		stopped(t, stop)
+	})
+}
+
+// A node that lags behind shows the account without the money it got. It is not believed.
+func TestKeeperIgnoresOldBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		n := newNetwork(t)
+		n.set(alice, "1")
+		old, err := n.Holdings(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), dir, StoreOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.after = func() error { n.old = &old; return nil }
+		k, stop := n.run(s, KeeperConfig{}, alice)
+		advance(10 * time.Minute)
+		if n.transfers != 1 {
+			t.Errorf("%d transfers, want one", n.transfers)
+		}
+		if err := k.View().Err; !errors.Is(err, errStale) {
+			t.Errorf("View().Err = %v, want errStale", err)
+		}
+		stopped(t, stop)
+		check(t, s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+
+		// Nor after a restart.
+		s = openStore(t, dir)
+		k, stop = n.run(s, KeeperConfig{}, alice)
+		advance(10 * time.Minute)
+		if n.transfers != 1 || !errors.Is(k.View().Err, errStale) {
+			t.Errorf("after a restart: %d transfers, Err %v", n.transfers, k.View().Err)
+		}
+		n.with(func() { n.old = nil })
+		advance(time.Minute)
+		if err := k.View().Err; err != nil || n.transfers != 1 {
+			t.Errorf("the node has caught up: %d transfers, Err %v", n.transfers, err)
+		}
+		stopped(t, stop)
+	})
+}
+
+// A provider that claims more than it is owed gets no more than what we know to have spent.
+func TestKeeperDoesNotBelieveClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "3")
+		n.with(func() { n.claims[alice] = og(t, "1000") })
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{MaxTopUpPerDay: og(t, "500")}, alice)
+		advance(5 * time.Minute)
+		if n.transfers != 0 {
+			t.Fatalf("%d transfers for a mere claim", n.transfers)
+		}
+		if pv := k.View().Providers[alice]; !pv.Owed.IsZero() || pv.Unsettled != og(t, "1000") || !pv.UnsettledKnown {
+			t.Errorf("view %+v: the claim is to be shown and not believed", pv)
+		}
+
+		// 1.2 0G of fees that we do know, and an answer that claims to have cost far more than it can.
+		m := NewMeter(s, MeterConfig{})
+		for i, bound := range []string{"1.1", "0.1"} {
+			o := order(fmt.Sprint(i), alice)
+			o.Bound = og(t, bound)
+			o.Price = zg.Price{Output: o.Bound}
+			out := answered()
+			out.Usage = zg.Usage{Seen: true, OutputTokens: uint64(1 + i*1_000_000)}
+			mustOpen(t, m, o).Close(out)
+		}
+		advance(5 * time.Minute)
+		if got := n.locked(alice); got != "4.2" {
+			t.Errorf("the account was lifted to %s 0G, want high water plus what was witnessed: 4.2", got)
+		}
+		// The provider takes what it is owed; its claim stays.
+		n.set(alice, "3")
+		advance(5 * time.Minute)
+		if pv := k.View().Providers[alice]; !pv.Owed.IsZero() || n.transfers != 1 {
+			t.Errorf("after the debit %s 0G are still owed, %d transfers", pv.Owed.Og(), n.transfers)
+		}
+		stopped(t, stop)
+	})
+}
+
+// A provider that does not say what it is owed is owed what we spent.
+func TestKeeperCountsItselfWithoutClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		n := newNetwork(t)
+		n.set(alice, "3")
+		s, err := Open(t.Context(), dir, StoreOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spend := func(s *Store, id, fee string) {
+			o := order(id, alice)
+			o.Bound = og(t, fee)
+			mustOpen(t, NewMeter(s, MeterConfig{}), o).Close(Outcome{Status: 200, Reached: true, Complete: true})
+			if err := s.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spend(s, "a", "0.9")
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = openStore(t, dir)
+		k, stop := n.run(s, KeeperConfig{}, alice)
+		if got := k.View().Providers[alice].Owed.Og(); got != "0.9" {
+			t.Errorf("after a restart %s 0G are owed, want 0.9", got)
+		}
+		if n.transfers != 0 {
+			t.Error("2.1 0G is above the mark and was topped up")
+		}
+		spend(s, "b", "0.3")
+		k.Nudge()
+		advance(5 * time.Second)
+		if got := n.locked(alice); got != "4.2" {
+			t.Errorf("the account has %s 0G, want 4.2", got)
+		}
+		stopped(t, stop)
+	})
+}
+
+// Requests under way make a top-up come earlier, never larger.
+func TestKeeperCountsHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "2.4")
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{}, alice)
+		o := order("huge", alice)
+		o.Bound = og(t, "1000")
+		r := mustOpen(t, NewMeter(s, MeterConfig{}), o)
+		k.Nudge()
+		advance(5 * time.Minute)
+		if got := n.locked(alice); got != "3" || n.transfers != 1 {
+			t.Errorf("the account has %s 0G after %d transfers, want 3 after one", got, n.transfers)
+		}
+		r.Close(Outcome{})
+		stopped(t, stop)
+	})
+}
+
+// What cannot be read is not known, and what is not known is not spent on.
+func TestKeeperUnknownNeverSpends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "1")
+		down := errors.New("connection refused")
+		n.hook = func(string) error { return down }
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{AutoFund: true}, alice, bob)
+		advance(10 * time.Minute)
+		if v := k.View(); !errors.Is(v.Err, down) || !v.ReadAt.IsZero() || len(v.Providers) != 0 {
+			t.Errorf("view %+v, want nothing but the error", v)
+		}
+		if len(topUps(t, s)) != 0 {
+			t.Error("something was signed")
+		}
+		if n.reads > 30 {
+			t.Errorf("%d reads of a node that is down in ten minutes", n.reads)
+		}
+		n.with(func() { n.hook = nil })
+		advance(time.Minute)
+		if k.View().Err != nil || n.locked(alice) != "3" {
+			t.Errorf("the node is back: Err %v, %s 0G", k.View().Err, n.locked(alice))
+		}
+		stopped(t, stop)
+	})
+}
+
+func TestKeeperNudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "3")
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{Every: time.Hour}, alice)
+		before := n.reads
+		for range 100 {
+			k.Nudge()
+			advance(100 * time.Millisecond)
+		}
+		if got := n.reads - before; got < 3 || got > 6 {
+			t.Errorf("%d looks for a hundred nudges in ten seconds, want about five", got)
+		}
+		before = n.reads
+		advance(30 * time.Minute)
+		if n.reads > before+1 {
+			t.Errorf("%d looks without a nudge in half the interval", n.reads-before)
+		}
+		stopped(t, stop)
+	})
+}
+
+func TestDecide(t *testing.T) {
+	base := func() facts {
+		return facts{
+			account: zg.SubAccount{Balance: og(t, "1.5"), Acknowledged: true}, exists: true, ledger: &zg.Ledger{Available: og(t, "100")}, minAccount: zg.OneOG,
+			service: zg.Service{TEESignerAcknowledged: true}, registered: true, low: og(t, "2"), high: og(t, "3"), dailyCap: og(t, "10"),
+		}
+	}
+	missing := func(f *facts) { f.account, f.exists, f.autoFund = zg.SubAccount{}, false, true }
+	tests := []struct {
+		name   string
+		change func(*facts)
+		amount string
+		reason string
+	}{
+		{"low", func(*facts) {}, "1.5", ""},
+		{"at the mark", func(f *facts) { f.account.Balance = og(t, "2") }, "0", ""},
+		{"a neuron below it", func(f *facts) { f.account.Balance = og(t, "1.999999999999999999") }, "1.000000000000000001", ""},
+		{"owed", func(f *facts) { f.account.Balance, f.owed = og(t, "2.5"), og(t, "0.7") }, "1.2", ""},
+		{"held", func(f *facts) { f.account.Balance, f.held = og(t, "2.4"), og(t, "0.7") }, "0.6", ""},
+		{"held, but not worth the gas", func(f *facts) { f.account.Balance, f.held = og(t, "2.6"), og(t, "0.7") }, "0", ""},
+		{"held far more than there is", func(f *facts) { f.account.Balance, f.held = og(t, "3"), zg.MaxNeuron }, "0", ""},
+		{"missing", missing, "3", ""},
+		{"missing, auto fund off", func(f *facts) { missing(f); f.autoFund = false }, "0", refusalAutoFund},
+		{"missing, large minimum", func(f *facts) { missing(f); f.minAccount = og(t, "4") }, "4", ""},
+		{"missing, minimum above the cap", func(f *facts) { missing(f); f.minAccount = og(t, "11") }, "0", refusalCap},
+		{"refund under way", func(f *facts) { f.account.Balance, f.account.PendingRefund = og(t, "5"), og(t, "4") }, "0", refusalDraining},
+		{"consent taken back", func(f *facts) { f.account.Acknowledged = false }, "0", refusalConsent},
+		{"service gone", func(f *facts) { f.registered = false }, "0", refusalService},
+		{"signer not vouched for", func(f *facts) { f.service.TEESignerAcknowledged = false }, "0", refusalSigner},
+		{"no ledger", func(f *facts) { f.ledger = nil }, "0", refusalNoLedger},
+		{"ledger nearly empty", func(f *facts) { f.ledger = &zg.Ledger{Available: og(t, "0.4")} }, "0", refusalLedger},
+		{"ledger low", func(f *facts) { f.ledger = &zg.Ledger{Available: og(t, "0.9")} }, "0.9", ""},
+		{"cap nearly used up", func(f *facts) { f.today = og(t, "9.6") }, "0", refusalCap},
+		{"cap in part", func(f *facts) { f.today = og(t, "9") }, "1", ""},
+		{"cap overdrawn", func(f *facts) { f.today = og(t, "12") }, "0", refusalCap},
+		{"cap of zero", func(f *facts) { f.dailyCap = zg.Neuron{} }, "0", refusalCap},
+		{"failed before", func(f *facts) { f.blocked = refusalReverted }, "0", refusalReverted},
+		{"enough, whatever else is wrong", func(f *facts) { f.account.Balance, f.registered, f.ledger = og(t, "5"), false, nil }, "0", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := base()
+			tt.change(&f)
+			amount, reason := f.decide()
+			if amount.Og() != tt.amount || reason != tt.reason {
+				t.Errorf("decide = %s 0G, %q; want %s, %q", amount.Og(), reason, tt.amount, tt.reason)
+			}
+			if hintFor(reason) == "" {
+				t.Errorf("no hint for %q", reason)
+			}
+		})
+	}
+}
+
+func TestKeeperStopsWithContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "1")
+		n.minFee = 1000 // never mined
+		s := openStore(t, t.TempDir())
+		_, stop := n.run(s, KeeperConfig{}, alice)
+		advance(time.Second)
+		start := time.Now()
+		stopped(t, stop)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it took %v to stop", took)
+		}
+		if _, ok, err := s.unfinishedTopUp(context.Background()); !ok || err != nil {
+			t.Errorf("the top-up under way is not recorded: %v, %v", ok, err)
+		}
+	})
+}
