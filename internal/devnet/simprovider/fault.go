@@ -20,11 +20,11 @@ const (
 	SlowFirstByte FaultKind = "slow-first-byte"
 	// Stall pauses for Delay after After events, or without a Delay until the client leaves; then goes on.
 	Stall FaultKind = "stall"
-	// Truncate ends the answer after After events as if it were complete. Billed by counting words.
+	// Truncate ends the answer after After events, a stream as if it were complete. A stream is billed by counting words.
 	Truncate FaultKind = "truncate"
 	// GarbageSSE puts events that are no JSON, a comment, a nonsensical usage and a very long line after After events.
 	GarbageSSE FaultKind = "garbage-sse"
-	// MidStreamError appends a bare JSON error after After events and ends. Billed by counting words.
+	// MidStreamError appends a bare JSON error after After events and ends. A stream is billed by counting words.
 	MidStreamError FaultKind = "mid-stream-error"
 	// ResetBeforeHeaders cuts the connection without an answer; nothing is billed.
 	ResetBeforeHeaders FaultKind = "reset-before-headers"
