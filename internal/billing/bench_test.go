@@ -34,11 +34,16 @@ func BenchmarkStoreOpenClose(b *testing.B) {
 func BenchmarkStoreBesideWork(b *testing.B) { benchOpenClose(b, 32, false, 400) }
 
 func benchOpenClose(b *testing.B, workers int, random bool, rounds int) {
+	b.Helper()
 	store, err := Open(b.Context(), b.TempDir(), StoreOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer store.Close()
+	defer func() {
+		if err := store.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
 	m := NewMeter(store, MeterConfig{})
 	doc := []byte(`{"id":"chatcmpl-1","choices":[{"delta":{"content":"some words"}}],"usage":{"prompt_tokens":12,"completion_tokens":3}}`)
 	work := func() {

@@ -135,8 +135,8 @@ func TestKeeperIgnoresOldBlocks(t *testing.T) {
 		n.after = func() error { n.old = &old; return nil }
 		k, stop := n.run(s, KeeperConfig{}, alice)
 		advance(10 * time.Minute)
-		if n.transfers != 1 {
-			t.Errorf("%d transfers, want one", n.transfers)
+		if n.moved() != 1 {
+			t.Errorf("%d transfers, want one", n.moved())
 		}
 		if err := k.View().Err; !errors.Is(err, errStale) {
 			t.Errorf("View().Err = %v, want errStale", err)
@@ -151,13 +151,13 @@ func TestKeeperIgnoresOldBlocks(t *testing.T) {
 		s = openStore(t, dir)
 		k, stop = n.run(s, KeeperConfig{}, alice)
 		advance(10 * time.Minute)
-		if n.transfers != 1 || !errors.Is(k.View().Err, errStale) {
-			t.Errorf("after a restart: %d transfers, Err %v", n.transfers, k.View().Err)
+		if n.moved() != 1 || !errors.Is(k.View().Err, errStale) {
+			t.Errorf("after a restart: %d transfers, Err %v", n.moved(), k.View().Err)
 		}
 		n.with(func() { n.old = nil })
 		advance(time.Minute)
-		if err := k.View().Err; err != nil || n.transfers != 1 {
-			t.Errorf("the node has caught up: %d transfers, Err %v", n.transfers, err)
+		if err := k.View().Err; err != nil || n.moved() != 1 {
+			t.Errorf("the node has caught up: %d transfers, Err %v", n.moved(), err)
 		}
 		stopped(t, stop)
 	})
@@ -172,8 +172,8 @@ func TestKeeperDoesNotBelieveClaims(t *testing.T) {
 		s := openStore(t, t.TempDir())
 		k, stop := n.run(s, KeeperConfig{MaxTopUpPerDay: og(t, "500")}, alice)
 		advance(5 * time.Minute)
-		if n.transfers != 0 {
-			t.Fatalf("%d transfers for a mere claim", n.transfers)
+		if n.moved() != 0 {
+			t.Fatalf("%d transfers for a mere claim", n.moved())
 		}
 		if pv := k.View().Providers[alice]; !pv.Owed.IsZero() || pv.Unsettled != og(t, "1000") || !pv.UnsettledKnown {
 			t.Errorf("view %+v: the claim is to be shown and not believed", pv)
@@ -196,8 +196,8 @@ func TestKeeperDoesNotBelieveClaims(t *testing.T) {
 		// The provider takes what it is owed; its claim stays.
 		n.set(alice, "3")
 		advance(5 * time.Minute)
-		if pv := k.View().Providers[alice]; !pv.Owed.IsZero() || n.transfers != 1 {
-			t.Errorf("after the debit %s 0G are still owed, %d transfers", pv.Owed.Og(), n.transfers)
+		if pv := k.View().Providers[alice]; !pv.Owed.IsZero() || n.moved() != 1 {
+			t.Errorf("after the debit %s 0G are still owed, %d transfers", pv.Owed.Og(), n.moved())
 		}
 		stopped(t, stop)
 	})
@@ -230,7 +230,7 @@ func TestKeeperCountsItselfWithoutClaim(t *testing.T) {
 		if got := k.View().Providers[alice].Owed.Og(); got != "0.9" {
 			t.Errorf("after a restart %s 0G are owed, want 0.9", got)
 		}
-		if n.transfers != 0 {
+		if n.moved() != 0 {
 			t.Error("2.1 0G is above the mark and was topped up")
 		}
 		spend(s, "b", "0.3")
@@ -238,6 +238,32 @@ func TestKeeperCountsItselfWithoutClaim(t *testing.T) {
 		advance(5 * time.Second)
 		if got := n.locked(alice); got != "4.2" {
 			t.Errorf("the account has %s 0G, want 4.2", got)
+		}
+		stopped(t, stop)
+	})
+}
+
+// What a provider takes while a top-up of ours is under way is not hidden by it.
+func TestKeeperSeesDebitsBehindTopUps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "2.2")
+		n.after = func() error {
+			a := n.accounts[alice]
+			a.Balance = a.Balance.Sub(og(t, "0.5"))
+			n.accounts[alice] = a
+			n.after = nil
+			return nil
+		}
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{}, alice)
+		o := order("a", alice)
+		o.Bound = og(t, "0.5")
+		mustOpen(t, NewMeter(s, MeterConfig{}), o).Close(Outcome{Status: 200, Reached: true})
+		k.Nudge()
+		advance(5 * time.Second)
+		if got, owed := n.locked(alice), k.View().Providers[alice].Owed; got != "3" || !owed.IsZero() {
+			t.Errorf("the account has %s 0G and owes %s, want 3 and nothing", got, owed.Og())
 		}
 		stopped(t, stop)
 	})
@@ -255,8 +281,8 @@ func TestKeeperCountsHolds(t *testing.T) {
 		r := mustOpen(t, NewMeter(s, MeterConfig{}), o)
 		k.Nudge()
 		advance(5 * time.Minute)
-		if got := n.locked(alice); got != "3" || n.transfers != 1 {
-			t.Errorf("the account has %s 0G after %d transfers, want 3 after one", got, n.transfers)
+		if got := n.locked(alice); got != "3" || n.moved() != 1 {
+			t.Errorf("the account has %s 0G after %d transfers, want 3 after one", got, n.moved())
 		}
 		r.Close(Outcome{})
 		stopped(t, stop)
@@ -279,8 +305,8 @@ func TestKeeperUnknownNeverSpends(t *testing.T) {
 		if len(topUps(t, s)) != 0 {
 			t.Error("something was signed")
 		}
-		if n.reads > 30 {
-			t.Errorf("%d reads of a node that is down in ten minutes", n.reads)
+		if n.looks() > 30 {
+			t.Errorf("%d reads of a node that is down in ten minutes", n.looks())
 		}
 		n.with(func() { n.hook = nil })
 		advance(time.Minute)
@@ -297,75 +323,21 @@ func TestKeeperNudge(t *testing.T) {
 		n.set(alice, "3")
 		s := openStore(t, t.TempDir())
 		k, stop := n.run(s, KeeperConfig{Every: time.Hour}, alice)
-		before := n.reads
+		before := n.looks()
 		for range 100 {
 			k.Nudge()
 			advance(100 * time.Millisecond)
 		}
-		if got := n.reads - before; got < 3 || got > 6 {
+		if got := n.looks() - before; got < 3 || got > 6 {
 			t.Errorf("%d looks for a hundred nudges in ten seconds, want about five", got)
 		}
-		before = n.reads
+		before = n.looks()
 		advance(30 * time.Minute)
-		if n.reads > before+1 {
-			t.Errorf("%d looks without a nudge in half the interval", n.reads-before)
+		if n.looks() > before+1 {
+			t.Errorf("%d looks without a nudge in half the interval", n.looks()-before)
 		}
 		stopped(t, stop)
 	})
-}
-
-func TestDecide(t *testing.T) {
-	base := func() facts {
-		return facts{
-			account: zg.SubAccount{Balance: og(t, "1.5"), Acknowledged: true}, exists: true, ledger: &zg.Ledger{Available: og(t, "100")}, minAccount: zg.OneOG,
-			service: zg.Service{TEESignerAcknowledged: true}, registered: true, low: og(t, "2"), high: og(t, "3"), dailyCap: og(t, "10"),
-		}
-	}
-	missing := func(f *facts) { f.account, f.exists, f.autoFund = zg.SubAccount{}, false, true }
-	tests := []struct {
-		name   string
-		change func(*facts)
-		amount string
-		reason string
-	}{
-		{"low", func(*facts) {}, "1.5", ""},
-		{"at the mark", func(f *facts) { f.account.Balance = og(t, "2") }, "0", ""},
-		{"a neuron below it", func(f *facts) { f.account.Balance = og(t, "1.999999999999999999") }, "1.000000000000000001", ""},
-		{"owed", func(f *facts) { f.account.Balance, f.owed = og(t, "2.5"), og(t, "0.7") }, "1.2", ""},
-		{"held", func(f *facts) { f.account.Balance, f.held = og(t, "2.4"), og(t, "0.7") }, "0.6", ""},
-		{"held, but not worth the gas", func(f *facts) { f.account.Balance, f.held = og(t, "2.6"), og(t, "0.7") }, "0", ""},
-		{"held far more than there is", func(f *facts) { f.account.Balance, f.held = og(t, "3"), zg.MaxNeuron }, "0", ""},
-		{"missing", missing, "3", ""},
-		{"missing, auto fund off", func(f *facts) { missing(f); f.autoFund = false }, "0", refusalAutoFund},
-		{"missing, large minimum", func(f *facts) { missing(f); f.minAccount = og(t, "4") }, "4", ""},
-		{"missing, minimum above the cap", func(f *facts) { missing(f); f.minAccount = og(t, "11") }, "0", refusalCap},
-		{"refund under way", func(f *facts) { f.account.Balance, f.account.PendingRefund = og(t, "5"), og(t, "4") }, "0", refusalDraining},
-		{"consent taken back", func(f *facts) { f.account.Acknowledged = false }, "0", refusalConsent},
-		{"service gone", func(f *facts) { f.registered = false }, "0", refusalService},
-		{"signer not vouched for", func(f *facts) { f.service.TEESignerAcknowledged = false }, "0", refusalSigner},
-		{"no ledger", func(f *facts) { f.ledger = nil }, "0", refusalNoLedger},
-		{"ledger nearly empty", func(f *facts) { f.ledger = &zg.Ledger{Available: og(t, "0.4")} }, "0", refusalLedger},
-		{"ledger low", func(f *facts) { f.ledger = &zg.Ledger{Available: og(t, "0.9")} }, "0.9", ""},
-		{"cap nearly used up", func(f *facts) { f.today = og(t, "9.6") }, "0", refusalCap},
-		{"cap in part", func(f *facts) { f.today = og(t, "9") }, "1", ""},
-		{"cap overdrawn", func(f *facts) { f.today = og(t, "12") }, "0", refusalCap},
-		{"cap of zero", func(f *facts) { f.dailyCap = zg.Neuron{} }, "0", refusalCap},
-		{"failed before", func(f *facts) { f.blocked = refusalReverted }, "0", refusalReverted},
-		{"enough, whatever else is wrong", func(f *facts) { f.account.Balance, f.registered, f.ledger = og(t, "5"), false, nil }, "0", ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			f := base()
-			tt.change(&f)
-			amount, reason := f.decide()
-			if amount.Og() != tt.amount || reason != tt.reason {
-				t.Errorf("decide = %s 0G, %q; want %s, %q", amount.Og(), reason, tt.amount, tt.reason)
-			}
-			if hintFor(reason) == "" {
-				t.Errorf("no hint for %q", reason)
-			}
-		})
-	}
 }
 
 func TestKeeperStopsWithContext(t *testing.T) {

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
@@ -28,26 +27,26 @@ var (
 	compareAmounts = cmp.Comparer(func(a, b zg.Neuron) bool { return a == b })
 )
 
-func og(t testing.TB, s string) zg.Neuron {
-	t.Helper()
+func og(tb testing.TB, s string) zg.Neuron {
+	tb.Helper()
 	n, err := zg.ParseOg(s)
 	if err != nil {
-		t.Fatalf("ParseOg(%q): %v", s, err)
+		tb.Fatalf("ParseOg(%q): %v", s, err)
 	}
 	return n
 }
 
 // openStore opens a store that is closed, after a last check, when the test ends.
-func openStore(t testing.TB, dir string) *Store {
-	t.Helper()
-	s, err := Open(t.Context(), dir, StoreOptions{})
+func openStore(tb testing.TB, dir string) *Store {
+	tb.Helper()
+	s, err := Open(tb.Context(), dir, StoreOptions{})
 	if err != nil {
-		t.Fatalf("Open: %v", err)
+		tb.Fatalf("Open: %v", err)
 	}
-	t.Cleanup(func() {
-		check(t, s)
+	tb.Cleanup(func() {
+		check(tb, s)
 		if err := s.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+			tb.Errorf("Close: %v", err)
 		}
 	})
 	return s
@@ -55,17 +54,21 @@ func openStore(t testing.TB, dir string) *Store {
 
 // check asserts what must hold of a store whenever nothing is under way: the book is the sum of the rows, the totals table
 // is too, every row that is not open has exactly one fee, and at most one top-up is unfinished.
-func check(t testing.TB, s *Store) {
-	t.Helper()
+func check(tb testing.TB, s *Store) {
+	tb.Helper()
 	if err := s.Flush(); err != nil {
-		t.Fatalf("Flush: %v", err)
+		tb.Fatalf("Flush: %v", err)
 	}
 	ctx := context.Background()
 	rows, err := s.readers.QueryContext(ctx, `SELECT provider, state, bound, fee, basis, closed_at IS NOT NULL FROM requests`)
 	if err != nil {
-		t.Fatalf("read all requests: %v", err)
+		tb.Fatalf("read all requests: %v", err)
 	}
-	defer rows.Close()
+	defer func() {
+		if err := rows.Close(); err != nil {
+			tb.Errorf("close rows: %v", err)
+		}
+	}()
 	fold := make(map[common.Address]Sum)
 	for rows.Next() {
 		var provider, state string
@@ -73,13 +76,13 @@ func check(t testing.TB, s *Store) {
 		var fee, basis *string
 		var ended bool
 		if err := rows.Scan(&provider, &state, &bound, &fee, &basis, &ended); err != nil {
-			t.Fatalf("scan: %v", err)
+			tb.Fatalf("scan: %v", err)
 		}
 		p := common.HexToAddress(provider)
 		sum := fold[p]
 		open := state == "open"
 		if open != (fee == nil) || open != (basis == nil) || open == ended {
-			t.Errorf("a request in state %s has fee %v, basis %v, closed_at set: %v", state, fee, basis, ended)
+			tb.Errorf("a request in state %s has fee %v, basis %v, closed_at set: %v", state, fee, basis, ended)
 		}
 		if open {
 			sum.Open++
@@ -87,7 +90,7 @@ func check(t testing.TB, s *Store) {
 		} else {
 			n, err := zg.ParseNeuron(*fee)
 			if err != nil {
-				t.Fatalf("fee %q: %v", *fee, err)
+				tb.Fatalf("fee %q: %v", *fee, err)
 			}
 			sum.Requests++
 			sum.Fees = sum.Fees.Add(n)
@@ -95,7 +98,7 @@ func check(t testing.TB, s *Store) {
 		fold[p] = sum
 	}
 	if err := rows.Err(); err != nil {
-		t.Fatalf("read all requests: %v", err)
+		tb.Fatalf("read all requests: %v", err)
 	}
 	book := s.Book().All()
 	for p, sum := range book {
@@ -106,24 +109,24 @@ func check(t testing.TB, s *Store) {
 		}
 	}
 	if diff := cmp.Diff(fold, book, compareAmounts); diff != "" {
-		t.Errorf("the book is not the sum of the store (-store +book):\n%s", diff)
+		tb.Errorf("the book is not the sum of the store (-store +book):\n%s", diff)
 	}
 	again := &Store{writer: &writer{session: s.writer.session}, book: newBook()}
 	if err := s.writer.do(false, func(*session) error { return again.load() }); err != nil {
-		t.Fatalf("load: %v", err)
+		tb.Fatalf("load: %v", err)
 	}
 	if diff := cmp.Diff(fold, again.book.All(), compareAmounts); diff != "" {
-		t.Errorf("the totals are not the sum of the rows (-rows +totals):\n%s", diff)
+		tb.Errorf("the totals are not the sum of the rows (-rows +totals):\n%s", diff)
 	}
 	var unfinished, nonces int
 	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM topups WHERE state = 'signed'`).Scan(&unfinished); err != nil {
-		t.Fatalf("count unfinished top-ups: %v", err)
+		tb.Fatalf("count unfinished top-ups: %v", err)
 	}
 	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM topups t WHERE NOT EXISTS (SELECT 1 FROM topup_txs x WHERE x.topup_id = t.id)`).Scan(&nonces); err != nil {
-		t.Fatalf("count top-ups without bytes: %v", err)
+		tb.Fatalf("count top-ups without bytes: %v", err)
 	}
 	if unfinished > 1 || nonces != 0 {
-		t.Errorf("%d top-ups unfinished, want at most 1; %d without signed bytes, want 0", unfinished, nonces)
+		tb.Errorf("%d top-ups unfinished, want at most 1; %d without signed bytes, want 0", unfinished, nonces)
 	}
 }
 
@@ -146,29 +149,24 @@ func answered() Outcome {
 	}
 }
 
-func mustOpen(t testing.TB, m *Meter, o Order) *Reservation {
-	t.Helper()
+func mustOpen(tb testing.TB, m *Meter, o Order) *Reservation {
+	tb.Helper()
 	r, err := m.Open(context.Background(), o)
 	if err != nil {
-		t.Fatalf("Open(%s): %v", o.ID, err)
+		tb.Fatalf("Open(%s): %v", o.ID, err)
 	}
 	return r
 }
 
 // mustRecord finds a request that was just written.
-func mustRecord(t testing.TB, s *Store, id string) Record {
-	t.Helper()
+func mustRecord(tb testing.TB, s *Store, id string) Record {
+	tb.Helper()
 	if err := s.Flush(); err != nil {
-		t.Fatalf("Flush: %v", err)
+		tb.Fatalf("Flush: %v", err)
 	}
 	r, ok, err := s.Request(context.Background(), id)
 	if err != nil || !ok {
-		t.Fatalf("Request(%s): found %v, err %v", id, ok, err)
+		tb.Fatalf("Request(%s): found %v, err %v", id, ok, err)
 	}
 	return r
-}
-
-func ids(prefix string) func() string {
-	n := 0
-	return func() string { n++; return fmt.Sprintf("%s%06d", prefix, n) }
 }

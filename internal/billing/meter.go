@@ -40,7 +40,7 @@ const (
 )
 
 // Refused is a request that was not admitted. Message and Hint are for the caller: what is the matter and what to do.
-type Refused struct {
+type Refused struct { //nolint:errname // it is read as "was refused" wherever it is used
 	Kind          RefusalKind
 	Message, Hint string
 	RetryAfter    time.Duration // 0: waiting does not help

@@ -88,6 +88,18 @@ func (n *network) set(p common.Address, balance string) {
 	})
 }
 
+// moved is how many transfers were mined and took effect.
+func (n *network) moved() (count int) {
+	n.with(func() { count = n.transfers })
+	return count
+}
+
+// looks is how often the accounts were read.
+func (n *network) looks() (count int) {
+	n.with(func() { count = n.reads })
+	return count
+}
+
 func (n *network) locked(p common.Address) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -17,6 +17,7 @@ const constraint = 19
 // session is the writer's own connection. It speaks to the driver directly: the pool of database/sql costs more than the
 // small statements it would carry. It belongs to one goroutine.
 type session struct {
+	ctx   context.Context // never ends: a write that has begun is not given up
 	conn  driver.Conn
 	stmts map[string]driver.Stmt
 	args  []driver.NamedValue // reused by every statement
@@ -31,7 +32,7 @@ func newSession(ctx context.Context, dsn string) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the spend store: %w", err)
 	}
-	return &session{conn: conn, stmts: make(map[string]driver.Stmt)}, nil
+	return &session{ctx: context.WithoutCancel(ctx), conn: conn, stmts: make(map[string]driver.Stmt)}, nil
 }
 
 // exec runs one statement and returns how many rows it changed. Values are the driver's types: int64, float64, string,
@@ -58,12 +59,12 @@ func (s *session) run(query string, values []any) (driver.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stmt.(driver.StmtExecContext).ExecContext(context.Background(), s.bind(values))
+	return stmt.(driver.StmtExecContext).ExecContext(s.ctx, s.bind(values))
 }
 
 // pragma runs a PRAGMA that takes effect while it is compiled, so a prepared one would take effect once only.
 func (s *session) pragma(query string) error {
-	_, err := s.conn.(driver.ExecerContext).ExecContext(context.Background(), query, nil)
+	_, err := s.conn.(driver.ExecerContext).ExecContext(s.ctx, query, nil)
 	return err
 }
 
@@ -73,7 +74,7 @@ func (s *session) query(query string, each func(row []driver.Value) error, value
 	if err != nil {
 		return err
 	}
-	rows, err := stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(values))
+	rows, err := stmt.(driver.StmtQueryContext).QueryContext(s.ctx, s.bind(values))
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,9 @@ func TestStoreRefusesNewerSchema(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the directory is still locked: %v", err)
 	}
-	f.Close()
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestStoreRecord(t *testing.T) {
@@ -145,7 +147,11 @@ func TestStoreGroupsCommits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	m := NewMeter(s, MeterConfig{Registerer: reg})
 	const each, workers = 40, 16
 	// While the writer is held, everything else has to gather.
@@ -225,4 +231,15 @@ func TestStoreBadRecordFailsAlone(t *testing.T) {
 		t.Errorf("the store is called broken for one bad record: %v", s.Err())
 	}
 	mustOpen(t, m, order("other", alice)).Close(answered())
+}
+
+// A close record counts once, however often it is written.
+func TestStoreCountsACloseOnce(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	r := mustOpen(t, NewMeter(s, MeterConfig{}), order("a", alice))
+	r.Close(answered())
+	if _, err := s.writer.put(op{close: &r.row}); err != nil {
+		t.Fatal(err)
+	}
+	check(t, s)
 }

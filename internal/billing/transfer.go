@@ -3,9 +3,11 @@ package billing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -94,8 +96,8 @@ func (k *Keeper) finish(ctx context.Context, t TopUp) error {
 // conclude looks for a receipt of any of the top-up's transactions and records the end. It is false while there is none;
 // with an error, while that is not known.
 func (k *Keeper) conclude(ctx context.Context, t TopUp) (bool, error) {
-	for i := len(t.Txs) - 1; i >= 0; i-- {
-		r, err := k.receipt(ctx, t.Txs[i].Hash)
+	for _, tx := range slices.Backward(t.Txs) {
+		r, err := k.receipt(ctx, tx.Hash)
 		if err != nil {
 			return false, fmt.Errorf("look for the receipt of a top-up: %w", err)
 		}
@@ -111,7 +113,7 @@ func (k *Keeper) conclude(ctx context.Context, t TopUp) (bool, error) {
 		}
 		k.minBlock = max(k.minBlock, r.Block)
 		k.metrics.topups.WithLabelValues(t.Provider.Hex(), string(state)).Inc()
-		ev := k.cfg.Log.Info()
+		level := zerolog.InfoLevel
 		if r.OK {
 			delete(k.failures, t.Provider)
 			if w := k.witnesses[t.Provider]; w != nil {
@@ -119,9 +121,9 @@ func (k *Keeper) conclude(ctx context.Context, t TopUp) (bool, error) {
 			}
 		} else {
 			k.fail(t.Provider, refusalReverted, revertedHeadStart)
-			ev = k.cfg.Log.Error()
+			level = zerolog.ErrorLevel
 		}
-		ev.Str("provider", t.Provider.Hex()).Stringer("amount_neuron", t.Amount).Stringer("tx_hash", r.Hash).Uint64("block", r.Block).
+		k.cfg.Log.WithLevel(level).Str("provider", t.Provider.Hex()).Stringer("amount_neuron", t.Amount).Stringer("tx_hash", r.Hash).Uint64("block", r.Block).
 			Stringer("gas_cost_neuron", r.GasCost).Str("outcome", string(state)).Msg("top-up ended")
 		return true, nil
 	}
@@ -154,7 +156,7 @@ func (k *Keeper) replace(ctx context.Context, t TopUp) (TopUp, error) {
 	if err := k.store.addTopUpTx(t.ID, tx); err != nil {
 		return t, err
 	}
-	t.Txs = append(t.Txs[:len(t.Txs):len(t.Txs)], tx)
+	t.Txs = append(slices.Clip(t.Txs), tx)
 	k.cfg.Log.Info().Stringer("tx_hash", tx.Hash).Stringer("replaces", prev.Hash).Uint64("nonce", t.Nonce).Msg("top-up replaced with higher fees")
 	return t, nil
 }

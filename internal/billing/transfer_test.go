@@ -76,8 +76,8 @@ func TestTopUpCrashes(t *testing.T) {
 				s = openStore(t, dir)
 				k, stop := n.run(s, KeeperConfig{}, alice)
 				advance(2 * time.Minute)
-				if n.transfers != 1 || n.locked(alice) != "3" {
-					t.Errorf("%d transfers, the account has %s 0G; want one and 3", n.transfers, n.locked(alice))
+				if n.moved() != 1 || n.locked(alice) != "3" {
+					t.Errorf("%d transfers, the account has %s 0G; want one and 3", n.moved(), n.locked(alice))
 				}
 				if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 1 {
 					t.Errorf("on record: %+v; want one top-up with one transaction, mined", tops)
@@ -120,8 +120,8 @@ func TestTopUpStoreFails(t *testing.T) {
 				disk.Store(nil)
 			}
 			advance(2 * time.Minute)
-			if n.transfers != 1 || n.locked(alice) != "3" || len(topUps(t, s)) != 1 {
-				t.Errorf("persisted %v: %d transfers, %s 0G, %d on record; want one, 3, one", persisted, n.transfers, n.locked(alice), len(topUps(t, s)))
+			if n.moved() != 1 || n.locked(alice) != "3" || len(topUps(t, s)) != 1 {
+				t.Errorf("persisted %v: %d transfers, %s 0G, %d on record; want one, 3, one", persisted, n.moved(), n.locked(alice), len(topUps(t, s)))
 			}
 			stopped(t, stop)
 		})
@@ -137,13 +137,15 @@ func TestTopUpReplaced(t *testing.T) {
 		s := openStore(t, t.TempDir())
 		_, stop := n.run(s, KeeperConfig{}, alice)
 		advance(80 * time.Second)
-		if got := topUps(t, s)[0]; len(got.Txs) != 1 || len(n.sent) < 5 {
-			t.Errorf("after 80 s: %d transactions, sent %d times; want one, sent again and again", len(got.Txs), len(n.sent))
-		}
+		n.with(func() {
+			if got := len(topUps(t, s)[0].Txs); got != 1 || len(n.sent) < 5 {
+				t.Errorf("after 80 s: %d transactions, sent %d times; want one, sent again and again", got, len(n.sent))
+			}
+		})
 		advance(5 * time.Minute)
 		tops := topUps(t, s)
-		if len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 3 || n.locked(alice) != "3" || n.transfers != 1 {
-			t.Fatalf("on record %+v, %d transfers, %s 0G; want one top-up, mined with its third transaction", tops, n.transfers, n.locked(alice))
+		if len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 3 || n.locked(alice) != "3" || n.moved() != 1 {
+			t.Fatalf("on record %+v, %d transfers, %s 0G; want one top-up, mined with its third transaction", tops, n.moved(), n.locked(alice))
 		}
 		for i, tx := range tops[0].Txs {
 			if tx.Nonce != 5 || tx.FeeCap != zg.NeuronOf(uint64(2+i)) {
@@ -177,8 +179,8 @@ func TestTopUpEarlierOneWins(t *testing.T) {
 			n.mine()
 		})
 		advance(10 * time.Second)
-		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 2 || n.transfers != 1 {
-			t.Errorf("on record %+v, %d transfers; want one top-up, mined with its first of two", tops, n.transfers)
+		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 2 || n.moved() != 1 {
+			t.Errorf("on record %+v, %d transfers; want one top-up, mined with its first of two", tops, n.moved())
 		}
 		stopped(t, stop)
 	})
@@ -239,10 +241,10 @@ func TestTopUpSigningFails(t *testing.T) {
 		n := newNetwork(t)
 		n.set(alice, "1")
 		n.set(bob, "1.5")
-		first := true
+		fail := true
 		n.hook = func(call string) error {
-			if call == "SignTopUp" && first { // the neediest
-				first = false
+			if call == "SignTopUp" && fail { // the neediest
+				fail = false
 				return errors.New("execution reverted")
 			}
 			return nil
@@ -256,6 +258,18 @@ func TestTopUpSigningFails(t *testing.T) {
 		advance(2 * time.Minute)
 		if n.locked(alice) != "3" {
 			t.Errorf("alice has %s 0G after the wait, want 3", n.locked(alice))
+		}
+		// A success ends the series: the next failure is waited for no longer than the first.
+		n.set(alice, "1")
+		n.with(func() { fail = true })
+		k.Nudge()
+		advance(5 * time.Second)
+		if n.locked(alice) != "1" {
+			t.Fatal("topped up although signing fails")
+		}
+		advance(95 * time.Second)
+		if n.locked(alice) != "3" {
+			t.Errorf("alice has %s 0G after the second wait, want 3", n.locked(alice))
 		}
 		stopped(t, stop)
 	})
@@ -290,8 +304,8 @@ func TestTopUpForeignNonce(t *testing.T) {
 		if err := stop(); !errors.Is(err, ErrForeignNonce) {
 			t.Errorf("Run = %v, want ErrForeignNonce", err)
 		}
-		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpSuperseded || n.transfers != 0 {
-			t.Errorf("on record %+v, %d transfers; want one top-up, superseded", tops, n.transfers)
+		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpSuperseded || n.moved() != 0 {
+			t.Errorf("on record %+v, %d transfers; want one top-up, superseded", tops, n.moved())
 		}
 		check(t, s)
 		if err := s.Close(); err != nil {
@@ -300,8 +314,8 @@ func TestTopUpForeignNonce(t *testing.T) {
 		s = openStore(t, dir)
 		_, stop = n.run(s, KeeperConfig{}, alice)
 		advance(time.Minute)
-		if n.locked(alice) != "3" || n.transfers != 1 {
-			t.Errorf("after a restart: %s 0G, %d transfers; want 3 and one", n.locked(alice), n.transfers)
+		if n.locked(alice) != "3" || n.moved() != 1 {
+			t.Errorf("after a restart: %s 0G, %d transfers; want 3 and one", n.locked(alice), n.moved())
 		}
 		stopped(t, stop)
 	})

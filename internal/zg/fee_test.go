@@ -73,9 +73,20 @@ func TestBilledSeconds(t *testing.T) {
 		in   float64
 		want uint64
 	}{
-		{0, 0}, {-1, 0}, {math.NaN(), 0}, {math.Inf(-1), 0},
-		{0.0001, 1}, {0.5, 1}, {1, 1}, {1.49, 1}, {1.5, 2}, {2.5, 3}, {59.5, 60}, {3600, 3600},
-		{math.Inf(1), math.MaxInt64}, {1e300, math.MaxInt64},
+		{0, 0},
+		{-1, 0},
+		{math.NaN(), 0},
+		{math.Inf(-1), 0},
+		{0.0001, 1},
+		{0.5, 1},
+		{1, 1},
+		{1.49, 1},
+		{1.5, 2},
+		{2.5, 3},
+		{59.5, 60},
+		{3600, 3600},
+		{math.Inf(1), math.MaxInt64},
+		{1e300, math.MaxInt64},
 	} {
 		if got := BilledSeconds(tt.in); got != tt.want {
 			t.Errorf("BilledSeconds(%g) = %d, want %d", tt.in, got, tt.want)

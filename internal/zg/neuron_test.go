@@ -11,11 +11,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-func neuron(t testing.TB, s string) Neuron {
-	t.Helper()
+func neuron(tb testing.TB, s string) Neuron {
+	tb.Helper()
 	n, err := ParseNeuron(s)
 	if err != nil {
-		t.Fatalf("ParseNeuron(%q): %v", s, err)
+		tb.Fatalf("ParseNeuron(%q): %v", s, err)
 	}
 	return n
 }
