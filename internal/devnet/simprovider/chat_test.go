@@ -30,7 +30,7 @@ type chunk struct {
 }
 
 // events splits a stream and insists on its framing: data lines, blank lines, and nothing else.
-func events(t testing.TB, body string) (chunks []chunk, done bool) {
+func events(t *testing.T, body string) (chunks []chunk, done bool) {
 	t.Helper()
 	if !strings.HasSuffix(body, "\n\n") {
 		t.Errorf("stream ends with %q, want a blank line", body[max(0, len(body)-20):])
@@ -232,9 +232,11 @@ func TestJSONAnswers(t *testing.T) {
 	for _, tt := range []struct{ text, format, want string }{
 		{`say "x"`, `{"type":"json_object"}`, `{"echo":"say \"x\""}`},
 		{`{"a":1}`, `{"type":"json_object"}`, `{"a":1}`},
-		{"x", `{"type":"json_schema","json_schema":{"name":"n","schema":{"$defs":{"p":{"type":["string","null"]}},"type":"object","properties":{
+		{
+			"x", `{"type":"json_schema","json_schema":{"name":"n","schema":{"$defs":{"p":{"type":["string","null"]}},"type":"object","properties":{
 			"name":{"$ref":"#/$defs/p"},"ok":{"type":"boolean"},"list":{"type":"array","items":{"anyOf":[{"type":"number"}]}},"none":{"type":"null"},"d":{"default":5}}}}}`,
-			`{"d":5,"list":[1],"name":"x","none":null,"ok":true}`},
+			`{"d":5,"list":[1],"name":"x","none":null,"ok":true}`,
+		},
 	} {
 		got := *decode[chatReply](t, s.post(chatPath, chatBody("echo-1", tt.text, `,"response_format":`+tt.format)).must(t).body).Choices[0].Message.Content
 		if got != tt.want {
@@ -315,7 +317,9 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 func TestOtherKindsOfProviders(t *testing.T) {
 	body := chatBody("echo-1", "hi", "")
 	t.Run("centralized", func(t *testing.T) {
-		s := start(t, func(c *Config) { c.Centralized = &Centralized{Identity: "openai", TLSFingerprint: strings.Repeat("ab", 32)} })
+		s := start(t, func(c *Config) {
+			c.Centralized = &Centralized{Identity: "openai", TLSFingerprint: strings.Repeat("ab", 32)}
+		})
 		a := s.post(chatPath, body).must(t)
 		text, signer := s.signature(a.header.Get("ZG-Res-Key"))
 		canonical := `{"messages":[{"content":"hi","role":"user"}],"model":"echo-1"}`
@@ -325,7 +329,9 @@ func TestOtherKindsOfProviders(t *testing.T) {
 	})
 	t.Run("separate enclave", func(t *testing.T) {
 		var target *ecdsa.PrivateKey
-		s := start(t, func(c *Config) { target, c.TargetKey, c.TargetModelID = seedKey(t, "target"), seedKey(t, "target"), true })
+		s := start(t, func(c *Config) {
+			target, c.TargetKey, c.TargetModelID = seedKey(t, "target"), seedKey(t, "target"), true
+		})
 		a := s.post(chatPath, body).must(t)
 		if a.header.Get("ZG-Res-Key") != "" {
 			t.Errorf("ZG-Res-Key = %s, want none", a.header.Get("ZG-Res-Key"))
@@ -343,7 +349,9 @@ func TestOtherKindsOfProviders(t *testing.T) {
 		}
 	})
 	t.Run("several models", func(t *testing.T) {
-		s := start(t, func(c *Config) { c.Also = map[string]zg.Price{"echo-2": {Input: zg.NeuronOf(1), Output: zg.NeuronOf(2)}} })
+		s := start(t, func(c *Config) {
+			c.Also = map[string]zg.Price{"echo-2": {Input: zg.NeuronOf(1), Output: zg.NeuronOf(2)}}
+		})
 		s.post(chatPath, chatBody("echo-2", "hi", "")).must(t)
 		if got := s.last(1).Fee; got != zg.NeuronOf(5+2) {
 			t.Errorf("fee = %s, want 7", got)

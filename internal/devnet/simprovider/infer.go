@@ -43,7 +43,7 @@ func (p *Provider) infer(w http.ResponseWriter, r *http.Request, path string, ki
 	}
 	x.record = Exchange{Path: path, Headers: slices.Sorted(maps.Keys(r.Header)), Fault: x.fault.Kind}
 	defer x.finish()
-	if err := x.serve(); err != nil && !x.cut {
+	if err := x.serve(); err != nil && !x.cut { //nolint:contextcheck // answers go on after their client, as long as the provider does
 		x.answerRefusal(asRefusal(err))
 	}
 }

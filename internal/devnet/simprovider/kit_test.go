@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // seedKey is a key that depends on nothing but its name.
-func seedKey(t testing.TB, name string) *ecdsa.PrivateKey {
+func seedKey(t *testing.T, name string) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte(name)))
 	if err != nil {
@@ -42,7 +42,7 @@ func seedKey(t testing.TB, name string) *ecdsa.PrivateKey {
 
 func addressOf(key *ecdsa.PrivateKey) common.Address { return crypto.PubkeyToAddress(key.PublicKey) }
 
-func og(t testing.TB, s string) zg.Neuron {
+func og(t *testing.T, s string) zg.Neuron {
 	t.Helper()
 	n, err := zg.ParseOg(s)
 	if err != nil {
@@ -51,7 +51,7 @@ func og(t testing.TB, s string) zg.Neuron {
 	return n
 }
 
-func neuron(t testing.TB, s string) zg.Neuron {
+func neuron(t *testing.T, s string) zg.Neuron {
 	t.Helper()
 	n, err := zg.ParseNeuron(s)
 	if err != nil {
@@ -159,7 +159,7 @@ func signal(ch chan<- struct{}) {
 // site is a provider under test with one funded wallet.
 type site struct {
 	*Provider
-	t     testing.TB
+	t     *testing.T
 	chain *fakeChain
 	clock *clock
 	key   *ecdsa.PrivateKey
@@ -170,7 +170,7 @@ type site struct {
 var testPrice = zg.Price{Input: zg.NeuronOf(300_000_000_000), Output: zg.NeuronOf(480_000_000_000)}
 
 // start starts a provider of "echo-1"; change adjusts its configuration first.
-func start(t testing.TB, change func(*Config)) *site {
+func start(t *testing.T, change func(*Config)) *site {
 	t.Helper()
 	s := &site{t: t, chain: newFakeChain(), clock: &clock{t: time.Unix(1_767_225_600, 0)}, key: seedKey(t, "user")}
 	s.user = addressOf(s.key)
@@ -205,12 +205,12 @@ func (s *site) goodToken() sessionToken {
 }
 
 // mint signs a token.
-func mint(t testing.TB, key *ecdsa.PrivateKey, tok sessionToken) string {
+func mint(t *testing.T, key *ecdsa.PrivateKey, tok sessionToken) string {
 	t.Helper()
 	return mintText(t, key, string(encode(tok)))
 }
 
-func mintText(t testing.TB, key *ecdsa.PrivateKey, text string) string {
+func mintText(t *testing.T, key *ecdsa.PrivateKey, text string) string {
 	t.Helper()
 	sig, err := crypto.Sign(accounts.TextHash(crypto.Keccak256([]byte(text))), key)
 	if err != nil {
@@ -283,7 +283,7 @@ func chatBody(model, text, more string) string {
 const streamed = `,"stream":true,"stream_options":{"include_usage":true}`
 
 // must fails unless the answer is a 200 that arrived whole.
-func (a answer) must(t testing.TB) answer {
+func (a answer) must(t *testing.T) answer {
 	t.Helper()
 	if a.err != nil || a.status != http.StatusOK {
 		t.Fatalf("answer = %d %.300q, %v; want a whole 200", a.status, a.body, a.err)
@@ -292,14 +292,14 @@ func (a answer) must(t testing.TB) answer {
 }
 
 // wants fails unless the answer has the status and contains the text.
-func (a answer) wants(t testing.TB, status int, text string) {
+func (a answer) wants(t *testing.T, status int, text string) {
 	t.Helper()
 	if a.err != nil || a.status != status || !strings.Contains(a.body, text) {
 		t.Errorf("answer = %d %.300q, %v; want %d with %q", a.status, a.body, a.err, status, text)
 	}
 }
 
-func decode[T any](t testing.TB, text string) (v T) {
+func decode[T any](t *testing.T, text string) (v T) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		t.Fatalf("decode %.300q: %v", text, err)
@@ -328,7 +328,7 @@ func (s *site) signature(key string) (text string, signer common.Address) {
 	return reply.Text, recoverText(s.t, reply.Text, reply.Signature)
 }
 
-func recoverText(t testing.TB, text, sigHex string) common.Address {
+func recoverText(t *testing.T, text, sigHex string) common.Address {
 	t.Helper()
 	sig, err := hexutil.Decode(sigHex)
 	if err != nil || len(sig) != 65 || sig[64] < 27 {
@@ -342,7 +342,7 @@ func recoverText(t testing.TB, text, sigHex string) common.Address {
 	return crypto.PubkeyToAddress(*pub)
 }
 
-func vectors[T any](t testing.TB, name string) (v T) {
+func vectors[T any](t *testing.T, name string) (v T) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,8 +96,8 @@ func form(t *testing.T, n int, fields ...string) (contentType, body string) {
 	if _, err := part.Write(bytes.Repeat([]byte("a"), n)); err != nil {
 		t.Fatalf("form: %v", err)
 	}
-	for i := 0; i < len(fields); i += 2 {
-		if err := w.WriteField(fields[i], fields[i+1]); err != nil {
+	for pair := range slices.Chunk(fields, 2) {
+		if err := w.WriteField(pair[0], pair[len(pair)-1]); err != nil {
 			t.Fatalf("form: %v", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -137,8 +138,8 @@ func (m chatMessage) text() (text string, others uint64) {
 
 // lastText is what the models answer to: the last message of the user, or the result of a tool after it.
 func (r *chatRequest) lastText() (text string, fromTool bool) {
-	for i := len(r.Messages) - 1; i >= 0; i-- {
-		switch m := r.Messages[i]; m.Role {
+	for _, m := range slices.Backward(r.Messages) {
+		switch m.Role {
 		case "user", "tool":
 			text, _ = m.text()
 			return text, m.Role == "tool"

@@ -44,8 +44,7 @@ func modelError(status int, kind, message string) *refusalError {
 // asRefusal turns whatever ended a request into its answer. What the chain could not say is the provider's own failure,
 // whose text is not told.
 func asRefusal(err error) *refusalError {
-	var r *refusalError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusalError](err); ok {
 		return r
 	}
 	return refuseWith(http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))

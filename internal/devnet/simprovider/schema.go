@@ -118,7 +118,7 @@ func schemaType(schema map[string]any) string {
 // resolve follows a reference within the schema itself, such as "#/$defs/city".
 func resolve(root map[string]any, ref string) map[string]any {
 	at := root
-	for _, step := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+	for step := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 		at, _ = at[step].(map[string]any)
 	}
 	return at

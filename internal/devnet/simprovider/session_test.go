@@ -147,7 +147,7 @@ func TestWalletWithoutSubAccount(t *testing.T) {
 	tok := s.goodToken()
 	tok.Generation = 9 // nothing to compare it with
 	s.token = mint(t, s.key, tok)
-	s.get("/v1/user/"+s.user.Hex()+"/unsettledfee").must(t)
+	s.get("/v1/user/" + s.user.Hex() + "/unsettledfee").must(t)
 	s.post(chatPath, chatBody("echo-1", "hi", "")).wants(t, http.StatusBadRequest, "get account from contract, account not exist")
 }
 

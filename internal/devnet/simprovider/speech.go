@@ -90,8 +90,7 @@ func (x *exchange) readUpload() (*upload, error) {
 }
 
 func formError(err error) error {
-	var r *refusalError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*refusalError](err); ok {
 		return r
 	}
 	return refuse("validate request: invalid multipart form: " + err.Error())
@@ -147,7 +146,8 @@ func (x *exchange) transcribe() error {
 		x.streamTranscript(t, billed, byWords)
 		return nil
 	}
-	contentType, body := "application/json", []byte(nil)
+	contentType := "application/json"
+	var body []byte
 	switch u.fields["response_format"] {
 	case "", "json":
 		body = encodePlain(t.object(map[string]any{"text": t.text}))
