@@ -117,12 +117,13 @@ type witness struct {
 	locked    zg.Neuron // the sub-account then
 }
 
-// startWitness begins with the fees of recent requests, of which the provider may already have taken some: an upper bound
-// until it says less itself.
-func startWitness(recent zg.Neuron, claim zg.Neuron, claimed bool, s Sum, locked zg.Neuron) *witness {
-	w := &witness{owed: recent, witnessed: s.Witnessed, locked: locked}
+// newWitness begins with the fees of recent requests, of which the provider may already have taken some: an upper bound
+// until it says less itself. They were summed when the book had witnessed began.
+func newWitness(recent, began zg.Neuron, s Sum, locked zg.Neuron, claim zg.Neuron, claimed bool) *witness {
+	w := &witness{owed: recent, witnessed: began, locked: locked}
+	w.update(s, locked)
 	if claimed {
-		w.owed = recent.Min(claim)
+		w.owed = w.owed.Min(claim)
 	}
 	return w
 }

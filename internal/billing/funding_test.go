@@ -59,3 +59,44 @@ func TestDecide(t *testing.T) {
 		})
 	}
 }
+
+func TestWitness(t *testing.T) {
+	sum := func(n uint64) Sum { return Sum{Witnessed: zg.NeuronOf(n)} }
+	at := zg.NeuronOf
+	for _, tt := range []struct {
+		name    string
+		w       *witness
+		want    uint64
+		updates func(*witness)
+	}{
+		{name: "nothing known", w: newWitness(at(0), at(0), sum(0), at(100), at(0), false), want: 0},
+		{name: "recent fees", w: newWitness(at(7), at(3), sum(3), at(100), at(0), false), want: 7},
+		{name: "and what came since they were summed", w: newWitness(at(7), at(3), sum(5), at(100), at(0), false), want: 9},
+		{name: "the provider says less", w: newWitness(at(7), at(3), sum(5), at(100), at(2), true), want: 2},
+		{name: "the provider says more", w: newWitness(at(7), at(3), sum(5), at(100), at(50), true), want: 9},
+		{name: "new fees and a debit", w: newWitness(at(7), at(0), sum(0), at(100), at(0), false), want: 4, updates: func(w *witness) {
+			w.update(sum(2), at(100))
+			w.update(sum(5), at(92))
+		}},
+		{name: "a debit larger than what was owed", w: newWitness(at(7), at(0), sum(0), at(100), at(0), false), want: 1, updates: func(w *witness) {
+			w.update(sum(0), at(50))
+			w.update(sum(1), at(50))
+		}},
+		{name: "somebody else's top-up", w: newWitness(at(7), at(0), sum(0), at(100), at(0), false), want: 7, updates: func(w *witness) {
+			w.update(sum(0), at(150))
+		}},
+		{name: "a debit behind our top-up", w: newWitness(at(7), at(0), sum(0), at(100), at(0), false), want: 2, updates: func(w *witness) {
+			w.toppedUp(at(20))
+			w.update(sum(0), at(115))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.updates != nil {
+				tt.updates(tt.w)
+			}
+			if tt.w.owed != at(tt.want) {
+				t.Errorf("owed %v, want %d", tt.w.owed, tt.want)
+			}
+		})
+	}
+}

@@ -107,7 +107,8 @@ type Keeper struct {
 
 	// Owned by the goroutine of Run.
 	minBlock  uint64                       // older states of the chain are not acted on
-	recent    map[common.Address]zg.Neuron // fees of earlier processes that may be unsettled
+	recent    map[common.Address]zg.Neuron // fees from before Run that may be unsettled
+	began     map[common.Address]Sum       // the book when those were summed
 	witnesses map[common.Address]*witness
 	failures  map[common.Address]failure
 }
@@ -168,6 +169,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	if k.minBlock, err = k.store.lastTopUpBlock(ctx); err != nil {
 		return err
 	}
+	k.began = k.store.book.All()
 	if k.recent, err = k.store.feesSince(ctx, k.cfg.Now().Add(-settleWithin)); err != nil {
 		return err
 	}
@@ -358,7 +360,7 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, claims map[common.Addres
 	if f.exists {
 		w := k.witnesses[p]
 		if w == nil {
-			w = startWitness(k.recent[p], claim, known, sum, f.account.Locked())
+			w = newWitness(k.recent[p], k.began[p].Witnessed, sum, f.account.Locked(), claim, known)
 			k.witnesses[p] = w
 		} else {
 			w.update(sum, f.account.Locked())

@@ -163,6 +163,27 @@ func TestKeeperIgnoresOldBlocks(t *testing.T) {
 	})
 }
 
+// Of two nodes that answer in turn, the one that lags is not listened to, top-up or not.
+func TestKeeperNeverGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "1")
+		old, err := n.Holdings(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.set(alice, "5") // the owner did that by hand
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{}, alice)
+		n.with(func() { n.old = &old })
+		advance(5 * time.Minute)
+		if v := k.View(); n.moved() != 0 || !errors.Is(v.Err, errStale) || v.Providers[alice].Account.Locked() != og(t, "5") {
+			t.Errorf("%d transfers, view %+v; want none and the newer state", n.moved(), v)
+		}
+		stopped(t, stop)
+	})
+}
+
 // A provider that claims more than it is owed gets no more than what we know to have spent.
 func TestKeeperDoesNotBelieveClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -29,7 +29,7 @@ const insertRequest = `INSERT INTO requests
 func (r *request) writeOpen(s *session) error {
 	o := &r.order
 	_, err := s.exec(insertRequest, r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound,
-		o.Price.Input.String(), o.Price.Output.String(), o.RequestBytes)
+		o.Price.Input.String(), o.Price.Output.String(), size(o.RequestBytes))
 	return err
 }
 
@@ -85,6 +85,14 @@ func count(n uint64) any {
 		return nil
 	}
 	return int64(min(n, 1<<63-1))
+}
+
+// size leaves out a length that is not known.
+func size(n int64) any {
+	if n < 0 {
+		return nil
+	}
+	return n
 }
 
 func seconds(u *zg.Usage) any {

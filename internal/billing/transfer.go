@@ -54,6 +54,7 @@ func (k *Keeper) topUp(ctx context.Context, p common.Address, amount zg.Neuron) 
 func (k *Keeper) finish(ctx context.Context, t TopUp) error {
 	newest := k.cfg.Now() // when the newest transaction began to be tried
 	var sent, foreign time.Time
+	var sending error // of the last time it was sent
 	for {
 		mined, err := k.conclude(ctx, t)
 		if mined || ctx.Err() != nil {
@@ -83,8 +84,9 @@ func (k *Keeper) finish(ctx context.Context, t TopUp) error {
 			}
 			if sent.IsZero() || now.Sub(sent) >= rebroadcastEvery {
 				sent = now
-				err = k.broadcast(ctx, t)
+				sending = k.broadcast(ctx, t)
 			}
+			err = sending
 		}
 		k.report(err)
 		if err := pause(ctx, k.cfg.PollReceipt); err != nil {

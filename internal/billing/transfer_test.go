@@ -1,13 +1,16 @@
 package billing
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -134,9 +137,19 @@ func TestTopUpReplaced(t *testing.T) {
 		n := newNetwork(t)
 		n.set(alice, "1")
 		n.minFee = 4
+		var logged bytes.Buffer
+		refused := errors.New("transaction underpriced")
+		n.after = func() error { return refused }
 		s := openStore(t, t.TempDir())
-		_, stop := n.run(s, KeeperConfig{}, alice)
+		k, stop := n.run(s, KeeperConfig{Log: zerolog.New(&logged).Level(zerolog.DebugLevel)}, alice)
 		advance(80 * time.Second)
+		if err := k.View().Err; !errors.Is(err, refused) {
+			t.Errorf("View().Err = %v, want why the transaction is not taken", err)
+		}
+		if n := strings.Count(logged.String(), `"level":"warn"`); n != 1 {
+			t.Errorf("a failure that lasts is logged %d times, want once:\n%s", n, &logged)
+		}
+		n.with(func() { n.after = nil })
 		n.with(func() {
 			if got := len(topUps(t, s)[0].Txs); got != 1 || len(n.sent) < 5 {
 				t.Errorf("after 80 s: %d transactions, sent %d times; want one, sent again and again", got, len(n.sent))
@@ -367,5 +380,23 @@ func TestToppedUpSince(t *testing.T) {
 		if err != nil || got != zg.OneOG.Mul(tt.want) {
 			t.Errorf("toppedUpSince(%v) = %s, %v; want %d", tt.since, got.Og(), err, tt.want)
 		}
+	}
+}
+
+// An end that is recorded stays.
+func TestTopUpEndsOnce(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tu, err := s.stageTopUp(alice, zg.OneOG, zg.SignedTx{Hash: common.Hash{1}, Raw: []byte{1}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []TopUpState{TopUpMined, TopUpSuperseded} {
+		if err := s.endTopUp(tu.ID, state, "", nil, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := topUps(t, s)[0].State; got != TopUpMined {
+		t.Errorf("state %s, want the first end, mined", got)
 	}
 }
