@@ -1,0 +1,113 @@
+package simchain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// mineAlways makes a block soon after there is a transaction for it, and now and then an empty one, so that time moves.
+func (c *Chain) mineAlways() {
+	tick := time.NewTicker(blockEvery)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-tick.C:
+		}
+		pending, err := c.client.PendingTransactionCount(context.Background())
+		if err != nil {
+			continue // the node is being closed
+		}
+		c.mining.Lock()
+		if !c.paused && (pending > 0 || time.Since(last) > heartbeat) {
+			c.backend.Commit()
+			last = time.Now()
+		}
+		c.mining.Unlock()
+	}
+}
+
+// Pause stops automatic blocks.
+func (c *Chain) Pause() { c.setPaused(true) }
+
+// Resume starts them again.
+func (c *Chain) Resume() { c.setPaused(false) }
+
+func (c *Chain) setPaused(p bool) {
+	c.mining.Lock()
+	defer c.mining.Unlock()
+	c.paused = p
+}
+
+// Mine makes a block now.
+func (c *Chain) Mine() common.Hash {
+	c.mining.Lock()
+	defer c.mining.Unlock()
+	return c.backend.Commit()
+}
+
+// AdvanceTime lets the chain's clock jump forward by mining a block that much later. Transactions that wait are mined
+// first: the clock can only jump in an empty block.
+func (c *Chain) AdvanceTime(d time.Duration) error {
+	c.mining.Lock()
+	defer c.mining.Unlock()
+	c.backend.Commit()
+	if err := c.backend.AdjustTime(d); err != nil {
+		return fmt.Errorf("advance the chain's clock: %w", err)
+	}
+	return nil
+}
+
+// DropPending forgets the transactions that wait, as a node does that is restarted.
+func (c *Chain) DropPending() {
+	c.mining.Lock()
+	defer c.mining.Unlock()
+	c.backend.Rollback()
+}
+
+// Reorg replaces the last depth blocks by depth+1 empty ones. The transactions of the replaced blocks return to the
+// pool and are mined again with the next block, unless DropPending takes them out before.
+func (c *Chain) Reorg(depth int) error {
+	c.mining.Lock()
+	defer c.mining.Unlock()
+	ctx := context.Background()
+	head, err := c.client.BlockNumber(ctx)
+	if err != nil {
+		return fmt.Errorf("read the head: %w", err)
+	}
+	if depth < 1 || uint64(depth) > head {
+		return fmt.Errorf("a reorg of %d blocks at height %d is not possible", depth, head)
+	}
+	parent, err := c.client.HeaderByNumber(ctx, new(big.Int).SetUint64(head-uint64(depth)))
+	if err != nil {
+		return fmt.Errorf("read the fork's parent: %w", err)
+	}
+	if err := c.backend.Fork(parent.Hash()); err != nil {
+		return fmt.Errorf("fork: %w", err)
+	}
+	for range depth + 1 {
+		c.backend.Rollback() // keeps the returned transactions out of the new blocks
+		c.backend.Commit()
+	}
+	now, err := c.client.BlockNumber(ctx)
+	if err == nil && now <= head {
+		err = errors.New("the fork did not become the longest chain")
+	}
+	return err
+}
+
+// SetMinTip makes the JSON-RPC refuse transactions with a lower tip, in the words of the network's nodes. Zero ends that.
+func (c *Chain) SetMinTip(tip zg.Neuron) { c.front.setMinTip(tip) }
+
+// SetFault decides the fate of every call to the JSON-RPC from now on. A nil function, or one that returns nil, lets calls
+// through.
+func (c *Chain) SetFault(f func(method string, params []byte) *Fault) { c.front.setFault(f) }
