@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"go.uber.org/goleak"
+
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/devnet"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// asDaemon makes the test binary run as zgproxy itself, so that tests can kill a real process.
+const asDaemon = "ZG_TEST_RUN_AS_DAEMON"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asDaemon) != "" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	goleak.VerifyTestMain(m, // the simulated chain of the tests leaves these behind
+		goleak.IgnoreTopFunction("github.com/ethereum/go-ethereum/core.(*txSenderCacher).cache"),
+		goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"),
+		goleak.IgnoreTopFunction("github.com/ethereum/go-ethereum/metrics.(*meterArbiter).tick"),
+	)
+}
+
+// world is a devnet with a daemon in front of it.
+type world struct {
+	*testing.T
+	net    *devnet.Network
+	env    []string
+	data   string
+	daemon *running
+}
+
+// running is a daemon that listens.
+type running struct {
+	api, admin string
+	log        *logBuffer
+	stop       func() error // asks it to end and waits
+	kill       func()       // child only: SIGKILL
+}
+
+// newWorld starts a devnet. Tests change env before they start a daemon.
+func newWorld(t *testing.T, cfg devnet.Config) *world {
+	t.Helper()
+	n, err := devnet.Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatalf("start devnet: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("close devnet: %v", err)
+		}
+	})
+	return &world{T: t, net: n, env: n.Env(), data: filepath.Join(t.TempDir(), "data")}
+}
+
+// inProcess runs the daemon in this process.
+func (w *world) inProcess() *running {
+	w.Helper()
+	for _, kv := range w.variables() {
+		name, value, _ := strings.Cut(kv, "=")
+		w.Setenv(name, value)
+	}
+	cfg, _, err := loadConfig(config.Flags{})
+	if err != nil {
+		w.Fatalf("configuration: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	logs := &logBuffer{}
+	ended := make(chan error, 1)
+	type addrs struct{ api, operator net.Addr }
+	ready := make(chan addrs, 1)
+	go func() {
+		ended <- serve(ctx, cfg, newLogger(cfg, logs, false), func(api, operator net.Addr) { ready <- addrs{api, operator} })
+	}()
+	var a addrs
+	select {
+	case a = <-ready:
+	case err := <-ended:
+		cancel()
+		w.Fatalf("serve: %v\n%s", err, logs)
+	}
+	var once sync.Once
+	var result error
+	d := &running{api: "http://" + a.api.String(), admin: "http://" + a.operator.String(), log: logs}
+	d.stop = func() error {
+		once.Do(func() {
+			cancel()
+			result = <-ended
+			http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		})
+		return result
+	}
+	w.Cleanup(func() {
+		if err := d.stop(); err != nil {
+			w.Errorf("the daemon ended with %v", err)
+		}
+		if w.Failed() {
+			w.Logf("daemon log:\n%s", logs)
+		}
+	})
+	w.daemon = d
+	w.waitReady()
+	return d
+}
+
+func (w *world) variables() []string {
+	return append([]string{
+		"ZGPROXY_PORT=0", "ZGPROXY_ADMIN_LISTEN=127.0.0.1:0", "ZGPROXY_DATA_DIR=" + w.data, "ZGPROXY_KEEPER_INTERVAL=100ms", "ZGPROXY_LOG_FORMAT=json",
+	}, w.env...)
+}
+
+// child runs the daemon as a process of its own.
+func (w *world) child() *running {
+	w.Helper()
+	d, err := w.tryChild()
+	if err != nil {
+		w.Fatalf("start the daemon: %v", err)
+	}
+	w.daemon = d
+	w.waitReady()
+	return d
+}
+
+// tryChild starts the process and waits until it listens or has ended; then the error is what it said.
+func (w *world) tryChild() (*running, error) {
+	w.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	logs := &logBuffer{listening: make(chan [2]string, 1)}
+	cmd := exec.CommandContext(context.Background(), self, "serve")
+	cmd.Env = append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir())
+	cmd.Stdout, cmd.Stderr = logs, logs
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var once sync.Once
+	var result error
+	wait := func() error { once.Do(func() { result = <-ended }); return result }
+	d := &running{
+		log:  logs,
+		stop: func() error { _ = cmd.Process.Signal(syscall.SIGTERM); return wait() },
+		kill: func() { _ = cmd.Process.Kill(); _ = wait() },
+	}
+	w.Cleanup(func() {
+		d.kill()
+		if w.Failed() {
+			w.Logf("daemon log:\n%s", logs)
+		}
+	})
+	select {
+	case at := <-logs.listening:
+		d.api, d.admin = strings.TrimSuffix(at[0], "/v1"), at[1]
+		return d, nil
+	case err := <-ended:
+		ended <- err
+		return nil, fmt.Errorf("%w: %s", err, logs)
+	}
+}
+
+// waitReady asks /readyz until it says 200.
+func (w *world) waitReady() {
+	w.Helper()
+	w.eventually("ready", func() error {
+		code, body := w.get(w.daemon.admin + "/readyz")
+		if code != http.StatusOK {
+			return fmt.Errorf("%d %s", code, body)
+		}
+		return nil
+	})
+}
+
+// eventually polls until f returns nil. The deadline is only there so that a broken program fails instead of hanging.
+func (w *world) eventually(what string, f func() error) {
+	w.Helper()
+	deadline := time.After(60 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline:
+			w.Fatalf("not %s: %v\n%s", what, err, w.daemon.log)
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *world) get(url string) (int, string) {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(body)
+}
+
+// post sends a raw body and returns the whole answer.
+func (w *world) post(path, contentType string, body []byte) (*http.Response, []byte) {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), http.MethodPost, w.daemon.api+path, bytes.NewReader(body))
+	if err != nil {
+		w.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.Fatalf("POST %s: %v", path, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.Fatalf("POST %s: read: %v", path, err)
+	}
+	return resp, answer
+}
+
+// client is the official OpenAI client pointed at the daemon, without retries so that every error is seen.
+func (w *world) client() openai.Client {
+	return openai.NewClient(option.WithBaseURL(w.daemon.api+"/v1/"), option.WithAPIKey("unused"), option.WithMaxRetries(0))
+}
+
+// record is what the operator's side tells about one request.
+type record struct {
+	ID             string         `json:"id"`
+	State          string         `json:"state"`
+	Basis          string         `json:"basis"`
+	Reason         string         `json:"reason"`
+	Provider       common.Address `json:"provider"`
+	Model          string         `json:"model"`
+	Fee            zg.Neuron      `json:"fee_neuron"`
+	Bound          zg.Neuron      `json:"bound_neuron"`
+	InputTokens    uint64         `json:"input_tokens"`
+	OutputTokens   uint64         `json:"output_tokens"`
+	Images         uint64         `json:"images"`
+	Status         int            `json:"status"`
+	ResponseSHA256 string         `json:"response_sha256"`
+	RequestSHA256  string         `json:"request_sha256"`
+	ResKey         string         `json:"res_key"`
+	Verdict        zg.Verdict     `json:"verdict"`
+	Error          string         `json:"error"`
+}
+
+// record waits until the request is closed (and checked, when verdict is set) and returns it.
+func (w *world) record(id string, verdict bool) record {
+	w.Helper()
+	var rec record
+	w.eventually("booked: "+id, func() error {
+		code, body := w.get(w.daemon.admin + "/v1/requests/" + id)
+		rec = record{}
+		if code != http.StatusOK {
+			return fmt.Errorf("%d %s", code, body)
+		}
+		if err := json.Unmarshal([]byte(body), &rec); err != nil {
+			return err
+		}
+		if rec.State == "open" || (verdict && (rec.Verdict == "" || rec.Verdict == zg.VerdictPending)) {
+			return fmt.Errorf("still %s, verdict %q", rec.State, rec.Verdict)
+		}
+		return nil
+	})
+	return rec
+}
+
+// logBuffer keeps what the daemon logs and catches the line that says where it listens.
+type logBuffer struct {
+	mu        sync.Mutex
+	text      bytes.Buffer
+	listening chan [2]string
+	pending   []byte
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.Write(p)
+	b.pending = append(b.pending, p...)
+	for {
+		line, rest, ok := bytes.Cut(b.pending, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		b.pending = rest
+		var at struct{ Message, API, Operator string }
+		if b.listening != nil && json.Unmarshal(line, &at) == nil && at.Message == "listening" {
+			b.listening <- [2]string{at.API, at.Operator}
+		}
+	}
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

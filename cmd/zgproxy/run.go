@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/attest"
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/chain"
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/provider"
+	"github.com/zgproxy/zgproxy/internal/proxy"
+	"github.com/zgproxy/zgproxy/internal/wallet"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// daemon is everything that runs, wired together. Only this file knows every room.
+type daemon struct {
+	cfg     config.Config
+	log     zerolog.Logger
+	started time.Time
+
+	wallet    *wallet.Wallet
+	client    *chain.Client
+	sender    *chain.Sender
+	directory *chain.Directory
+	store     *billing.Store
+	meter     *billing.Meter
+	keeper    *billing.Keeper
+	sessions  *wallet.Sessions
+	peers     *provider.Client
+	catalogs  *provider.Catalogs
+	verify    *attest.Queue // nil: off
+	proxy     *proxy.Server
+	registry  *prometheus.Registry
+	checked   atomic.Bool // the chain behind the RPC is the configured one
+}
+
+// serve runs the daemon until ctx ends or something it needs fails. The spend store is closed when it returns.
+func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening func(api, operator net.Addr)) (err error) {
+	d, err := build(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.store.Close()) }()
+
+	var lc net.ListenConfig
+	api, err := lc.Listen(ctx, "tcp", cfg.ListenAddress())
+	if err != nil {
+		return fmt.Errorf("listen for callers (ZGPROXY_HOST, ZGPROXY_PORT): %w", err)
+	}
+	var operator net.Listener
+	if !cfg.AdminOff() {
+		if operator, err = lc.Listen(ctx, "tcp", cfg.AdminListen); err != nil {
+			return errors.Join(fmt.Errorf("listen for the operator (ZGPROXY_ADMIN_LISTEN): %w", err), api.Close())
+		}
+	}
+	d.announce(api, operator)
+	if listening != nil {
+		var addr net.Addr
+		if operator != nil {
+			addr = operator.Addr()
+		}
+		listening(api.Addr(), addr)
+	}
+	return d.run(ctx, api, operator)
+}
+
+// build makes every part; nothing runs yet but the store's writer, and nothing has been asked of the network.
+func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, log: log, started: time.Now(), registry: prometheus.NewRegistry()}
+	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	var err error
+	if d.wallet, err = wallet.Open(wallet.Config{
+		PrivateKey: cfg.PrivateKey.Reveal(), Keystore: cfg.Keystore, KeystorePassword: cfg.KeystorePassword.Reveal(),
+	}); err != nil {
+		return nil, usageError{err}
+	}
+	if err := refuseDevnetKey(d.wallet.Address(), cfg.ChainID); err != nil {
+		return nil, usageError{err}
+	}
+	if d.client, err = chain.New(chain.Config{
+		RPCURL: cfg.RPCURL.Reveal(), ChainID: cfg.ChainID, Ledger: cfg.LedgerContract.Address, Inference: cfg.InferenceContract.Address, User: d.wallet.Address(), Registerer: d.registry,
+	}); err != nil {
+		return nil, usageError{err}
+	}
+	d.sender = chain.NewSender(d.client, d.wallet.SignTx, chain.SenderConfig{MaxFeePerGas: cfg.MaxFeePerGas.Neuron})
+	d.directory = chain.NewDirectory(d.client.Services, chain.DirectoryConfig{Every: cfg.Refresh.Std(), Log: log, Registerer: d.registry})
+	d.sessions = wallet.NewSessions(d.wallet, wallet.SessionsConfig{Generation: d.client.Generation})
+	d.peers = provider.New(provider.Config{AllowPrivate: cfg.AllowPrivate, UserAgent: userAgent()})
+	d.catalogs = provider.NewCatalogs(d.peers, d.targets, provider.CatalogsConfig{Log: log})
+
+	if d.store, err = billing.Open(ctx, cfg.DataDir, billing.StoreOptions{Log: log, Registerer: d.registry}); err != nil {
+		return nil, err
+	}
+	d.keeper = billing.NewKeeper(d.store, d.client, d.sender, billing.KeeperConfig{
+		Every: cfg.KeeperInterval.Std(), LowWater: cfg.LowWater.Neuron, HighWater: cfg.HighWater.Neuron, AutoFund: cfg.AutoFund,
+		MaxTopUpPerDay: cfg.MaxTopUpPerDay.Neuron, Providers: func() []common.Address { return cfg.Providers },
+		Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
+	})
+	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Log: log, Registerer: d.registry})
+	if cfg.Verify != config.Off {
+		d.verify = attest.NewQueue(attest.QueueConfig{
+			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Log: log, Registerer: d.registry,
+		})
+	}
+	d.proxy = proxy.New(proxy.Config{
+		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
+		Answered: d.answered, Refused: func(common.Address, zg.Refusal) { d.keeper.Nudge() }, Ready: d.ready,
+		Keys: cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
+		DrainBytes: int64(cfg.DrainBytes), DrainTimeout: cfg.DrainTimeout.Std(), UserAgent: userAgent(), Log: log, Metrics: proxy.NewMetrics(d.registry),
+	})
+	return d, nil
+}
+
+// run serves until ctx ends, then: no new requests, let running answers finish within the grace period, stop the loops.
+func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
+	if n, err := d.meter.Recover(ctx); err != nil {
+		return fmt.Errorf("recover the spend store: %w", err)
+	} else if n > 0 {
+		d.log.Warn().Int("requests", n).Msg("requests were open when the last process ended; booked at their upper bound")
+	}
+	// Loops outlive the signal: answers that are still being streamed need them until they are booked.
+	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLoops()
+	g, gctx := errgroup.WithContext(loops)
+
+	callers := d.httpServer(d.proxy.Handler())
+	g.Go(func() error { return served(callers.Serve(api)) })
+	var operators *http.Server
+	if operator != nil {
+		operators = d.httpServer(admin.Handler(admin.Config{
+			Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, AllowedHosts: d.cfg.AllowedHosts,
+		}))
+		g.Go(func() error { return served(operators.Serve(operator)) })
+	}
+	if d.verify != nil {
+		g.Go(func() error { return d.verify.Run(gctx) })
+	}
+	g.Go(func() error { return d.followChain(gctx, g) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			d.log.Info().Dur("grace_ms", d.cfg.ShutdownGrace.Std()).Msg("stopping: no new requests, running answers may finish")
+		case <-gctx.Done():
+		}
+		err := d.drain(callers)
+		if operators != nil {
+			err = errors.Join(err, operators.Close())
+		}
+		stopLoops()
+		return err
+	})
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil // the loops ended because they were told to
+	}
+	return err
+}
+
+func served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve: %w", err)
+}
+
+// drain lets running exchanges finish, then ends the rest and waits until they are booked.
+func (d *daemon) drain(srv *http.Server) error {
+	grace, cancel := context.WithTimeout(context.Background(), d.cfg.ShutdownGrace.Std())
+	defer cancel()
+	if srv.Shutdown(grace) == nil {
+		return nil
+	}
+	d.log.Warn().Msg("the grace period is over; running answers are cut off")
+	d.proxy.Abort()
+	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(last); err != nil {
+		return errors.Join(fmt.Errorf("end running requests: %w", err), srv.Close())
+	}
+	return nil
+}
+
+func (d *daemon) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second, // bodies and answers have their own, rolling limits: a stream may run for hours
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          quietLogger(d.log),
+	}
+}
+
+// followChain checks that the RPC serves the configured network and then keeps directory, catalogues, routes and
+// funding up to date. A wrong network ends the daemon; an RPC that can't be reached is waited for.
+func (d *daemon) followChain(ctx context.Context, g *errgroup.Group) error {
+	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 30*time.Second) {
+		err := d.client.Check(ctx)
+		if err == nil {
+			err = d.directory.Refresh(ctx)
+		}
+		if err == nil {
+			break
+		}
+		if errors.Is(err, chain.ErrWrongNetwork) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop
+		}
+		d.log.Warn().Err(err).Dur("retry_ms", wait).Msg("the chain cannot be read yet")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+	d.rebuildRoutes()
+	d.checked.Store(true)
+	d.log.Info().Int("services", len(d.directory.Snapshot().Services)).Uint64("block", d.directory.Snapshot().Block).Msg("ready")
+	g.Go(func() error { return d.directory.Run(ctx) })
+	g.Go(func() error { return d.catalogs.Run(ctx) })
+	g.Go(func() error {
+		if err := d.keeper.Run(ctx); !errors.Is(err, billing.ErrForeignNonce) {
+			return err
+		}
+		return nil // it has said so and stays stopped; what is funded can still be served
+	})
+	g.Go(func() error { return d.followRoutes(ctx) })
+	d.warmSessions(ctx)
+	return nil
+}
+
+// warmSessions mints the tokens of the allowed providers ahead of the first request.
+func (d *daemon) warmSessions(ctx context.Context) {
+	for _, p := range d.cfg.Providers {
+		if _, err := d.sessions.Bearer(ctx, p); err != nil && ctx.Err() == nil {
+			d.log.Warn().Err(err).Str("provider", p.Hex()).Msg("no session token yet")
+		}
+	}
+}
+
+func (d *daemon) followRoutes(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.directory.Changed():
+		case <-d.catalogs.Changed():
+		}
+		d.rebuildRoutes()
+	}
+}
+
+func (d *daemon) rebuildRoutes() {
+	d.proxy.SetRoutes(proxy.BuildRoutes(d.directory.Snapshot(), d.catalogs.Snapshot(), d.cfg.Providers))
+}
+
+// service finds a provider's offer in the last directory.
+func (d *daemon) service(p common.Address) (zg.Service, bool) {
+	services := d.directory.Snapshot().Services
+	i := slices.IndexFunc(services, func(s zg.Service) bool { return s.Provider == p })
+	if i < 0 {
+		return zg.Service{}, false
+	}
+	return services[i], true
+}
+
+// targets are the providers whose catalogues are read: only those the owner allows.
+func (d *daemon) targets() []provider.Target {
+	var out []provider.Target
+	for _, p := range d.cfg.Providers {
+		if s, ok := d.service(p); ok {
+			out = append(out, provider.Target{Provider: p, BaseURL: s.URL})
+		}
+	}
+	return out
+}
+
+// unsettled asks a provider what it has not taken on chain yet.
+func (d *daemon) unsettled(ctx context.Context, p common.Address) (zg.Neuron, error) {
+	s, ok := d.service(p)
+	if !ok {
+		return zg.Neuron{}, fmt.Errorf("provider %s is not in the directory", p)
+	}
+	bearer, err := d.sessions.Bearer(ctx, p)
+	if err != nil {
+		return zg.Neuron{}, err
+	}
+	return d.peers.UnsettledFee(ctx, s.URL, d.wallet.Address(), bearer)
+}
+
+// answered hands a finished exchange to the signature check.
+func (d *daemon) answered(a proxy.Answered) {
+	if d.verify == nil {
+		return
+	}
+	svc := &a.Offer.Service
+	signer, signed := svc.Signer()
+	key := a.ResKey
+	if key == "" && svc.Info.TargetSeparated {
+		key = a.ChatID // a separate model enclave signs under the answer's own id
+	}
+	d.verify.Submit(attest.Exchange{
+		RequestID: a.RequestID, Provider: svc.Provider, BaseURL: svc.URL, Model: a.Offer.Model, ResKey: key, Signer: signer, Signed: signed,
+		Separated: svc.Info.TargetSeparated && !svc.Info.Centralized(), Centralized: svc.Info.Centralized(),
+		Request: a.Request, RequestSHA256: a.RequestSHA256, ResponseSHA256: a.ResponseSHA256, Images: a.Images, Complete: a.Complete,
+	})
+}
+
+func (d *daemon) recordVerdict(id string, r attest.Result) {
+	d.meter.SetVerdict(id, r.Verdict, r.Code, r.Signer)
+	if r.Verdict == zg.VerdictInvalid {
+		d.log.Error().Str("request_id", id).Str("code", r.Code).Str("signer", r.Signer.Hex()).Msg("the signature does not belong to the answer")
+	}
+}
+
+// announce says where the daemon listens, and what of its configuration is probably not meant.
+func (d *daemon) announce(api, operator net.Listener) {
+	ev := d.log.Info().Str("api", "http://"+api.Addr().String()+"/v1").Str("wallet", d.wallet.Address().Hex()).
+		Str("network", d.cfg.Network).Int("providers", len(d.cfg.Providers)).Str("version", thisBuild().Version)
+	if operator != nil {
+		ev = ev.Str("operator", "http://"+operator.Addr().String())
+	}
+	ev.Msg("listening")
+	for _, w := range d.cfg.Warnings() {
+		d.log.Warn().Str("warning", w).Msg("configuration")
+	}
+}
+
+func userAgent() string { return "zgproxy/" + thisBuild().Version }
+
+// newLogger writes JSON lines, or lines for people where somebody watches.
+func newLogger(cfg config.Config, out io.Writer, terminal bool) zerolog.Logger {
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil { // config has checked it
+		level = zerolog.InfoLevel
+	}
+	if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && terminal) {
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !terminal}
+	}
+	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+}

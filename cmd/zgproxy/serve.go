@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/spf13/cobra"
+
+	"github.com/zgproxy/zgproxy/internal/chain"
+	"github.com/zgproxy/zgproxy/internal/config"
+)
+
+func serveCommand() *cobra.Command {
+	var flags config.Flags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the proxy",
+		Long: `Runs the proxy in the foreground until SIGINT or SIGTERM.
+
+It needs a wallet (ZGPROXY_PRIVATE_KEY=@file, or ZGPROXY_KEYSTORE with ZGPROXY_KEYSTORE_PASSWORD=@file)
+and the providers you consent to pay (ZGPROXY_PROVIDERS or --provider). Everything else has a default;
+"zgproxy config" prints what is in force.`,
+		Example: `  ZGPROXY_PRIVATE_KEY=@wallet.key zgproxy serve --provider 0xa48f01287233509FD694a22Bf840225062E67836
+  curl http://127.0.0.1:3000/v1/models`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := loadConfig(flags)
+			if err != nil {
+				return usageError{err}
+			}
+			if !cfg.HasKey() {
+				return usageError{errNoWallet}
+			}
+			info, statErr := os.Stderr.Stat()
+			terminal := statErr == nil && info.Mode()&os.ModeCharDevice != 0
+			return serve(cmd.Context(), cfg, newLogger(cfg, cmd.ErrOrStderr(), terminal), nil)
+		},
+	}
+	addServeFlags(cmd, &flags)
+	return cmd
+}
+
+func addServeFlags(cmd *cobra.Command, flags *config.Flags) {
+	f := cmd.Flags()
+	f.StringArrayVar(&flags.Providers, "provider", nil, "`ADDRESS` of a provider you consent to pay; repeatable (instead of ZGPROXY_PROVIDERS)")
+	f.StringVar(&flags.Host, "host", "", "`ADDRESS` to listen on (instead of ZGPROXY_HOST; default 127.0.0.1)")
+	f.StringVar(&flags.Port, "port", "", "`PORT` to listen on (instead of ZGPROXY_PORT; default 3000)")
+}
+
+var errNoWallet = fmt.Errorf("no wallet is configured. Set ZGPROXY_PRIVATE_KEY=@FILE (64 hex digits in the file), " +
+	"or ZGPROXY_KEYSTORE=FILE with ZGPROXY_KEYSTORE_PASSWORD=@FILE. To try it without one: make demo")
+
+// loadConfig is the environment with the flags over it and the chosen network's values where nothing was set.
+func loadConfig(flags config.Flags) (config.Config, config.Sources, error) {
+	cfg, sources, err := config.Read(flags)
+	if err != nil {
+		return cfg, sources, err
+	}
+	n, ok := chain.LookupNetwork(cfg.Network)
+	if !ok { // config has checked the name
+		return cfg, sources, fmt.Errorf("ZGPROXY_NETWORK: %q is not a known network", cfg.Network)
+	}
+	err = cfg.FillNetwork(sources, config.NetworkValues{
+		RPCURL: n.RPCURL, ChainID: n.ChainID,
+		LedgerContract: config.Address{Address: n.Ledger}, InferenceContract: config.Address{Address: n.Inference},
+	})
+	return cfg, sources, err
+}
+
+// refuseDevnetKey keeps the wallet that everybody knows off every chain but the simulated one.
+func refuseDevnetKey(wallet common.Address, chainID uint64) error {
+	if wallet == chain.DevnetWallet && chainID != chain.DevnetChainID {
+		return fmt.Errorf("this is the devnet's wallet, whose key is public: it is refused on chain %d, where anybody could take what is in it", chainID)
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// maxRefusal bounds how much of a provider's error is looked at; the rest still reaches the caller.
+const maxRefusal = 64 << 10
+
+// exchange carries a parcel to the provider and its answer back. The open record is committed before the first byte
+// leaves; whatever happens then, the deferred close books it exactly once.
+func (c *call) exchange(p parcel) (err error) {
+	s := c.srv
+	res, err := s.cfg.Meter.Open(c.r.Context(), p.order)
+	if err != nil {
+		return err
+	}
+	out := billing.Outcome{}
+	var done *Answered
+	defer func() {
+		out.RequestSHA256, out.RequestBytes = p.digest()
+		out.Total = time.Since(c.started)
+		out.FirstByte = c.firstByte
+		out.Err = c.code
+		if api := (*APIError)(nil); out.Err == "" && errors.As(err, &api) {
+			out.Err = api.Code
+		}
+		c.booking, c.booked = res.Close(out), true
+		if done != nil && s.cfg.Answered != nil {
+			done.RequestSHA256 = out.RequestSHA256
+			s.cfg.Answered(*done)
+		}
+	}()
+
+	// The provider bills a request whether or not its caller waits for the answer, so the exchange outlives the caller:
+	// only our own limits end it.
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(c.r.Context()))
+	defer cancel(nil)
+	defer context.AfterFunc(s.stop, func() { cancel(errShutdown) })()
+
+	resp, err := c.send(ctx, p, &out)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // the answer has been read as far as it will be
+	out.Status = resp.StatusCode
+	if resp.StatusCode != http.StatusOK {
+		return c.passRefusal(resp)
+	}
+	done, err = c.relay(cancel, resp, p, &out)
+	return err
+}
+
+var (
+	errShutdown = errors.New("zgproxy is shutting down")
+	errIdle     = errors.New("the provider sent nothing for too long")
+	errDrained  = errors.New("the caller left and the rest of the answer was too long to wait for")
+)
+
+// send performs the request, with one retry when the provider refuses our session token: such a refusal is unbilled.
+func (c *call) send(ctx context.Context, p parcel, out *billing.Outcome) (*http.Response, error) {
+	s := c.srv
+	svc := &c.offer.Service
+	for try := 0; ; try++ {
+		bearer, err := s.cfg.Tokens.Bearer(ctx, svc.Provider)
+		if err != nil {
+			return nil, &APIError{
+				Status: http.StatusServiceUnavailable, Type: typeServer, Code: "session_token", Cause: err, RetryAfter: 5 * time.Second,
+				Message: "No session token could be made for the provider: its sub-account could not be read from the chain. Nothing was spent.",
+			}
+		}
+		req, err := c.upstreamRequest(ctx, p, bearer)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := s.cfg.Transport.RoundTrip(req)
+		if err != nil {
+			out.Reached = reached(err)
+			return nil, c.transportError(err)
+		}
+		out.Reached = true
+		if resp.StatusCode == http.StatusOK {
+			return resp, nil
+		}
+		detail := c.refusal(resp)
+		switch detail.Class {
+		case zg.RefusalSessionExpired, zg.RefusalSessionRevoked:
+			s.cfg.Tokens.Reject(svc.Provider, bearer, detail.Class)
+			if try == 0 && p.body == nil {
+				_ = resp.Body.Close() // a refusal; nothing more to learn from it
+				continue
+			}
+			_ = resp.Body.Close() // see above
+			out.Status = resp.StatusCode
+			return nil, &APIError{
+				Status: http.StatusServiceUnavailable, Type: typeServer, Code: "session_refused", RetryAfter: time.Second,
+				Message: "The provider refused the session token (" + string(detail.Class) + "). A new one is made for the next request; try again. Nothing was billed.",
+			}
+		case zg.RefusalBalance, zg.RefusalNoAccount, zg.RefusalNotAcknowledged:
+			_ = resp.Body.Close() // see above
+			out.Status = resp.StatusCode
+			if s.cfg.Refused != nil {
+				s.cfg.Refused(svc.Provider, detail.Class)
+			}
+			return nil, c.fundsError(detail)
+		default:
+			return resp, nil
+		}
+	}
+}
+
+func (c *call) upstreamRequest(ctx context.Context, p parcel, bearer string) (*http.Request, error) {
+	body := p.body
+	if p.bytes != nil {
+		body = bytes.NewReader(p.bytes)
+	}
+	url := c.offer.Service.URL + "/v1/proxy" + c.route.path[len("/v1"):]
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
+	if err != nil {
+		return nil, &APIError{
+			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_url", Cause: err,
+			Message: "The provider has registered an address that is not a URL.",
+		}
+	}
+	req.ContentLength = p.length
+	req.Header = upstreamHeader(c.r.Header, bearer, c.srv.cfg.UserAgent)
+	if p.contentType != "" {
+		req.Header["Content-Type"] = []string{p.contentType}
+	}
+	return req, nil
+}
+
+// refusal classifies an answer other than 200. What was read to do so is put back in front of the body.
+func (c *call) refusal(resp *http.Response) zg.RefusalDetail {
+	head, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	resp.Body = &rewound{Reader: io.MultiReader(bytes.NewReader(head), resp.Body), Closer: resp.Body}
+	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), head)
+	c.srv.cfg.Metrics.refusals.WithLabelValues(c.offer.label, string(detail.Class)).Inc()
+	c.code, c.cause = string(detail.Class), err
+	return detail
+}
+
+type rewound struct {
+	io.Reader
+	io.Closer
+}
+
+// passRefusal hands the provider's own error to the caller: its status, body and type.
+func (c *call) passRefusal(resp *http.Response) error {
+	h := c.w.Header()
+	copyResponseHeader(h, resp.Header)
+	h["X-Zgproxy-Error"] = []string{"provider_" + c.code}
+	h["X-Zgproxy-Provider"] = []string{c.offer.label}
+	c.status = resp.StatusCode
+	c.w.WriteHeader(resp.StatusCode)
+	n, err := io.Copy(c.w, io.LimitReader(resp.Body, 8<<20))
+	c.bytes = n
+	if err != nil {
+		c.cause = fmt.Errorf("pass on the provider's error: %w", err)
+	}
+	return nil
+}
+
+// reached reports whether a failed request may have arrived at the provider. Only a failure to connect rules it out.
+func reached(err error) bool {
+	var op *net.OpError
+	return !errors.As(err, &op) || op.Op != "dial"
+}
+
+func (c *call) transportError(err error) *APIError {
+	e := &APIError{
+		Status: http.StatusBadGateway, Type: typeServer, Code: "provider_unreachable", Cause: err, RetryAfter: time.Second,
+		Message: "The provider could not be reached, so nothing was billed. Try again or choose another model.",
+	}
+	var timeout net.Error
+	switch cause := err; {
+	case errors.Is(err, errShutdown):
+		e.Status, e.Code, e.Message = http.StatusServiceUnavailable, "shutting_down", "zgproxy is shutting down; the provider may bill this request."
+	case errors.As(cause, &timeout) && timeout.Timeout():
+		e.Status, e.Code, e.Message = http.StatusGatewayTimeout, "provider_timeout", "The provider did not answer in time; it may still bill this request."
+	case reached(err):
+		e.Code, e.Message = "provider_connection", "The connection to the provider broke before it answered; it may still bill this request."
+	}
+	var big *http.MaxBytesError
+	if errors.As(err, &big) {
+		return asAPIError(big)
+	}
+	if bad := asAPIError(err); bad.Code == "invalid_request" {
+		return bad
+	}
+	return e
+}
+
+// fundsError puts a provider's complaint about the sub-account into words that say what to do here.
+func (c *call) fundsError(d zg.RefusalDetail) *APIError {
+	e := &APIError{Status: http.StatusPaymentRequired, Type: typeQuota, Code: string(d.Class), RetryAfter: 10 * time.Second}
+	who := c.offer.label
+	switch d.Class {
+	case zg.RefusalBalance:
+		e.Message = "Provider " + who + " wants more in its sub-account before it serves"
+		if !d.Required.IsZero() {
+			e.Message += " (at least " + d.Required.Og() + " 0G)"
+		}
+		e.Message += ". A top-up is made by itself while the ledger has money and the daily limit allows it; /v1/status on the operator address shows what holds it back."
+	case zg.RefusalNoAccount:
+		e.Message = "There is no sub-account for provider " + who + " yet. Open it with a first transfer, or set ZGPROXY_AUTO_FUND=true to have that done by itself."
+	default:
+		e.Message = "Provider " + who + " has not seen yet that you acknowledge its signer. The first transfer does that; providers notice within 10 minutes."
+	}
+	return e
+}

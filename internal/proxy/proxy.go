@@ -1,0 +1,161 @@
+// Package proxy is the room that callers enter: an OpenAI-compatible HTTP server that checks a request, chooses a
+// provider for its model, has the spend recorded, forwards it, and streams the answer back byte for byte while a tap
+// reads usage and digest beside it.
+//
+// It never reads the chain, never holds a key and never decides about money: the billing meter admits and books, the
+// Tokens it is given sign. It starts no goroutine of its own; net/http runs the handlers. When a request's first byte
+// leaves for a provider, the open record of it is already committed; every way out of a handler closes that record.
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-chi/chi/v5"
+	"github.com/rs/zerolog"
+
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/guard"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Tokens supplies the session token that a provider accepts as this wallet's.
+type Tokens interface {
+	// Bearer returns the whole Authorization value for the provider. It is served from memory unless a token has to be
+	// minted.
+	Bearer(ctx context.Context, provider common.Address) (string, error)
+	// Reject tells that the provider refused exactly this bearer; the next Bearer is a new one.
+	Reject(provider common.Address, bearer string, class zg.Refusal)
+}
+
+// Answered is one finished exchange, as far as checking the provider's signature over it needs to know.
+type Answered struct {
+	RequestID       string
+	Offer           *Offer
+	ResKey          string // the ZG-Res-Key header, or empty
+	ChatID          string // the body's own id, or empty
+	Request         []byte // the bytes that were sent; nil when they were streamed through
+	RequestSHA256   [32]byte
+	ResponseSHA256  [32]byte
+	Images          [][32]byte // digests of the decoded images of an image answer
+	Complete        bool
+	Stream          bool
+	ResponseDecoded bool // the provider compressed although identity was asked
+}
+
+// Config is what the proxy is made of. All fields but those marked optional are required.
+type Config struct {
+	Meter     *billing.Meter
+	Tokens    Tokens
+	Transport http.RoundTripper
+	// Classify reads a provider's refusal.
+	Classify func(status int, contentType string, body []byte) zg.RefusalDetail
+	// Answered is told of every answered exchange after it was booked. It must not block. Optional.
+	Answered func(Answered)
+	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
+	Refused func(provider common.Address, class zg.Refusal)
+	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
+	Ready func() (ok bool, reason string)
+
+	Keys         []string      // local keys; empty: callers need none
+	AllowedHosts []string      // Host names accepted besides localhost and IP addresses
+	MaxBody      int64         // bytes of one request body
+	StreamIdle   time.Duration // an answer that brings no byte for so long is given up
+	DrainBytes   int64         // what is still read from the provider after the caller left …
+	DrainTimeout time.Duration // … and for how long
+	UserAgent    string
+	Log          zerolog.Logger
+	Metrics      *Metrics
+}
+
+// Server is the callers' side of the daemon. Build it with New, mount Handler, feed it with SetRoutes.
+type Server struct {
+	cfg     Config
+	keys    [][32]byte
+	hosts   guard.Hosts
+	routes  atomic.Pointer[Routes]
+	buffers sync.Pool
+	stop    context.Context // done: give up what is still running
+	stopNow context.CancelFunc
+}
+
+// New builds a Server. It starts nothing.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...)}
+	for _, k := range cfg.Keys {
+		s.keys = append(s.keys, keyDigest(k))
+	}
+	s.buffers.New = func() any { b := make([]byte, 32<<10); return &b }
+	s.stop, s.stopNow = context.WithCancel(context.Background())
+	s.routes.Store(&Routes{})
+	return s
+}
+
+// SetRoutes publishes a new routing table; requests under way keep the one they started with.
+func (s *Server) SetRoutes(r *Routes) { s.routes.Store(r) }
+
+// Routes is the routing table in force.
+func (s *Server) Routes() *Routes { return s.routes.Load() }
+
+// Abort ends every exchange that still runs, after the time for draining is over.
+func (s *Server) Abort() { s.stopNow() }
+
+// route is one inference route of the OpenAI surface.
+type route struct {
+	path  string         // as callers know it
+	kind  zg.ServiceType // of the providers that serve it
+	serve func(*call) error
+}
+
+// Handler returns the HTTP handler of the callers' listener.
+func (s *Server) Handler() http.Handler {
+	mux := chi.NewRouter()
+	mux.Use(s.guard)
+	mux.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, errUnknownRoute(r.Method, r.URL.Path))
+	})
+	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, errMethod(r.Method, r.URL.Path))
+	})
+	for _, rt := range []route{
+		{"/v1/chat/completions", zg.Chatbot, (*call).serveJSON},
+		{"/v1/images/generations", zg.TextToImage, (*call).serveJSON},
+		{"/v1/audio/transcriptions", zg.SpeechToText, (*call).serveMultipart},
+	} {
+		mux.Post(rt.path, s.handle(rt))
+	}
+	mux.Get("/v1/models", s.listModels)
+	mux.Get("/v1/models/*", s.getModel)
+	mux.Get("/", s.index)
+	return mux
+}
+
+// handle wraps a route in what every call has: an id, readiness, metrics and one access line.
+func (s *Server) handle(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		c := &call{srv: s, w: w, r: r, route: rt, id: newID(now), started: now, key: callerKey(r)}
+		w.Header()["X-Request-Id"] = []string{c.id}
+		s.cfg.Metrics.open.Inc()
+		defer c.finish()
+		if s.cfg.Ready != nil {
+			if ok, reason := s.cfg.Ready(); !ok {
+				c.fail(errNotReady(reason))
+				return
+			}
+		}
+		if err := rt.serve(c); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+func (s *Server) index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("zgproxy: an OpenAI-compatible endpoint for the 0G Compute Network.\n\n" +
+		"Point your client's base URL at /v1 on this address.\nModels: GET /v1/models\n")) // the caller left: nobody to tell
+}

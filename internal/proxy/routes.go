@@ -1,0 +1,183 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Offer is one model of one provider: what a request can be sent to.
+type Offer struct {
+	Service       zg.Service
+	Model         string // the provider's own id for it, the only one that is ever sent
+	Price         zg.Price
+	ContextLength uint64 // tokens; 0: not known
+	MaxTokens     uint64 // most output tokens of one answer; 0: not known
+	Allowed       bool   // the owner consents to pay this provider
+	label         string // provider address for metrics and logs
+}
+
+// Routes is an immutable table from model names to offers. It is rebuilt when the directory or a catalogue changes and
+// swapped in atomically, so that choosing an offer takes no lock and no call.
+type Routes struct {
+	byName  map[routeKey][]*Offer // best first
+	offers  []*Offer              // all, by model name and price
+	allowed int                   // providers on the allow-list
+}
+
+type routeKey struct {
+	kind zg.ServiceType
+	name string
+}
+
+// BuildRoutes joins the on-chain directory with what providers say they serve.
+//
+// The chain decides who exists and what the most is that a provider may charge; a catalogue can only add model names to
+// a multi-model provider, lower its prices, and tell limits. Services whose signer nobody vouches for are left out:
+// their providers refuse every request.
+func BuildRoutes(dir *zg.Directory, catalogs map[common.Address]zg.Catalog, allowed []common.Address) *Routes {
+	r := &Routes{byName: map[routeKey][]*Offer{}, allowed: len(allowed)}
+	for _, svc := range dir.Services {
+		if !svc.TEESignerAcknowledged || svc.URL == "" {
+			continue
+		}
+		for _, o := range offersOf(svc, catalogs[svc.Provider].Models) {
+			o.Allowed = slices.Contains(allowed, svc.Provider)
+			o.label = svc.Provider.Hex()
+			r.offers = append(r.offers, o)
+		}
+	}
+	slices.SortStableFunc(r.offers, func(a, b *Offer) int {
+		if c := strings.Compare(a.Model, b.Model); c != 0 {
+			return c
+		}
+		if c := a.Price.Output.Add(a.Price.Input).Cmp(b.Price.Output.Add(b.Price.Input)); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.Service.Provider[:], b.Service.Provider[:])
+	})
+	for _, o := range r.offers {
+		k := routeKey{o.Service.Type, o.Model}
+		r.byName[k] = append(r.byName[k], o)
+	}
+	return r
+}
+
+func offersOf(svc zg.Service, catalog []zg.Model) []*Offer {
+	single := &Offer{Service: svc, Model: svc.Model, Price: svc.Price()}
+	var out []*Offer
+	for _, m := range catalog {
+		if !usableName(m.ID) || (m.Type != "" && m.Type != svc.Type) {
+			continue
+		}
+		if m.ID == svc.Model {
+			single.ContextLength, single.MaxTokens = m.ContextLength, m.MaxCompletionTokens
+			if m.Priced {
+				single.Price = capped(m.Price, svc.Price())
+			}
+			continue
+		}
+		if svc.Info.MultiModel {
+			o := &Offer{Service: svc, Model: m.ID, Price: svc.Price(), ContextLength: m.ContextLength, MaxTokens: m.MaxCompletionTokens}
+			if m.Priced {
+				o.Price = capped(m.Price, svc.Price())
+			}
+			out = append(out, o)
+		}
+	}
+	if usableName(single.Model) {
+		out = append(out, single)
+	}
+	return out
+}
+
+// capped is the catalogue's price, nowhere above the chain's: a provider cannot be owed more than it put on chain.
+func capped(live, chain zg.Price) zg.Price {
+	in, out := chain.Ceiling()
+	live.Input, live.Output = live.Input.Min(in), live.Output.Min(out)
+	return live
+}
+
+// usableName keeps names out of the table that could not be a model's: they come from peers and go into logs and metrics.
+func usableName(s string) bool {
+	return s != "" && len(s) <= 200 && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+// Choose returns the best offer for a model that callers asked for by exactly this name. An unknown name never leaves
+// the process: five of them within five minutes would have the wallet banned by the provider for an hour.
+func (r *Routes) Choose(kind zg.ServiceType, model string) (*Offer, error) {
+	found := r.byName[routeKey{kind, model}]
+	for _, o := range found {
+		if o.Allowed {
+			return o, nil
+		}
+	}
+	if len(found) > 0 {
+		return nil, r.errNotAllowed(model, found)
+	}
+	return nil, r.errUnknown(kind, model)
+}
+
+// Only returns the offer to use when the caller named no model: there must be exactly one model to choose from.
+func (r *Routes) Only(kind zg.ServiceType) (*Offer, error) {
+	names := map[string]bool{}
+	for k, offers := range r.byName {
+		if k.kind == kind && slices.ContainsFunc(offers, func(o *Offer) bool { return o.Allowed }) {
+			names[k.name] = true
+		}
+	}
+	if len(names) != 1 {
+		return nil, errNoModel()
+	}
+	for name := range names {
+		return r.Choose(kind, name)
+	}
+	return nil, errNoModel()
+}
+
+func (r *Routes) errNotAllowed(model string, found []*Offer) *APIError {
+	var who []string
+	for _, o := range found[:min(len(found), 3)] {
+		who = append(who, o.label)
+	}
+	e := &APIError{
+		Status: http.StatusForbidden, Type: typePermit, Code: "provider_not_allowed", Param: "model",
+		Message: fmt.Sprintf("The model `%s` is offered by %s, which you have not allowed to be paid. "+
+			"Add the provider to ZGPROXY_PROVIDERS (or serve --provider ADDRESS) and restart.", model, strings.Join(who, ", ")),
+	}
+	if r.allowed == 0 {
+		e.Code = "no_provider_allowed"
+		e.Message = fmt.Sprintf("No provider is allowed to be paid yet. Set ZGPROXY_PROVIDERS to the addresses you consent to pay "+
+			"(or serve --provider ADDRESS) and restart. The model `%s` is offered by %s.", model, strings.Join(who, ", "))
+	}
+	return e
+}
+
+func (r *Routes) errUnknown(kind zg.ServiceType, model string) *APIError {
+	names := map[string]bool{}
+	elsewhere := ""
+	for k, offers := range r.byName {
+		switch {
+		case k.kind == kind && offers[0].Allowed:
+			names[k.name] = true
+		case k.name == model:
+			elsewhere = fmt.Sprintf(" It is a %s model, which this URL does not serve.", k.kind)
+		}
+	}
+	hint := fmt.Sprintf(" No allowed provider offers a %s model.", kind)
+	if list := slices.Sorted(maps.Keys(names)); len(list) > 0 {
+		hint = " Available here: " + strings.Join(list[:min(len(list), 10)], ", ") + "."
+	}
+	return &APIError{
+		Status: http.StatusNotFound, Type: typeRequest, Code: "model_not_found", Param: "model",
+		Message: fmt.Sprintf("The model `%.200s` does not exist or you do not have access to it.%s%s", model, elsewhere, hint),
+	}
+}

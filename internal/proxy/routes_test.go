@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+var (
+	cheap = common.HexToAddress("0x1111111111111111111111111111111111111111")
+	dear  = common.HexToAddress("0x2222222222222222222222222222222222222222")
+	multi = common.HexToAddress("0x3333333333333333333333333333333333333333")
+	rogue = common.HexToAddress("0x4444444444444444444444444444444444444444")
+)
+
+func service(p common.Address, kind zg.ServiceType, model string, in, out uint64) zg.Service {
+	return zg.Service{
+		Provider: p, Type: kind, URL: "http://127.0.0.1:1", Model: model, InputPrice: zg.NeuronOf(in), OutputPrice: zg.NeuronOf(out),
+		Verifiability: "TeeML", TEESigner: p, TEESignerAcknowledged: true,
+	}
+}
+
+func testDirectory() *zg.Directory {
+	unvouched := service(rogue, zg.Chatbot, "echo-1", 0, 0)
+	unvouched.TEESignerAcknowledged = false
+	many := service(multi, zg.Chatbot, "big-1", 100, 200)
+	many.Info.MultiModel = true
+	return &zg.Directory{Services: []zg.Service{
+		service(dear, zg.Chatbot, "echo-1", 30, 40), service(cheap, zg.Chatbot, "echo-1", 3, 4), unvouched, many,
+		service(dear, zg.TextToImage, "paint-1", 0, 7),
+	}}
+}
+
+func TestChooseTakesTheCheapestAllowedProvider(t *testing.T) {
+	both := BuildRoutes(testDirectory(), nil, []common.Address{dear, cheap})
+	got, err := both.Choose(zg.Chatbot, "echo-1")
+	if err != nil || got.Service.Provider != cheap {
+		t.Fatalf("Choose(echo-1) = %+v, %v, want the cheap provider", got, err)
+	}
+	one := BuildRoutes(testDirectory(), nil, []common.Address{dear})
+	if got, err = one.Choose(zg.Chatbot, "echo-1"); err != nil || got.Service.Provider != dear {
+		t.Fatalf("Choose(echo-1) with only the dear provider allowed = %+v, %v, want the dear one", got, err)
+	}
+	if n := len(both.byName[routeKey{zg.Chatbot, "echo-1"}]); n != 2 {
+		t.Errorf("offers of echo-1 = %d, want 2: the provider nobody vouches for is left out", n)
+	}
+}
+
+func TestChooseRefusals(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		allowed []common.Address
+		kind    zg.ServiceType
+		model   string
+		status  int
+		code    string
+		says    string
+	}{
+		{"unknown", []common.Address{cheap}, zg.Chatbot, "gpt-4o", http.StatusNotFound, "model_not_found", "Available here: echo-1"},
+		{"case matters", []common.Address{cheap}, zg.Chatbot, "Echo-1", http.StatusNotFound, "model_not_found", "does not exist"},
+		{"wrong kind", []common.Address{dear}, zg.Chatbot, "paint-1", http.StatusNotFound, "model_not_found", "text-to-image model"},
+		{"nobody allowed", nil, zg.Chatbot, "echo-1", http.StatusForbidden, "no_provider_allowed", "ZGPROXY_PROVIDERS"},
+		{"not this one", []common.Address{dear}, zg.Chatbot, "big-1", http.StatusForbidden, "provider_not_allowed", multi.Hex()},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			offer, err := BuildRoutes(testDirectory(), nil, tc.allowed).Choose(tc.kind, tc.model)
+			var api *APIError
+			if !errors.As(err, &api) {
+				t.Fatalf("Choose = %+v, %v, want an APIError", offer, err)
+			}
+			if api.Status != tc.status || api.Code != tc.code || !strings.Contains(api.Message, tc.says) {
+				t.Errorf("error = %d %s %q, want %d %s saying %q", api.Status, api.Code, api.Message, tc.status, tc.code, tc.says)
+			}
+		})
+	}
+}
+
+func TestCatalogueAddsModelsAndNeverRaisesAPrice(t *testing.T) {
+	live := map[common.Address]zg.Catalog{
+		multi: {Models: []zg.Model{
+			{ID: "small-1", Type: zg.Chatbot, Priced: true, Price: zg.Price{Input: zg.NeuronOf(10), Output: zg.NeuronOf(20)}, MaxCompletionTokens: 99},
+			{ID: "greedy-1", Type: zg.Chatbot, Priced: true, Price: zg.Price{Input: zg.NeuronOf(1e15), Output: zg.NeuronOf(1e15)}},
+			{ID: "unpriced-1"},
+			{ID: "bad\nname", Type: zg.Chatbot},
+			{ID: "other-type", Type: zg.TextToImage},
+		}},
+		cheap: {Models: []zg.Model{{ID: "smuggled-1", Type: zg.Chatbot}, {ID: "echo-1", ContextLength: 4096, MaxCompletionTokens: 512}}},
+	}
+	r := BuildRoutes(testDirectory(), live, []common.Address{multi, cheap})
+	for model, want := range map[string][2]uint64{"small-1": {10, 20}, "greedy-1": {100, 200}, "unpriced-1": {100, 200}, "big-1": {100, 200}} {
+		o, err := r.Choose(zg.Chatbot, model)
+		if err != nil {
+			t.Errorf("Choose(%s): %v", model, err)
+			continue
+		}
+		if o.Price.Input != zg.NeuronOf(want[0]) || o.Price.Output != zg.NeuronOf(want[1]) {
+			t.Errorf("price of %s = %s, %s, want %v", model, o.Price.Input, o.Price.Output, want)
+		}
+	}
+	for _, model := range []string{"bad\nname", "other-type", "smuggled-1"} {
+		if o, err := r.Choose(zg.Chatbot, model); err == nil {
+			t.Errorf("Choose(%q) = %+v, want a refusal", model, o)
+		}
+	}
+	if o, err := r.Choose(zg.Chatbot, "echo-1"); err != nil || o.ContextLength != 4096 || o.MaxTokens != 512 {
+		t.Errorf("echo-1 = %+v, %v, want the limits of its catalogue", o, err)
+	}
+}
+
+func TestOnlyNeedsExactlyOneModel(t *testing.T) {
+	r := BuildRoutes(testDirectory(), nil, []common.Address{dear, multi})
+	if o, err := r.Only(zg.TextToImage); err != nil || o.Model != "paint-1" {
+		t.Errorf("Only(text-to-image) = %+v, %v, want paint-1", o, err)
+	}
+	if o, err := r.Only(zg.Chatbot); err == nil {
+		t.Errorf("Only(chatbot) = %+v, want a refusal: there are two", o)
+	}
+}
+
+func TestModelsListsWhatCanBePaidFor(t *testing.T) {
+	ids := func(r *Routes) (out []string) {
+		for _, m := range r.models() {
+			out = append(out, m.ID)
+		}
+		return out
+	}
+	if got := strings.Join(ids(BuildRoutes(testDirectory(), nil, nil)), " "); got != "big-1 echo-1 paint-1" {
+		t.Errorf("models without an allow-list = %q, want all of them", got)
+	}
+	if got := strings.Join(ids(BuildRoutes(testDirectory(), nil, []common.Address{cheap})), " "); got != "echo-1" {
+		t.Errorf("models with one provider allowed = %q, want only its own", got)
+	}
+	if got := BuildRoutes(&zg.Directory{}, nil, nil).models(); got == nil || len(got) != 0 {
+		t.Errorf("models of an empty directory = %#v, want an empty list, not null", got)
+	}
+}

@@ -1,0 +1,209 @@
+package sse
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"hash"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+const (
+	maxValue = 16 << 10 // of a captured top-level value
+	maxKey   = 64
+)
+
+// document reads one JSON document as it passes, keeping only the few small values that matter: a hand of bytes, however
+// long the document is. It is no validator; a document that is not well formed simply never completes.
+type document struct {
+	typ      zg.ServiceType
+	depth    int
+	inString bool
+	escaped  bool
+	started  bool
+	ended    bool
+	broken   bool
+	isKey    bool   // the next string at this depth is a key (top-level object and objects in data)
+	key      []byte // of the string under way, where it is a key
+	top      string // the top-level key whose value is under way
+	inner    string // the key inside an element of data
+	arrays   uint64 // bit d: depth d is an array
+	captured map[string][]byte
+	capture  string // top-level key whose value is being kept
+	elements uint64 // of the top-level array data
+	image    hash.Hash
+	quad     []byte // base64 not yet decoded
+	bad      bool   // an image that is not base64
+	images   [][32]byte
+}
+
+var captureKeys = map[string]bool{"usage": true, "id": true, "duration": true, "error": true}
+
+func newDocument(t zg.ServiceType) *document {
+	return &document{typ: t, captured: map[string][]byte{}}
+}
+
+func (d *document) write(p []byte) {
+	for i := 0; i < len(p); i++ {
+		c := p[i]
+		if d.capture != "" {
+			if v := d.captured[d.capture]; len(v) < maxValue {
+				d.captured[d.capture] = append(v, c)
+			}
+		}
+		if d.inString {
+			d.inside(c)
+			continue
+		}
+		switch c {
+		case '"':
+			d.inString = true
+			if d.isKey {
+				d.key = d.key[:0]
+			} else if d.depth == 3 && d.top == "data" && d.inner == "b64_json" {
+				d.image, d.quad = sha256.New(), d.quad[:0]
+			}
+		case '{', '[':
+			d.open(c)
+		case '}', ']':
+			d.close()
+		case ':':
+			if d.isKey {
+				d.isKey = false
+				d.colon()
+			}
+		case ',':
+			d.comma()
+		}
+	}
+}
+
+func (d *document) inside(c byte) {
+	switch {
+	case d.escaped:
+		d.escaped = false
+	case c == '\\':
+		d.escaped = true
+	case c == '"':
+		d.inString = false
+		if d.image != nil {
+			d.endImage()
+		}
+		return
+	}
+	if d.isKey && len(d.key) < maxKey {
+		d.key = append(d.key, c)
+	}
+	if d.image != nil {
+		if d.quad = append(d.quad, c); len(d.quad) == 4096 {
+			d.decode()
+		}
+	}
+}
+
+func (d *document) decode() {
+	var out [3072]byte
+	n, err := base64.StdEncoding.Decode(out[:], d.quad)
+	d.bad = d.bad || err != nil
+	d.image.Write(out[:n])
+	d.quad = d.quad[:0]
+}
+
+func (d *document) endImage() {
+	d.decode()
+	var sum [32]byte
+	d.image.Sum(sum[:0])
+	d.images = append(d.images, sum)
+	d.image = nil
+}
+
+func (d *document) open(c byte) {
+	d.started = true
+	if d.depth == 2 && d.top == "data" {
+		d.elements++
+	}
+	d.depth++
+	if d.depth > 63 {
+		d.broken = true
+	}
+	if !d.broken {
+		d.arrays &^= 1 << d.depth
+		if c == '[' {
+			d.arrays |= 1 << d.depth
+		}
+	}
+	d.isKey = c == '{' && (d.depth == 1 || (d.depth == 3 && d.top == "data"))
+}
+
+func (d *document) close() {
+	d.depth--
+	d.isKey = false
+	switch {
+	case d.depth == 0:
+		d.ended = true
+		d.trim()
+	case d.depth < 0:
+		d.broken = true
+	}
+}
+
+func (d *document) colon() {
+	switch d.depth {
+	case 1:
+		d.top = string(d.key)
+		if captureKeys[d.top] {
+			d.capture = d.top
+			d.captured[d.top] = d.captured[d.top][:0]
+		}
+	case 3:
+		d.inner = string(d.key)
+	}
+}
+
+func (d *document) comma() {
+	array := !d.broken && d.depth >= 0 && d.depth < 64 && d.arrays&(1<<d.depth) != 0
+	switch {
+	case d.depth == 1 && !array:
+		d.trim()
+		d.isKey = true
+	case d.depth == 3 && d.top == "data" && !array:
+		d.inner, d.isKey = "", true
+	}
+}
+
+// trim takes the comma or bracket that ended a captured value off it again.
+func (d *document) trim() {
+	if v := d.captured[d.capture]; d.capture != "" && len(v) > 0 {
+		d.captured[d.capture] = v[:len(v)-1]
+	}
+	d.capture = ""
+}
+
+func (d *document) finish(s *Summary) {
+	s.Complete = d.started && d.ended && !d.broken && d.depth == 0 && !d.inString
+	var id string
+	if json.Unmarshal(d.captured["id"], &id) == nil && zg.ValidChatID(id) {
+		s.ChatID = id
+	}
+	mergeUsage(&s.Usage, trimSpace(d.captured["usage"]))
+	switch d.typ {
+	case zg.TextToImage, zg.ImageEditing:
+		s.Usage.Images = d.elements
+		if !d.bad && uint64(len(d.images)) == d.elements {
+			s.Images = d.images
+		}
+	case zg.SpeechToText:
+		var seconds float64
+		if !s.Usage.Seen && json.Unmarshal(d.captured["duration"], &seconds) == nil && seconds > 0 {
+			s.Usage.Seen, s.Usage.BySeconds, s.Usage.Seconds = true, true, seconds
+		}
+	}
+}
+
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && b[0] <= ' ' {
+		b = b[1:]
+	}
+	return b
+}

@@ -1,0 +1,268 @@
+// Package sse reads an answer while it passes: it hashes the bytes, reads usage and id, and knows whether the answer
+// reached its end. It never changes a byte; only Filter, which is used where the proxy itself asked for a usage chunk,
+// takes that one chunk out again.
+//
+// It does no I/O, logs nothing and starts nothing. Its memory is bounded whatever a provider sends.
+package sse
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"hash"
+	"strconv"
+	"strings"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Kind says how to read a body.
+type Kind uint8
+
+// The kinds of bodies.
+const (
+	Opaque Kind = iota // bytes that are only hashed
+	Events             // server-sent events of a chat
+	JSON               // one document
+	Lines              // one JSON document a line, as streamed transcriptions are
+	Text               // plain text, SRT or WebVTT
+)
+
+// KindOf reads the kind from the content type.
+func KindOf(t zg.ServiceType, contentType string) Kind {
+	base, _, _ := strings.Cut(contentType, ";")
+	switch base = strings.ToLower(strings.TrimSpace(base)); {
+	case base == "text/event-stream" && t == zg.SpeechToText:
+		return Lines
+	case base == "text/event-stream":
+		return Events
+	case base == "application/json":
+		return JSON
+	case strings.HasSuffix(base, "ndjson") || strings.HasSuffix(base, "jsonl"):
+		return Lines
+	case strings.HasPrefix(base, "text/") || base == "application/x-subrip":
+		return Text
+	}
+	return Opaque
+}
+
+// maxLine bounds how much of a line is kept for reading. A longer line is hashed and passed like any other, but what it
+// says is lost.
+const maxLine = 256 << 10
+
+// Summary is what was learned of an answer.
+type Summary struct {
+	Bytes    int64
+	SHA256   [32]byte
+	Usage    zg.Usage
+	ChatID   string // the body's own id, or empty
+	Complete bool   // its end was seen: [DONE], message_stop, or the end of the document
+	Error    bool   // an error object stood where an event belongs
+	Images   [][32]byte
+}
+
+// Tap observes one answer.
+type Tap struct {
+	kind Kind
+	typ  zg.ServiceType
+	hash hash.Hash
+	sum  Summary
+	line []byte
+	over bool // the line under way is too long to read
+	doc  *document
+	text textReader
+}
+
+// NewTap builds a Tap for one answer.
+func NewTap(kind Kind, t zg.ServiceType) *Tap {
+	tap := &Tap{kind: kind, typ: t, hash: sha256.New()}
+	if kind == JSON {
+		tap.doc = newDocument(t)
+	}
+	return tap
+}
+
+// Write observes a piece of the answer. The result does not depend on how the answer is cut into pieces.
+func (t *Tap) Write(p []byte) {
+	t.hash.Write(p)
+	t.sum.Bytes += int64(len(p))
+	switch t.kind {
+	case JSON:
+		t.doc.write(p)
+	case Text:
+		t.text.write(p)
+	case Events, Lines:
+		for len(p) > 0 {
+			i := bytes.IndexByte(p, '\n')
+			if i < 0 {
+				t.keep(p)
+				return
+			}
+			if len(t.line) == 0 && !t.over {
+				t.read(p[:i])
+			} else {
+				t.keep(p[:i])
+				if !t.over {
+					t.read(t.line)
+				}
+				t.line, t.over = t.line[:0], false
+			}
+			p = p[i+1:]
+		}
+	}
+}
+
+func (t *Tap) keep(p []byte) {
+	if t.over = t.over || len(t.line)+len(p) > maxLine; !t.over {
+		t.line = append(t.line, p...)
+	}
+}
+
+var (
+	dataPrefix = []byte("data:")
+	usageKey   = []byte(`"usage"`)
+	idKey      = []byte(`"id"`)
+	errorKey   = []byte(`"error"`)
+)
+
+// read looks at one whole line without its end.
+func (t *Tap) read(line []byte) {
+	line = bytes.TrimRight(line, "\r")
+	data, isData := bytes.CutPrefix(line, dataPrefix)
+	if !isData {
+		if len(line) == 0 || line[0] != '{' {
+			return
+		}
+		data = line
+	}
+	data = bytes.TrimSpace(data)
+	if string(data) == "[DONE]" {
+		t.sum.Complete = true
+		return
+	}
+	if len(data) == 0 || data[0] != '{' {
+		return
+	}
+	first := t.sum.ChatID == "" && bytes.Contains(data, idKey)
+	if !first && !bytes.Contains(data, usageKey) && !bytes.Contains(data, errorKey) && !bytes.Contains(data, []byte(`"message_stop"`)) && !bytes.Contains(data, []byte(`.done"`)) {
+		return
+	}
+	var ev struct {
+		ID      string          `json:"id"`
+		Type    string          `json:"type"`
+		Usage   json.RawMessage `json:"usage"`
+		Error   json.RawMessage `json:"error"`
+		Message struct {
+			ID    string          `json:"id"`
+			Usage json.RawMessage `json:"usage"`
+		} `json:"message"`
+	}
+	if json.Unmarshal(data, &ev) != nil {
+		return
+	}
+	for _, id := range []string{ev.ID, ev.Message.ID} {
+		if t.sum.ChatID == "" && zg.ValidChatID(id) {
+			t.sum.ChatID = id
+		}
+	}
+	if len(ev.Error) > 0 && string(ev.Error) != "null" {
+		t.sum.Error = true
+	}
+	switch ev.Type {
+	case "message_stop", "transcript.text.done":
+		t.sum.Complete = true
+	}
+	mergeUsage(&t.sum.Usage, ev.Message.Usage)
+	mergeUsage(&t.sum.Usage, ev.Usage)
+}
+
+// Summary is what was learned. Call it once, after the last Write.
+func (t *Tap) Summary() Summary {
+	if len(t.line) > 0 && !t.over {
+		t.read(t.line) // a last line without its end
+	}
+	switch t.kind {
+	case JSON:
+		t.doc.finish(&t.sum)
+	case Text:
+		t.text.finish(&t.sum)
+	}
+	t.hash.Sum(t.sum.SHA256[:0])
+	return t.sum
+}
+
+// usageObject is every shape of usage that providers send.
+type usageObject struct {
+	Type                string       `json:"type"`
+	PromptTokens        json.Number  `json:"prompt_tokens"`
+	CompletionTokens    json.Number  `json:"completion_tokens"`
+	InputTokens         *json.Number `json:"input_tokens"`
+	OutputTokens        *json.Number `json:"output_tokens"`
+	Seconds             json.Number  `json:"seconds"`
+	CacheWrite          json.Number  `json:"cache_write_tokens"`
+	CacheWrite1h        json.Number  `json:"cache_write_1h_tokens"`
+	CacheCreation       json.Number  `json:"cache_creation_input_tokens"`
+	CacheRead           json.Number  `json:"cache_read_input_tokens"`
+	PromptTokensDetails struct {
+		Cached       json.Number `json:"cached_tokens"`
+		CacheWrite   json.Number `json:"cache_write_tokens"`
+		CacheWrite1h json.Number `json:"cache_write_1h_tokens"`
+	} `json:"prompt_tokens_details"`
+}
+
+// mergeUsage takes over what a usage object says. A later object wins where it says something; one with a number that is
+// not a plain count is not believed at all.
+func mergeUsage(u *zg.Usage, raw json.RawMessage) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return
+	}
+	var o usageObject
+	if json.Unmarshal(raw, &o) != nil {
+		return
+	}
+	ok := true
+	count := func(n json.Number) uint64 {
+		if n == "" {
+			return 0
+		}
+		v, err := strconv.ParseUint(string(n), 10, 53)
+		ok = ok && err == nil
+		return v
+	}
+	next := zg.Usage{
+		InputTokens: count(o.PromptTokens), OutputTokens: count(o.CompletionTokens),
+		CachedTokens:  count(o.PromptTokensDetails.Cached),
+		WriteTokens:   max(count(o.CacheWrite), count(o.PromptTokensDetails.CacheWrite)),
+		Write1hTokens: max(count(o.CacheWrite1h), count(o.PromptTokensDetails.CacheWrite1h)),
+	}
+	if o.InputTokens != nil {
+		read, write := count(o.CacheRead), count(o.CacheCreation)
+		next.InputTokens = count(*o.InputTokens) + read + write
+		next.CachedTokens, next.WriteTokens = read, write
+	}
+	if o.OutputTokens != nil {
+		next.OutputTokens = count(*o.OutputTokens)
+	}
+	if o.Type == "duration" || (o.Type == "" && o.Seconds != "" && o.InputTokens == nil) {
+		sec, err := o.Seconds.Float64()
+		ok = ok && err == nil && sec >= 0
+		next.Seconds, next.BySeconds = sec, true
+	}
+	if !ok {
+		return
+	}
+	u.Seen = true
+	keep := func(old *uint64, n uint64) {
+		if n > 0 {
+			*old = n
+		}
+	}
+	keep(&u.InputTokens, next.InputTokens)
+	keep(&u.OutputTokens, next.OutputTokens)
+	keep(&u.CachedTokens, next.CachedTokens)
+	keep(&u.WriteTokens, next.WriteTokens)
+	keep(&u.Write1hTokens, next.Write1hTokens)
+	if next.BySeconds {
+		u.Seconds, u.BySeconds = next.Seconds, true
+	}
+}

@@ -1,0 +1,64 @@
+package sse
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// textReader counts words and remembers the end of the last cue of subtitles.
+type textReader struct {
+	line   []byte
+	inWord bool
+	words  uint64
+	end    float64
+}
+
+func (t *textReader) write(p []byte) {
+	for _, c := range p {
+		space := c == ' ' || c == '\n' || c == '\t' || c == '\r'
+		if !space && !t.inWord {
+			t.words++
+		}
+		t.inWord = !space
+		if c != '\n' {
+			if len(t.line) < 256 {
+				t.line = append(t.line, c)
+			}
+			continue
+		}
+		t.cue()
+	}
+}
+
+func (t *textReader) cue() {
+	if _, after, ok := bytes.Cut(t.line, []byte("-->")); ok {
+		if f := strings.Fields(string(after)); len(f) > 0 {
+			if s, ok := cueTime(f[0]); ok {
+				t.end = max(t.end, s)
+			}
+		}
+	}
+	t.line = t.line[:0]
+}
+
+// cueTime reads 00:01:02,345 and 01:02.345.
+func cueTime(s string) (float64, bool) {
+	var total float64
+	for part := range strings.SplitSeq(strings.Replace(s, ",", ".", 1), ":") {
+		v, err := strconv.ParseFloat(part, 64)
+		if err != nil || v < 0 || v > 1e6 {
+			return 0, false
+		}
+		total = total*60 + v
+	}
+	return total, true
+}
+
+func (t *textReader) finish(s *Summary) {
+	t.cue()
+	s.Usage.Words = t.words
+	if t.end > 0 {
+		s.Usage.Seen, s.Usage.BySeconds, s.Usage.Seconds = true, true, t.end
+	}
+}
