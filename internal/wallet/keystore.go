@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // maxKeystore bounds a keystore file, which has about 500 bytes.
@@ -82,8 +83,5 @@ func decrypt(text []byte, password string) (secret []byte, err error) {
 	case err != nil:
 		return nil, errKeystore
 	}
-	secret = make([]byte, 32)
-	key.PrivateKey.D.FillBytes(secret)
-	clear(key.PrivateKey.D.Bits())
-	return secret, nil
+	return crypto.FromECDSA(key.PrivateKey), nil
 }

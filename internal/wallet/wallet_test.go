@@ -25,11 +25,11 @@ const (
 
 var address = common.HexToAddress("0xFCAd0B19bB29D4674531d6f115237E16AfCE377c")
 
-func open(t testing.TB) *Wallet {
-	t.Helper()
+func open(tb testing.TB) *Wallet {
+	tb.Helper()
 	w, err := Open(Config{PrivateKey: secret})
 	if err != nil {
-		t.Fatalf("Open: %v", err)
+		tb.Fatalf("Open: %v", err)
 	}
 	return w
 }
@@ -180,7 +180,7 @@ func TestNothingShows(t *testing.T) {
 	}
 	all := holder{w, *w, s, w, *w, s}
 	d := new(big.Int).SetBytes(common.FromHex(secret))
-	forbidden := []string{secret[2:20], d.String()[:12], fmt.Sprint(d.Bits()[0]), password, bearer[20:60], strings.Trim(fmt.Sprint([]byte(secret[2:10])), "[]")}
+	forbidden := []string{secret[2:20], d.String()[:12], fmt.Sprint(d.Bits()[0]), password, bearer[20:60], strings.Trim(fmt.Sprintf("%d", []byte(secret[2:10])), "[]")}
 
 	var printed []string
 	for _, v := range []any{w, *w, cfg, &cfg, s, all, &all, []any{w}, map[string]any{"w": w}} {
