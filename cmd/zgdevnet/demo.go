@@ -34,7 +34,7 @@ func demo(ctx context.Context, env []string, model, binary string, out io.Writer
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	logPath := filepath.Join(dir, "zgproxy.log")
-	logFile, err := os.Create(logPath) //nolint:gosec // a name of our own in a directory of our own
+	logFile, err := os.Create(logPath)
 	if err != nil {
 		return fmt.Errorf("create the daemon's log: %w", err)
 	}
@@ -74,7 +74,9 @@ func demo(ctx context.Context, env []string, model, binary string, out io.Writer
 	select {
 	case <-ctx.Done():
 		say("\nStopping ...")
-		<-exited
+		if err := <-exited; err != nil && cmd.ProcessState.ExitCode() != 0 {
+			return fmt.Errorf("zgproxy did not stop cleanly: %w", err)
+		}
 		return nil
 	case err := <-exited:
 		return fmt.Errorf("zgproxy ended by itself: %w", errors.Join(err, ctx.Err()))
@@ -128,7 +130,7 @@ func waitReady(ctx context.Context, exited <-chan error) error {
 		case <-ctx.Done():
 			return fmt.Errorf("zgproxy did not become ready: %w", ctx.Err())
 		case err := <-exited:
-			return fmt.Errorf("zgproxy did not start: %w; its log says:", errors.Join(errors.New("it exited"), err))
+			return fmt.Errorf("zgproxy ended before it was ready (%w); see its log", errors.Join(errors.New("exited"), err))
 		case <-tick.C:
 		}
 	}
@@ -186,9 +188,9 @@ func tellReceipt(ctx context.Context, id string, out io.Writer) error {
 	for {
 		var rec struct {
 			State, Basis, Model, Provider, Verdict string
-			Fee                                    zg.Neuron
-			InputTokens                            uint64 `json:"input_tokens"`
-			OutputTokens                           uint64 `json:"output_tokens"`
+			Fee                                    zg.Neuron `json:"fee_neuron"`
+			InputTokens                            uint64    `json:"input_tokens"`
+			OutputTokens                           uint64    `json:"output_tokens"`
 		}
 		resp, err := request(ctx, http.MethodGet, demoAdmin+"/v1/requests/"+id, nil)
 		if err != nil {

@@ -62,6 +62,8 @@ func (c *Chain) send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 		receipt, err := c.client.TransactionReceipt(ctx, tx.Hash())
 		switch {
 		case err == nil && receipt.Status == types.ReceiptStatusSuccessful:
+			// The pool learns of a block with the next one; without it, it would refuse what this money is to pay for.
+			c.Mine()
 			return receipt, nil
 		case err == nil:
 			return receipt, fmt.Errorf("transaction %s reverted", tx.Hash())
