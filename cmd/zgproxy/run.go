@@ -121,7 +121,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	}
 	d.proxy = proxy.New(proxy.Config{
 		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
-		Answered: d.answered, Refused: func(common.Address, zg.Refusal) { d.keeper.Nudge() }, Ready: d.ready,
+		Verdict: d.verdict, Answered: d.answered, Refused: func(common.Address, zg.Refusal) { d.keeper.Nudge() }, Ready: d.ready,
 		Keys: cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
 		DrainBytes: int64(cfg.DrainBytes), DrainTimeout: cfg.DrainTimeout.Std(), UserAgent: userAgent(), Log: log, Metrics: proxy.NewMetrics(d.registry),
 	})
@@ -306,19 +306,35 @@ func (d *daemon) unsettled(ctx context.Context, p common.Address) (zg.Neuron, er
 	return d.peers.UnsettledFee(ctx, s.URL, d.wallet.Address(), bearer)
 }
 
-// answered hands a finished exchange to the signature check.
-func (d *daemon) answered(a proxy.Answered) {
-	if d.verify == nil {
-		return
-	}
+// signatureKey is the name under which the provider keeps its signature over an answer; empty where it signs nothing.
+func signatureKey(a *proxy.Answered) string {
 	svc := &a.Offer.Service
-	signer, signed := svc.Signer()
-	key := a.ResKey
-	if key == "" && svc.Info.TargetSeparated {
-		key = a.ChatID // a separate model enclave signs under the answer's own id
+	if _, signs := svc.Signer(); !signs {
+		return ""
 	}
+	if a.ResKey == "" && svc.Info.TargetSeparated {
+		return a.ChatID // a separate model enclave signs under the answer's own id
+	}
+	return a.ResKey
+}
+
+// verdict says whether an answer's signature will be checked.
+func (d *daemon) verdict(a *proxy.Answered) zg.Verdict {
+	switch {
+	case d.verify == nil:
+		return ""
+	case signatureKey(a) == "":
+		return zg.VerdictNotSigned
+	}
+	return zg.VerdictPending
+}
+
+// answered hands a finished exchange to the signature check.
+func (d *daemon) answered(a *proxy.Answered) {
+	svc := &a.Offer.Service
+	signer, _ := svc.Signer()
 	d.verify.Submit(attest.Exchange{
-		RequestID: a.RequestID, Provider: svc.Provider, BaseURL: svc.URL, Model: a.Offer.Model, ResKey: key, Signer: signer, Signed: signed,
+		RequestID: a.RequestID, Provider: svc.Provider, BaseURL: svc.URL, Model: a.Offer.Model, ResKey: signatureKey(a), Signer: signer, Signed: true,
 		Separated: svc.Info.TargetSeparated && !svc.Info.Centralized(), Centralized: svc.Info.Centralized(),
 		Request: a.Request, RequestSHA256: a.RequestSHA256, ResponseSHA256: a.ResponseSHA256, Images: a.Images, Complete: a.Complete,
 	})

@@ -66,7 +66,7 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	}
 	// The log file is folded back into the database about every 16 MiB.
 	session, err := newSession(ctx, dsn(path, "_txlock=immediate", "_pragma=synchronous(NORMAL)", "_pragma=wal_autocheckpoint(4000)",
-		"_pragma=journal_size_limit(67108864)", "_pragma=cache_size(-8192)"))
+		"_pragma=journal_size_limit(67108864)", "_pragma=cache_size(-2048)"))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,10 @@ var ErrStore = errors.New("the spend store cannot be written")
 // retryEvery is how often records that must not be lost are tried again after a failure.
 const retryEvery = time.Second
 
+// lingerFor is how long closes and verdicts wait for company. A process that is killed meanwhile leaves the request open,
+// and it is booked at its bound.
+const lingerFor = 5 * time.Millisecond
+
 // task is work on the store that is neither the open nor the close of a request.
 type task struct {
 	durable bool // the commit is synced to disk before it counts
@@ -57,6 +61,7 @@ type writer struct {
 
 	mu         sync.Mutex
 	queue      []op
+	awaited    bool   // somebody waits for an entry of the queue
 	next       *batch // the one that the queue will become
 	lastOpened int64  // key of the newest request
 	ended      bool   // takes nothing any more
@@ -80,13 +85,49 @@ func (w *writer) put(o op) (*batch, error) {
 		o.open.opened = w.lastOpened
 	}
 	w.queue = append(w.queue, o)
+	// Nobody waits for a close or a verdict, so those ring the bell only when they are the first.
+	ring := len(w.queue) == 1
+	if (o.open != nil || o.task != nil) && !w.awaited {
+		w.awaited, ring = true, true
+	}
 	b := w.next
 	w.mu.Unlock()
+	if ring {
+		w.ring()
+	}
+	return b, nil
+}
+
+func (w *writer) ring() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
-	return b, nil
+}
+
+// linger gives entries that nobody waits for a moment to gather, so that a busy store commits rarely. It returns at once
+// when there is somebody who waits, or when the end has come.
+func (w *writer) linger() {
+	waited := func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.awaited || w.ended
+	}
+	if waited() {
+		return
+	}
+	timer := time.NewTimer(lingerFor)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return
+		case <-w.wake:
+			if waited() {
+				return
+			}
+		}
+	}
 }
 
 // do runs f in the next transaction and returns when that is committed.
@@ -105,10 +146,7 @@ func (w *writer) end() {
 	w.mu.Lock()
 	w.ended = true
 	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	w.ring()
 	<-w.stopped
 }
 
@@ -124,13 +162,14 @@ func (w *writer) run() {
 		case <-w.wake:
 		case <-retry:
 		}
+		w.linger()
 		// On a busy machine this lets runnable requests queue their records first, which makes groups larger and commits
 		// fewer; on an idle one it returns at once.
 		runtime.Gosched()
 
 		w.mu.Lock()
 		ops, b, ended := w.queue, w.next, w.ended
-		w.queue, w.next = spare[:0], &batch{done: make(chan struct{})}
+		w.queue, w.next, w.awaited = spare[:0], &batch{done: make(chan struct{})}, false
 		w.mu.Unlock()
 
 		if len(ops)+len(w.kept) > 0 {

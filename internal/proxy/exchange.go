@@ -35,10 +35,13 @@ func (c *call) exchange(p parcel) (err error) {
 		if api := (*APIError)(nil); out.Err == "" && errors.As(err, &api) {
 			out.Err = api.Code
 		}
-		c.booking, c.booked = res.Close(out), true
-		if done != nil && s.cfg.Answered != nil {
+		if done != nil && s.cfg.Verdict != nil {
 			done.RequestSHA256 = out.RequestSHA256
-			s.cfg.Answered(*done)
+			out.Verdict = s.cfg.Verdict(done)
+		}
+		c.booking, c.booked = res.Close(out), true
+		if out.Verdict == zg.VerdictPending {
+			s.cfg.Answered(done)
 		}
 	}()
 

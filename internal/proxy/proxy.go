@@ -54,8 +54,11 @@ type Config struct {
 	Transport http.RoundTripper
 	// Classify reads a provider's refusal.
 	Classify func(status int, contentType string, body []byte) zg.RefusalDetail
-	// Answered is told of every answered exchange after it was booked. It must not block. Optional.
-	Answered func(Answered)
+	// Verdict says ahead of the check what is known of an answer's signature: VerdictNotSigned where there is none to
+	// check, VerdictPending where Answered will be told. Optional: nothing is checked.
+	Verdict func(*Answered) zg.Verdict
+	// Answered is told of an answer that can be checked, after it was booked. It must not block. Required with Verdict.
+	Answered func(*Answered)
 	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
 	Refused func(provider common.Address, class zg.Refusal)
 	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
