@@ -1,169 +1,226 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
-	"sync/atomic"
+	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxModels bounds how many entries of one catalogue are looked at.
-const maxModels = 1000
+const (
+	maxModels = 1000 // entries of one catalogue that are looked at
+	maxTiers  = 64
+	maxName   = 200 // bytes of a model's id or name
+)
 
-type modelEntry struct {
-	ID            string `json:"id"`
-	CanonicalID   string `json:"canonical_id"`
-	Name          string `json:"name"`
-	Type          string `json:"type"`
-	ContextLength uint64 `json:"context_length"`
-	MaxTokens     uint64 `json:"max_completion_tokens"`
-	Expires       string `json:"expiration_date"`
-	Pricing       *struct {
-		Prompt     string `json:"prompt"`
-		Completion string `json:"completion"`
-		Image      string `json:"image"`
-		Tiers      []struct {
-			Max    uint64 `json:"max_input_tokens"`
-			In     uint64 `json:"input_multiplier"`
-			InDen  uint64 `json:"input_multiplier_denominator"`
-			Out    uint64 `json:"output_multiplier"`
-			OutDen uint64 `json:"output_multiplier_denominator"`
-		} `json:"tiered_pricing"`
-		Cache *struct {
-			Divisor  uint64 `json:"divisor"`
-			Write    uint64 `json:"write_multiplier_numerator"`
-			WriteDen uint64 `json:"write_multiplier_denominator"`
-			Hour     uint64 `json:"write_1h_multiplier_numerator"`
-			HourDen  uint64 `json:"write_1h_multiplier_denominator"`
-		} `json:"cache_token_billing"`
-	} `json:"pricing"`
+// Catalog reads what a provider says it serves (GET /v1/models). An entry that makes no sense is left out and the others
+// stand; an entry whose price makes no sense has none, so that the price on chain holds.
+func (c *Client) Catalog(ctx context.Context, provider common.Address, baseURL string) (zg.Catalog, error) {
+	fail := func(err error) (zg.Catalog, error) { return zg.Catalog{}, fmt.Errorf("read the catalogue: %w", err) }
+	r, err := c.get(ctx, baseURL, "/v1/models", nil, "")
+	if err != nil {
+		return fail(err)
+	}
+	if err := r.published(); err != nil {
+		return fail(err)
+	}
+	models, err := decodeModels(r.body)
+	if err != nil {
+		return fail(err)
+	}
+	return zg.Catalog{Provider: provider, ReadAt: time.Now(), Models: models}, nil
 }
 
-// Catalog reads what a provider says it serves. An entry that cannot be read is left out; the others stand.
-func (c *Client) Catalog(ctx context.Context, provider common.Address, baseURL string) (zg.Catalog, error) {
-	var answer struct {
-		Data []json.RawMessage `json:"data"`
+func decodeModels(body []byte) ([]zg.Model, error) {
+	var list struct {
+		Data *[]json.RawMessage `json:"data"`
 	}
-	if err := c.get(ctx, baseURL+"/v1/models", "", &answer); err != nil {
-		return zg.Catalog{}, fmt.Errorf("read the catalogue: %w", unpublished(err))
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
 	}
-	cat := zg.Catalog{Provider: provider, ReadAt: time.Now()}
-	for _, raw := range answer.Data[:min(len(answer.Data), maxModels)] {
-		var e modelEntry
-		if json.Unmarshal(raw, &e) != nil || e.ID == "" {
+	if list.Data == nil {
+		return nil, fmt.Errorf("%w: there is no list of models in it", ErrAnswer)
+	}
+	var models []zg.Model
+	index := make(map[string]int)
+	for _, raw := range (*list.Data)[:min(len(*list.Data), maxModels)] {
+		m, ok := decodeModel(raw)
+		if !ok {
 			continue
 		}
-		cat.Models = append(cat.Models, e.model())
+		if i, twice := index[m.ID]; twice {
+			if !reflect.DeepEqual(models[i].Price, m.Price) || !m.Priced {
+				models[i].Price, models[i].Priced = zg.Price{}, false // who knows which of the two is charged
+			}
+			continue
+		}
+		index[m.ID] = len(models)
+		models = append(models, m)
 	}
-	return cat, nil
+	return models, nil
 }
 
-func (e *modelEntry) model() zg.Model {
+type modelEntry struct {
+	ID, CanonicalID, Name, Type text
+	ContextLength               count
+	MaxCompletionTokens         count
+	ExpirationDate              moment
+	Pricing                     *pricing
+}
+
+// decodeModel reads one entry. It is false for an entry without a usable id, and for "*", the wildcard.
+func decodeModel(raw json.RawMessage) (zg.Model, bool) {
+	// Each field is read on its own: one of an unexpected type does not hide the rest.
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return zg.Model{}, false
+	}
+	var e modelEntry
+	for name, into := range map[string]any{
+		"id": &e.ID, "canonical_id": &e.CanonicalID, "name": &e.Name, "type": &e.Type, "context_length": &e.ContextLength,
+		"max_completion_tokens": &e.MaxCompletionTokens, "expiration_date": &e.ExpirationDate,
+	} {
+		if v, ok := fields[name]; ok && json.Unmarshal(v, into) != nil {
+			reflect.ValueOf(into).Elem().SetZero()
+		}
+	}
+	if e.ID == "" || e.ID == "*" {
+		return zg.Model{}, false
+	}
 	m := zg.Model{
-		ID: e.ID, CanonicalID: e.CanonicalID, Name: e.Name, Type: zg.ServiceType(e.Type), ContextLength: e.ContextLength, MaxCompletionTokens: e.MaxTokens,
+		ID: string(e.ID), CanonicalID: string(e.CanonicalID), Name: string(e.Name), Type: zg.ServiceType(e.Type),
+		ContextLength: uint64(e.ContextLength), MaxCompletionTokens: uint64(e.MaxCompletionTokens), ExpiresAt: time.Time(e.ExpirationDate),
 	}
-	if t, err := time.Parse(time.RFC3339, e.Expires); err == nil {
-		m.ExpiresAt = t
+	if v, ok := fields["pricing"]; ok && json.Unmarshal(v, &e.Pricing) == nil && e.Pricing != nil {
+		m.Price, m.Priced = e.Pricing.price(m.Type)
 	}
-	p := e.Pricing
-	if p == nil {
-		return m
-	}
-	in, inErr := zg.ParseNeuron(p.Prompt)
-	out, outErr := zg.ParseNeuron(p.Completion)
-	if p.Image != "" {
-		out, outErr = zg.ParseNeuron(p.Image)
-	}
-	if inErr != nil || outErr != nil {
-		return m // no price that can be read: the chain's holds
-	}
-	m.Priced, m.Price = true, zg.Price{Input: in, Output: out}
-	for _, t := range p.Tiers {
-		m.Price.Tiers = append(m.Price.Tiers, zg.Tier{MaxInputTokens: t.Max, Input: zg.Ratio{Num: t.In, Den: t.InDen}, Output: zg.Ratio{Num: t.Out, Den: t.OutDen}})
-	}
-	if c := p.Cache; c != nil {
-		m.Price.Cache = zg.CacheBilling{
-			Divisor: c.Divisor, Write: zg.Ratio{Num: c.Write, Den: c.WriteDen}, Write1h: zg.Ratio{Num: c.Hour, Den: c.HourDen},
+	return m, true
+}
+
+// pricing holds amounts of neuron, written as decimal strings.
+type pricing struct {
+	Prompt     *amountText `json:"prompt"`
+	Completion *amountText `json:"completion"`
+	Image      *amountText `json:"image"`
+	Tiers      []struct {
+		MaxInputTokens    count `json:"max_input_tokens"`
+		Input             count `json:"input_multiplier"`
+		InputDenominator  count `json:"input_multiplier_denominator"`
+		Output            count `json:"output_multiplier"`
+		OutputDenominator count `json:"output_multiplier_denominator"`
+	} `json:"tiered_pricing"`
+	Cache struct {
+		Divisor            count `json:"divisor"`
+		Write              count `json:"write_multiplier_numerator"`
+		WriteDenominator   count `json:"write_multiplier_denominator"`
+		Write1h            count `json:"write_1h_multiplier_numerator"`
+		Write1hDenominator count `json:"write_1h_multiplier_denominator"`
+	} `json:"cache_token_billing"`
+}
+
+// price is false for what cannot be a price: parts missing, tiers that make a model free, or nothing to pay at all. A
+// provider that is really free says so on chain.
+func (p *pricing) price(t zg.ServiceType) (zg.Price, bool) {
+	none := zg.Price{}
+	var out zg.Price
+	switch {
+	case t == zg.TextToImage, t == zg.ImageEditing, t == "" && p.Prompt.free() && p.Completion.free():
+		if p.Image == nil {
+			return none, false
 		}
-	}
-	return m
-}
-
-// Target is a provider whose catalogue is kept.
-type Target struct {
-	Provider common.Address
-	BaseURL  string
-}
-
-// CatalogsConfig is what Catalogs needs; all of it is optional.
-type CatalogsConfig struct {
-	Every time.Duration // 0: 5 minutes
-	Log   zerolog.Logger
-}
-
-// Catalogs keeps the catalogues of the allowed providers.
-type Catalogs struct {
-	client   *Client
-	targets  func() []Target
-	cfg      CatalogsConfig
-	snapshot atomic.Pointer[map[common.Address]zg.Catalog]
-	changed  chan struct{}
-}
-
-// NewCatalogs builds an empty view. It starts nothing.
-func NewCatalogs(c *Client, targets func() []Target, cfg CatalogsConfig) *Catalogs {
-	if cfg.Every == 0 {
-		cfg.Every = 5 * time.Minute
-	}
-	k := &Catalogs{client: c, targets: targets, cfg: cfg, changed: make(chan struct{}, 1)}
-	k.snapshot.Store(&map[common.Address]zg.Catalog{})
-	return k
-}
-
-// Snapshot is what was read last of every provider. It is never changed once published.
-func (k *Catalogs) Snapshot() map[common.Address]zg.Catalog { return *k.snapshot.Load() }
-
-// Changed receives after a new snapshot was published.
-func (k *Catalogs) Changed() <-chan struct{} { return k.changed }
-
-// Run reads all catalogues now and then at every interval, until ctx ends.
-func (k *Catalogs) Run(ctx context.Context) error {
-	tick := time.NewTicker(k.cfg.Every)
-	defer tick.Stop()
-	for {
-		k.Refresh(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// Refresh reads all catalogues once. Where one cannot be read, the last one stands.
-func (k *Catalogs) Refresh(ctx context.Context) {
-	next := maps.Clone(k.Snapshot())
-	for _, t := range k.targets() {
-		cat, err := k.client.Catalog(ctx, t.Provider, t.BaseURL)
-		switch {
-		case err == nil:
-			next[t.Provider] = cat
-		case errors.Is(err, ErrNotSupported) || ctx.Err() != nil:
-		default:
-			k.cfg.Log.Warn().Err(err).Str("provider", t.Provider.Hex()).Msg("a catalogue cannot be read")
-		}
-	}
-	k.snapshot.Store(&next)
-	select {
-	case k.changed <- struct{}{}:
+		out.Output = p.Image.Neuron
+	case p.Prompt == nil || p.Completion == nil:
+		return none, false
 	default:
+		out.Input, out.Output = p.Prompt.Neuron, p.Completion.Neuron
 	}
+	if out.Input.IsZero() && out.Output.IsZero() {
+		return none, false
+	}
+	if len(p.Tiers) > maxTiers {
+		return none, false
+	}
+	for _, t := range p.Tiers {
+		if t.Input == 0 || t.Output == 0 {
+			return none, false
+		}
+		out.Tiers = append(out.Tiers, zg.Tier{
+			MaxInputTokens: uint64(t.MaxInputTokens),
+			Input:          ratio(t.Input, t.InputDenominator),
+			Output:         ratio(t.Output, t.OutputDenominator),
+		})
+	}
+	out.Cache = zg.CacheBilling{
+		Divisor: uint64(p.Cache.Divisor),
+		Write:   ratio(p.Cache.Write, p.Cache.WriteDenominator),
+		Write1h: ratio(p.Cache.Write1h, p.Cache.Write1hDenominator),
+	}
+	return out, true
+}
+
+// amountText is an amount that may be missing.
+type amountText struct{ zg.Neuron }
+
+func (a *amountText) free() bool { return a == nil || a.IsZero() }
+
+func ratio(num, den count) zg.Ratio { return zg.Ratio{Num: uint64(num), Den: uint64(den)} }
+
+// text is a short string of a peer.
+type text string
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	if s = strings.TrimSpace(s); len(s) > maxName {
+		return fmt.Errorf("%w: a name of %d bytes", ErrAnswer, len(s))
+	}
+	*t = text(s)
+	return nil
+}
+
+// count is a whole number, written as a number or as a string of digits. null is zero.
+type count uint64
+
+func (c *count) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	n, err := strconv.ParseUint(string(bytes.Trim(b, `"`)), 10, 64)
+	if err != nil {
+		return fmt.Errorf("%w: %.40q is not a whole number", ErrAnswer, b)
+	}
+	*c = count(n)
+	return nil
+}
+
+// moment is a date, a date with a time, or seconds since 1970.
+type moment time.Time
+
+func (m *moment) UnmarshalJSON(b []byte) error {
+	s := string(bytes.Trim(b, `"`))
+	if s == "null" || s == "" {
+		return nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil && t.UTC().Year() > 0 && t.UTC().Year() < 10000 {
+			*m = moment(t.UTC())
+			return nil
+		}
+	}
+	seconds, err := strconv.ParseUint(s, 10, 37) // far enough, and within the years that JSON can hold
+	if err != nil {
+		return fmt.Errorf("%w: %.40q is not a date", ErrAnswer, s)
+	}
+	*m = moment(time.Unix(int64(seconds), 0).UTC())
+	return nil
 }

@@ -1,7 +1,8 @@
-// Package provider speaks a provider's HTTP dialect apart from inference: its catalogue, the fees it has not taken yet,
-// its response signatures, and what its refusals mean.
+// Package provider speaks a provider's HTTP dialect apart from inference: its catalogue, the fees it has not taken on chain
+// yet, its response signatures, and what its refusals mean.
 //
-// It never retries and never spends. Client starts nothing; the loop of Catalogs is run by the daemon.
+// It never retries, never spends and holds no key: session tokens are handed in ready-made. Client makes one call at a time
+// and starts nothing; the loop of Catalogs is run by whoever built it. Nothing here is durable.
 package provider
 
 import (
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,26 +22,47 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxAnswer bounds what is read of one control answer.
+// maxAnswer bounds what is read of one answer.
 const maxAnswer = 8 << 20
 
 var (
-	// ErrNotSupported means that the provider, or the ingress before it, does not publish an endpoint. It is never fatal.
+	// ErrNotSupported means that the provider, or the web server in front of it, does not publish an endpoint: it answered
+	// 403 or 404, or with something that is not JSON. That is a property of the provider and never fatal.
 	ErrNotSupported = errors.New("the provider does not offer this")
-	// ErrNoSignature means that the provider has no signature under this key, yet or any more.
+	// ErrNoSignature means that the provider has no signature under this key: not yet, or not any more. Signatures are
+	// stored at the end of an answer or shortly after and kept for about 20 minutes.
 	ErrNoSignature = errors.New("the provider has no signature for this answer")
-	// errRedirect keeps credentials and bytes from going elsewhere.
+	// ErrAnswer means that a provider answered with JSON that says something else than was asked for.
+	ErrAnswer = errors.New("the provider's answer makes no sense")
+	// ErrURL means that what a provider registered on chain is not the URL of a web server.
+	ErrURL = errors.New("the provider's address is not a usable URL")
+
 	errRedirect = errors.New("the provider redirects to another host")
 )
 
-// Config is what a Client needs.
-type Config struct {
-	AllowPrivate bool          // also talk to loopback and private addresses
-	Timeout      time.Duration // of one call; 0: 10 s
-	UserAgent    string
+// RefusedError is an answer other than 200 with the provider's reason in it.
+type RefusedError struct {
+	Status int
+	Detail zg.RefusalDetail
 }
 
-// Client calls the control endpoints of providers.
+func (e *RefusedError) Error() string {
+	if e.Detail.Message == "" {
+		return fmt.Sprintf("the provider refused with status %d (%s)", e.Status, e.Detail.Class)
+	}
+	return fmt.Sprintf("the provider refused with status %d (%s): %.200q", e.Status, e.Detail.Class, e.Detail.Message)
+}
+
+// Config is what a Client needs.
+type Config struct {
+	// AllowPrivate lets providers be on this machine or in a private network: for a devnet.
+	AllowPrivate bool
+	// Timeout of one call, from connecting to the last byte; 0 is 10 seconds.
+	Timeout   time.Duration
+	UserAgent string
+}
+
+// Client calls the control endpoints of providers. It is safe for concurrent use.
 type Client struct {
 	http      *http.Client
 	userAgent string
@@ -47,109 +70,180 @@ type Client struct {
 
 // New builds a Client. It starts nothing.
 func New(cfg Config) *Client {
-	if cfg.Timeout == 0 {
+	if cfg.Timeout <= 0 {
 		cfg.Timeout = 10 * time.Second
 	}
 	return &Client{userAgent: cfg.UserAgent, http: &http.Client{
-		Timeout: cfg.Timeout, Transport: NewTransport(cfg.AllowPrivate),
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if len(via) > 3 || req.URL.Host != via[0].URL.Host {
-				return errRedirect
-			}
-			return nil
-		},
+		Transport:     NewTransport(cfg.AllowPrivate),
+		Timeout:       cfg.Timeout,
+		CheckRedirect: sameHost,
 	}}
 }
 
-// statusError is an answer other than 200.
-type statusError struct {
-	status int
-	body   string
+// sameHost follows a few redirects within a server. A bearer token must not travel, nor must another server's word count
+// as the provider's.
+func sameHost(req *http.Request, via []*http.Request) error {
+	if first := via[0].URL; req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) > 3 {
+		return fmt.Errorf("%w: %s", errRedirect, req.URL.Redacted())
+	}
+	return nil
 }
 
-func (e *statusError) Error() string { return fmt.Sprintf("status %d: %.200q", e.status, e.body) }
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-func (c *Client) get(ctx context.Context, url, bearer string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// UnsettledFee asks for the fees of finished requests that the provider has not taken on chain yet. bearer is the session
+// token of user. A refused token is a *RefusedError.
+func (c *Client) UnsettledFee(ctx context.Context, baseURL string, user common.Address, bearer string) (zg.Neuron, error) {
+	fail := func(err error) (zg.Neuron, error) {
+		return zg.Neuron{}, fmt.Errorf("ask for the unsettled fee: %w", err)
+	}
+	r, err := c.get(ctx, baseURL, "/v1/user/"+user.Hex()+"/unsettledfee", nil, bearer)
 	if err != nil {
-		return fmt.Errorf("the provider's address: %w", err)
+		return fail(err)
+	}
+	if err := r.published(); err != nil {
+		return fail(err)
+	}
+	var answer struct {
+		UserAddress  string `json:"userAddress"`
+		UnsettledFee string `json:"unsettledFee"`
+	}
+	if err := json.Unmarshal(r.body, &answer); err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrAnswer, err))
+	}
+	if !common.IsHexAddress(answer.UserAddress) || common.HexToAddress(answer.UserAddress) != user {
+		return fail(fmt.Errorf("%w: it is about %.60q", ErrAnswer, answer.UserAddress))
+	}
+	fee, err := zg.ParseNeuron(answer.UnsettledFee)
+	if err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrAnswer, err))
+	}
+	return fee, nil
+}
+
+// Signature asks once for the response signature of the answer with this key. A provider's own reply to an unknown key is
+// status 404, or 400 with chat_id_not_found; both are ErrNoSignature, and Retryable says whether to ask again.
+func (c *Client) Signature(ctx context.Context, baseURL, key, model string) (zg.Signature, error) {
+	fail := func(err error) (zg.Signature, error) { return zg.Signature{}, fmt.Errorf("fetch a signature: %w", err) }
+	if !zg.ValidChatID(key) { // it came from the provider and becomes part of a URL
+		return fail(fmt.Errorf("%w: its key is not a chat ID", ErrAnswer))
+	}
+	var query url.Values
+	if model != "" {
+		query = url.Values{"model": {model}}
+	}
+	r, err := c.get(ctx, baseURL, "/v1/proxy/signature/"+key, query, "")
+	if err != nil {
+		return fail(err)
+	}
+	missing := strings.Contains(strings.ToLower(string(r.body)), "chat_id_not_found")
+	switch {
+	case r.status == http.StatusNotFound, r.status == http.StatusBadRequest && missing:
+		return fail(fmt.Errorf("%w (status %d)", ErrNoSignature, r.status))
+	case r.status != http.StatusOK:
+		return fail(r.refused())
+	}
+	var sig zg.Signature
+	if err := json.Unmarshal(r.body, &sig); err != nil {
+		return fail(fmt.Errorf("%w: %w", ErrAnswer, err))
+	}
+	if sig.Text == "" || sig.Signature == "" {
+		if missing {
+			return fail(ErrNoSignature)
+		}
+		return fail(fmt.Errorf("%w: it holds no signature", ErrAnswer))
+	}
+	return sig, nil
+}
+
+// Retryable reports whether it makes sense to ask for a signature again after this error: it is missing yet, the provider
+// is in trouble, or it could not be reached.
+func Retryable(err error) bool {
+	var refused *RefusedError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, ErrPrivateAddress), errors.Is(err, ErrAnswer),
+		errors.Is(err, ErrURL), errors.Is(err, errRedirect):
+		return false
+	case errors.As(err, &refused):
+		return refused.Status >= 500 || refused.Status == http.StatusTooManyRequests || refused.Status == http.StatusRequestTimeout
+	}
+	return true
+}
+
+// reply is an answer read to its end.
+type reply struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+// get makes one call. Any status is a reply; an error means that there was none.
+func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values, bearer string) (*reply, error) {
+	u, err := endpoint(baseURL, path, query)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("User-Agent", c.userAgent)
+	if c.userAgent != "" {
+		req.Header.Set("User-Agent", c.userAgent)
+	}
 	if bearer != "" {
 		req.Header.Set("Authorization", bearer)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("call the provider: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read-only
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the provider's answer: %w", err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return &statusError{resp.StatusCode, string(body)}
+	if len(body) > maxAnswer {
+		return nil, fmt.Errorf("%w: it is longer than %d MiB", ErrAnswer, maxAnswer>>20)
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("%w: the answer is not the JSON that is expected: %w", ErrNotSupported, err)
-	}
-	return nil
+	return &reply{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: body}, nil
 }
 
-// unpublished turns the answers of an ingress that hides an endpoint into ErrNotSupported.
-func unpublished(err error) error {
-	var se *statusError
-	if errors.As(err, &se) && (se.status == http.StatusNotFound || se.status == http.StatusForbidden || se.status == http.StatusMethodNotAllowed) {
-		return fmt.Errorf("%w: %w", ErrNotSupported, err)
-	}
-	return err
-}
-
-// UnsettledFee asks for the fees of finished requests that the provider has not taken on chain yet.
-func (c *Client) UnsettledFee(ctx context.Context, baseURL string, user common.Address, bearer string) (zg.Neuron, error) {
-	var answer struct {
-		UserAddress  string  `json:"userAddress"`
-		UnsettledFee *string `json:"unsettledFee"`
-	}
-	if err := c.get(ctx, baseURL+"/v1/user/"+user.Hex()+"/unsettledfee", bearer, &answer); err != nil {
-		return zg.Neuron{}, fmt.Errorf("ask for the unsettled fee: %w", unpublished(err))
-	}
-	if !common.IsHexAddress(answer.UserAddress) || common.HexToAddress(answer.UserAddress) != user || answer.UnsettledFee == nil {
-		return zg.Neuron{}, fmt.Errorf("ask for the unsettled fee: the answer is about %.60q", answer.UserAddress)
-	}
-	fee, err := zg.ParseNeuron(*answer.UnsettledFee)
+// endpoint joins what a provider registered with a path below it.
+func endpoint(baseURL, path string, query url.Values) (string, error) {
+	u, err := url.Parse(strings.TrimRight(baseURL, "/"))
 	if err != nil {
-		return zg.Neuron{}, fmt.Errorf("ask for the unsettled fee: %w", err)
+		return "", fmt.Errorf("%w: %w", ErrURL, err)
 	}
-	return fee, nil
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("%w: %.200q", ErrURL, u.Redacted())
+	}
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/")+path, ""
+	u.RawQuery = query.Encode()
+	return u.String(), nil
 }
 
-// Signature fetches the response signature of one answer, with one attempt.
-func (c *Client) Signature(ctx context.Context, baseURL, key, model string) (zg.Signature, error) {
-	if !zg.ValidChatID(key) {
-		return zg.Signature{}, fmt.Errorf("%w: its key is not one", ErrNoSignature)
-	}
-	var sig zg.Signature
-	err := c.get(ctx, baseURL+"/v1/proxy/signature/"+key+"?model="+url.QueryEscape(model), "", &sig)
-	var se *statusError
+func (r *reply) refused() error {
+	return &RefusedError{Status: r.status, Detail: Classify(r.status, r.contentType, r.body)}
+}
+
+// published tells an endpoint that is not there from one that refuses or fails. A web server in front of a provider hides
+// most of the control endpoints and says so with a page of its own.
+func (r *reply) published() error {
+	isJSON := json.Valid(r.body) && !isHTML(r.contentType)
 	switch {
-	case errors.As(err, &se) && (se.status == http.StatusNotFound || strings.Contains(se.body, "chat_id_not_found")):
-		return zg.Signature{}, fmt.Errorf("%w: %w", ErrNoSignature, err)
-	case err != nil:
-		return zg.Signature{}, fmt.Errorf("fetch the signature: %w", err)
-	case sig.Text == "" || sig.Signature == "":
-		return zg.Signature{}, fmt.Errorf("%w: the answer holds none", ErrNoSignature)
+	case r.status == http.StatusOK && isJSON:
+		return nil
+	case r.status == http.StatusForbidden, r.status == http.StatusNotFound, r.status == http.StatusMethodNotAllowed,
+		r.status < 400, r.status < 500 && !isJSON && r.status != http.StatusTooManyRequests:
+		return fmt.Errorf("%w: %w", ErrNotSupported, r.refused())
 	}
-	return sig, nil
+	return r.refused()
 }
 
-// Retryable reports whether a signature may still come: signatures are stored after the answer was sent.
-func Retryable(err error) bool {
-	var se *statusError
-	if errors.As(err, &se) {
-		return errors.Is(err, ErrNoSignature) || se.status >= 500 || se.status == http.StatusTooManyRequests
-	}
-	return err != nil && !errors.Is(err, ErrPrivateAddress) && !errors.Is(err, errRedirect)
+func isHTML(contentType string) bool {
+	t, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (t == "text/html" || t == "application/xhtml+xml")
 }

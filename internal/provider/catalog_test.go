@@ -1,0 +1,214 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+const catalogueBody = `{"object":"list","price_feed":{"rate_usd_per_og":"1.5"},"data":[
+ {"id":"qwen","canonical_id":"qwen/qwen-2.5","object":"model","created":1767225600,"owned_by":"x","name":"Qwen","type":"chatbot",
+  "context_length":131072,"max_completion_tokens":8192,"architecture":{"modality":"text"},"expiration_date":"2026-12-31T23:59:59+01:00","new_field":[1],
+  "pricing":{"prompt":"300000000000","completion":"480000000000",
+   "tiered_pricing":[{"max_input_tokens":32000,"input_multiplier":1,"output_multiplier":1},
+                     {"max_input_tokens":0,"input_multiplier":3,"input_multiplier_denominator":2,"output_multiplier":2,"output_multiplier_denominator":1}],
+   "cache_token_billing":{"divisor":4,"write_multiplier_numerator":5,"write_multiplier_denominator":4,"write_1h_multiplier_numerator":2}},
+  "pricing_usd":{"prompt":"0.0000003"}},
+ {"id":"z-image","type":"text-to-image","pricing":{"prompt":"0","completion":"0","image":"3000000000000000"},"expiration_date":"2027-01-01"},
+ {"id":"whisper","type":"speech-to-text","pricing":{"prompt":"5","completion":"0"},"expiration_date":1767225600},
+ {"id":"*","type":"chatbot","pricing":{"prompt":"1","completion":"1"}},
+ {"id":"bare"}
+]}`
+
+func neuron(tb testing.TB, s string) zg.Neuron {
+	tb.Helper()
+	n, err := zg.ParseNeuron(s)
+	if err != nil {
+		tb.Fatalf("ParseNeuron(%q): %v", s, err)
+	}
+	return n
+}
+
+func catalogue(tb testing.TB) []zg.Model {
+	tb.Helper()
+	return []zg.Model{
+		{
+			ID: "qwen", CanonicalID: "qwen/qwen-2.5", Name: "Qwen", Type: zg.Chatbot, ContextLength: 131072, MaxCompletionTokens: 8192, Priced: true,
+			ExpiresAt: time.Date(2026, 12, 31, 22, 59, 59, 0, time.UTC),
+			Price: zg.Price{
+				Input: neuron(tb, "300000000000"), Output: neuron(tb, "480000000000"),
+				Tiers: []zg.Tier{
+					{MaxInputTokens: 32000, Input: zg.Ratio{Num: 1}, Output: zg.Ratio{Num: 1}},
+					{Input: zg.Ratio{Num: 3, Den: 2}, Output: zg.Ratio{Num: 2, Den: 1}},
+				},
+				Cache: zg.CacheBilling{Divisor: 4, Write: zg.Ratio{Num: 5, Den: 4}, Write1h: zg.Ratio{Num: 2}},
+			},
+		},
+		{
+			ID: "z-image", Type: zg.TextToImage, Priced: true, Price: zg.Price{Output: neuron(tb, "3000000000000000")},
+			ExpiresAt: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+		},
+		{
+			ID: "whisper", Type: zg.SpeechToText, Priced: true, Price: zg.Price{Input: neuron(tb, "5")},
+			ExpiresAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		},
+		{ID: "bare"},
+	}
+}
+
+func TestDecodeModels(t *testing.T) {
+	got, err := decodeModels([]byte(catalogueBody))
+	if err != nil {
+		t.Fatalf("decodeModels: %v", err)
+	}
+	if diff := cmp.Diff(catalogue(t), got, compareAmounts); diff != "" {
+		t.Errorf("decodeModels (-want +got):\n%s", diff)
+	}
+}
+
+func TestDecodeModelsRefusesOtherThings(t *testing.T) {
+	for _, body := range []string{``, `[]`, `{}`, `{"data":null}`, `{"data":{}}`, `{"error":"x"}`, `"data"`} {
+		if got, err := decodeModels([]byte(body)); !errors.Is(err, ErrAnswer) {
+			t.Errorf("decodeModels(%s) = %v, %v; want ErrAnswer", body, got, err)
+		}
+	}
+	if got, err := decodeModels([]byte(`{"data":[]}`)); err != nil || len(got) != 0 {
+		t.Errorf("decodeModels of an empty list = %v, %v; want none", got, err)
+	}
+}
+
+// An entry or a field that makes no sense hides nothing else.
+func TestDecodeOddEntries(t *testing.T) {
+	for _, tt := range []struct {
+		name, entry string
+		want        zg.Model
+	}{
+		{"fields of the wrong type", `{"id":"m","name":7,"context_length":"many","max_completion_tokens":-1,"expiration_date":{}}`, zg.Model{ID: "m"}},
+		{"numbers as text", `{"id":"m","context_length":"4096","max_completion_tokens":null}`, zg.Model{ID: "m", ContextLength: 4096}},
+		{"no such day", `{"id":"m","expiration_date":"2026-02-30"}`, zg.Model{ID: "m"}},
+		{"a day before all years", `{"id":"m","expiration_date":"0000-01-01T00:00:00+23:59"}`, zg.Model{ID: "m"}},
+		{"milliseconds", `{"id":"m","expiration_date":1767225600000}`, zg.Model{ID: "m"}},
+		{"a long name", `{"id":"m","name":"` + strings.Repeat("x", 201) + `"}`, zg.Model{ID: "m"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := decodeModels([]byte(`{"data":[null,7,{},{"id":""},{"id":5},` + tt.entry + `,{"id":"` + strings.Repeat("y", 201) + `"}]}`))
+			if err != nil {
+				t.Fatalf("decodeModels: %v", err)
+			}
+			if diff := cmp.Diff([]zg.Model{tt.want}, got, compareAmounts); diff != "" {
+				t.Errorf("decodeModels (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A price that is not wholly understood is none, so that the price on chain holds.
+func TestUnusablePrices(t *testing.T) {
+	const good = `"prompt":"2","completion":"3"`
+	for _, tt := range []struct {
+		name, kind, pricing string
+		priced              bool
+	}{
+		{"good", "chatbot", `{` + good + `}`, true},
+		{"good, empty tiers and cache", "chatbot", `{` + good + `,"tiered_pricing":[],"cache_token_billing":{}}`, true},
+		{"free output", "embedding", `{"prompt":"2","completion":"0"}`, true},
+		{"image of no type", "", `{"prompt":"0","completion":"0","image":"9"}`, true},
+		{"missing", "chatbot", `null`, false},
+		{"empty", "chatbot", `{}`, false},
+		{"half", "chatbot", `{"prompt":"2"}`, false},
+		{"number", "chatbot", `{"prompt":2,"completion":"3"}`, false},
+		{"float", "chatbot", `{"prompt":"0.5","completion":"3"}`, false},
+		{"exponent", "chatbot", `{"prompt":"2e3","completion":"3"}`, false},
+		{"negative", "chatbot", `{"prompt":"-2","completion":"3"}`, false},
+		{"hexadecimal", "chatbot", `{"prompt":"0x2","completion":"3"}`, false},
+		{"wider than 256 bits", "chatbot", `{"prompt":"` + strings.Repeat("9", 78) + `","completion":"3"}`, false},
+		{"all free", "chatbot", `{"prompt":"0","completion":"0"}`, false},
+		{"image without its price", "text-to-image", `{` + good + `}`, false},
+		{"image for nothing", "text-to-image", `{"prompt":"0","completion":"0","image":"0"}`, false},
+		{"tier that makes it free", "chatbot", `{` + good + `,"tiered_pricing":[{"max_input_tokens":0,"input_multiplier":0,"output_multiplier":1}]}`, false},
+		{"tier without a multiplier", "chatbot", `{` + good + `,"tiered_pricing":[{"input_multiplier":1}]}`, false},
+		{"tier of fractions", "chatbot", `{` + good + `,"tiered_pricing":[{"input_multiplier":1.5,"output_multiplier":1}]}`, false},
+		{"cache of a fraction", "chatbot", `{` + good + `,"cache_token_billing":{"divisor":0.1}}`, false},
+		{"tiers without end", "chatbot", `{` + good + `,"tiered_pricing":[` + strings.Repeat(`{"input_multiplier":1,"output_multiplier":1},`, maxTiers) +
+			`{"input_multiplier":1,"output_multiplier":1}]}`, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := decodeModels([]byte(`{"data":[{"id":"m","type":"` + tt.kind + `","pricing":` + tt.pricing + `}]}`))
+			if err != nil || len(got) != 1 {
+				t.Fatalf("decodeModels = %v, %v; want one model", got, err)
+			}
+			if got[0].Priced != tt.priced {
+				t.Errorf("Priced = %v, want %v", got[0].Priced, tt.priced)
+			}
+			if zero := got[0].Price.Input.IsZero() && got[0].Price.Output.IsZero() && got[0].Price.Tiers == nil; zero == tt.priced {
+				t.Errorf("Price = %+v", got[0].Price)
+			}
+		})
+	}
+}
+
+func TestRepeatedModels(t *testing.T) {
+	entry := func(price string) string {
+		return `{"id":"m","type":"chatbot","pricing":{"prompt":"` + price + `","completion":"1"}}`
+	}
+	for _, tt := range []struct {
+		name, first, second string
+		priced              bool
+	}{{"same price", "2", "2", true}, {"other price", "2", "3", false}, {"bad second", "2", "x", false}} {
+		got, err := decodeModels([]byte(`{"data":[` + entry(tt.first) + `,` + entry(tt.second) + `]}`))
+		if err != nil || len(got) != 1 || got[0].Priced != tt.priced {
+			t.Errorf("%s: %+v, %v; want one model, priced %v", tt.name, got, err, tt.priced)
+		}
+	}
+}
+
+func TestCatalogueIsBounded(t *testing.T) {
+	var b strings.Builder
+	for i := range maxModels + 50 {
+		b.WriteString(`{"id":"m` + strings.Repeat("x", i%150) + string(rune('a'+i/150)) + `"},`)
+	}
+	got, err := decodeModels([]byte(`{"data":[` + b.String() + `{"id":"last"}]}`))
+	if err != nil || len(got) != maxModels {
+		t.Errorf("%d models, %v; want %d", len(got), err, maxModels)
+	}
+}
+
+// Whatever a catalogue holds: no panic, usable ids, prices that are prices, and values that JSON can hold.
+func FuzzDecodeModels(f *testing.F) {
+	f.Add([]byte(catalogueBody))
+	f.Add([]byte(`{"data":[{"id":"m","pricing":{"prompt":"1","completion":null,"tiered_pricing":[null],"cache_token_billing":null}}]}`))
+	f.Add([]byte(`{"data":[{"id":"\u0000","expiration_date":"9999-12-31T23:59:59-23:59"}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		models, err := decodeModels(body)
+		if err != nil {
+			if !errors.Is(err, ErrAnswer) || models != nil {
+				t.Errorf("decodeModels = %v, %v; want ErrAnswer alone", models, err)
+			}
+			return
+		}
+		seen := make(map[string]bool)
+		for _, m := range models {
+			if m.ID == "" || m.ID == "*" || len(m.ID) > maxName || seen[m.ID] {
+				t.Errorf("id %q", m.ID)
+			}
+			seen[m.ID] = true
+			if free := m.Price.Input.IsZero() && m.Price.Output.IsZero(); free == m.Priced {
+				t.Errorf("Priced = %v with the price %+v", m.Priced, m.Price)
+			}
+			for _, tier := range m.Price.Tiers {
+				if tier.Input.IsZero() || tier.Output.IsZero() {
+					t.Errorf("a tier is free: %+v", tier)
+				}
+			}
+		}
+		if _, err := json.Marshal(models); err != nil {
+			t.Errorf("json.Marshal: %v", err)
+		}
+	})
+}
