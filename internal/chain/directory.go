@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type Directory struct {
 	read     func(ctx context.Context) (zg.Directory, error)
 	cfg      DirectoryConfig
 	snapshot atomic.Pointer[zg.Directory]
+	publish  sync.Mutex // comparing with the last reading and replacing it are one step
 	changed  chan struct{}
 }
 
@@ -60,37 +62,43 @@ func (d *Directory) Snapshot() *zg.Directory { return d.snapshot.Load() }
 // Changed receives after a new reading was published.
 func (d *Directory) Changed() <-chan struct{} { return d.changed }
 
-// errOlder means that the endpoint answered from behind what it, or another one, answered before.
+// errOlder means that the endpoint answered from behind what it, or another one behind the same address, answered before.
 var errOlder = errors.New("the endpoint is behind what was read before")
 
 // Refresh reads once, now. An older state of the chain than the last one is refused.
 func (d *Directory) Refresh(ctx context.Context) error {
 	next, err := d.read(ctx)
 	if err != nil {
-		return fmt.Errorf("read the services: %w", err)
+		return err
 	}
+	d.publish.Lock()
+	defer d.publish.Unlock()
 	if last := d.Snapshot(); next.Block < last.Block {
 		return fmt.Errorf("%w: block %d after %d", errOlder, next.Block, last.Block)
 	}
 	d.snapshot.Store(&next)
 	select {
 	case d.changed <- struct{}{}:
-	default:
+	default: // whoever listens has not looked since the last time
 	}
 	return nil
 }
 
-// Run reads at every interval until ctx ends, when it returns nil. After failures it tries sooner, then more and more
-// rarely, and the last reading stands.
+// Run reads at every interval until ctx ends, when it returns nil. After a failure it tries again sooner than that, then
+// more and more rarely, and the last reading stands.
 func (d *Directory) Run(ctx context.Context) error {
 	failed := 0
+	if d.Snapshot().ReadAt.IsZero() {
+		failed = 1 // there is nothing to serve from yet
+	}
+	warned := false
 	for {
-		// A little apart from each other, so that many proxies do not ask an endpoint at the same moment.
-		wait := d.cfg.Every + rand.N(d.cfg.Every/10+1)
+		wait := d.cfg.Every
 		if failed > 0 {
 			wait = min(wait, time.Second<<min(failed, 10))
 		}
-		timer := time.NewTimer(wait)
+		// A little apart from each other, so that many proxies do not ask an endpoint at the same moment.
+		timer := time.NewTimer(wait + rand.N(wait/10+1)) //nolint:gosec // nobody gains by guessing it
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -98,16 +106,21 @@ func (d *Directory) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		err := d.Refresh(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			if failed++; failed == 1 {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to stop
+		}
+		if err != nil {
+			failed++
+			if !warned {
+				warned = true
 				d.cfg.Log.Warn().Err(err).Msg("the services cannot be read; the last reading stands")
 			}
-		case failed > 0:
-			failed = 0
-			d.cfg.Log.Info().Msg("the services can be read again")
+			continue
+		}
+		failed = 0
+		if warned {
+			warned = false
+			d.cfg.Log.Info().Uint64("block", d.Snapshot().Block).Msg("the services can be read again")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -28,16 +29,28 @@ func newClientMetrics(reg prometheus.Registerer) *clientMetrics {
 }
 
 func (m *clientMetrics) observe(method string, took time.Duration, err error) {
-	outcome := "ok"
-	if err != nil {
-		outcome = "error"
-		if _, ok := DecodeRevert(err); ok {
-			outcome = "revert"
-		}
-		if errors.Is(err, errNoContract) {
-			outcome = "empty"
-		}
-	}
-	m.requests.WithLabelValues(method, outcome).Inc()
+	m.requests.WithLabelValues(method, outcome(err)).Inc()
 	m.seconds.WithLabelValues(method).Observe(took.Seconds())
+}
+
+// outcome is how a call went: ok, revert (the contract refused), empty (no contract), refused (the node did), timeout,
+// canceled, or error (not reached, or not understood).
+func outcome(err error) string {
+	var revert *RevertError
+	var node *nodeError
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &revert):
+		return "revert"
+	case errors.Is(err, ErrNoContract):
+		return "empty"
+	case errors.As(err, &node):
+		return "refused"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	}
+	return "error"
 }

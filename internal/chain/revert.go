@@ -6,57 +6,72 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
-
-	"github.com/zgproxy/zgproxy/internal/chain/bindings"
 )
 
 // RevertError is a contract's refusal.
 type RevertError struct {
-	Name string // of the contract's error, or "unknown"
-	Args []any
-	Hint string // what it means and what to do, or empty
+	Selector [4]byte
+	Name     string // of the contract's error; Error and Panic are Solidity's own; empty if the selector is not known
+	Args     []any  // nil if they could not be read
+	Hint     string // what it means and what to do about it, or empty
 }
 
 func (e *RevertError) Error() string {
-	text := "the contract refused: " + e.Name
-	if len(e.Args) > 0 {
-		text += strings.ReplaceAll(fmt.Sprint(e.Args...), "\n", " ")
+	name := e.Name
+	if name == "" {
+		name = "unknown error " + hexutil.Encode(e.Selector[:])
 	}
+	args := make([]string, len(e.Args))
+	for i, a := range e.Args {
+		args[i] = clean(fmt.Sprint(a))
+	}
+	text := "the contract refused: " + name + "(" + strings.Join(args, ", ") + ")"
 	if e.Hint != "" {
-		text += " (" + e.Hint + ")"
+		text += ": " + e.Hint
 	}
 	return text
 }
 
-// hints explain the refusals that an owner can do something about.
-var hints = map[string]string{
-	"LedgerNotExists":              "the wallet has no ledger yet; deposit 0G first",
-	"AccountNotExists":             "there is no sub-account with this provider yet",
-	"MinimumDepositRequired":       "the amount is below the contract's minimum",
-	"InsufficientAvailableBalance": "the ledger has too little left; deposit more 0G",
-	"ServiceNotFound":              "the ledger does not know this service name",
-	"CallFailed":                   "the transfer failed inside: a provider that cannot be paid, or too little gas",
-	"TooManyProvidersForService":   "the wallet has as many sub-accounts as the contract allows",
-	"TooManyRefunds":               "five refunds are waiting already; wait for one to become free",
-	"ServiceNotExist":              "the provider is not registered",
+// refusal is one entry of the table of errors.
+type refusal struct {
+	name string
+	args abi.Arguments
+	hint string
 }
 
-// contractErrors are all errors of both contracts by selector: calls of one bubble up errors of the other.
-var contractErrors = func() map[[4]byte]abi.Error {
-	all := map[[4]byte]abi.Error{}
-	for _, meta := range []interface{ ParseABI() (*abi.ABI, error) }{&bindings.LedgerManagerMetaData, &bindings.InferenceServingMetaData} {
-		parsed, err := meta.ParseABI()
-		if err != nil {
-			panic("chain: the generated bindings cannot be read: " + err.Error())
+// refusals are the errors of both contracts, and Solidity's own, by selector. They are one table because a call of one
+// contract bubbles up what the other refuses.
+var refusals = func() map[[4]byte]refusal {
+	all := make(map[[4]byte]refusal, len(refusalTable))
+	for _, row := range refusalTable {
+		name, types, _ := strings.Cut(strings.TrimSuffix(row.signature, ")"), "(")
+		r := refusal{name: name, hint: row.hint}
+		for t := range strings.SplitSeq(types, ",") {
+			if t == "" {
+				continue
+			}
+			typ, err := abi.NewType(t, "", nil)
+			if err != nil {
+				panic("chain: " + row.signature + ": " + err.Error())
+			}
+			r.args = append(r.args, abi.Argument{Type: typ})
 		}
-		for _, e := range parsed.Errors {
-			all[[4]byte(e.ID[:4])] = e
-		}
+		all[selector(row.signature)] = r
 	}
 	return all
 }()
+
+func selector(signature string) [4]byte { return [4]byte(crypto.Keccak256([]byte(signature))) }
+
+// The only two refusals that mean that something does not exist.
+var (
+	ledgerNotExists  = selector("LedgerNotExists(address)")
+	accountNotExists = selector("AccountNotExists(address,address)")
+)
 
 // DecodeRevert reads a contract's refusal out of a JSON-RPC error. Only its data counts: the message is the node's own
 // prose. Without data there is no telling what was refused, and ok is false.
@@ -73,20 +88,21 @@ func DecodeRevert(err error) (_ *RevertError, ok bool) {
 	if len(data) < 4 {
 		return nil, false
 	}
-	if e, ok := contractErrors[[4]byte(data[:4])]; ok {
-		r := &RevertError{Name: e.Name, Hint: hints[e.Name]}
-		if args, err := e.Inputs.Unpack(data[4:]); err == nil {
-			r.Args = args
-		}
+	r := &RevertError{Selector: [4]byte(data)}
+	entry, ok := refusals[r.Selector]
+	if !ok {
 		return r, true
 	}
-	if reason, err := abi.UnpackRevert(data); err == nil {
-		return &RevertError{Name: reason}, true
+	r.Name, r.Hint = entry.name, entry.hint
+	if checkLayout(entry.args, data[4:]) == nil {
+		if args, err := entry.args.Unpack(data[4:]); err == nil {
+			r.Args = args
+		}
 	}
-	return &RevertError{Name: "unknown " + hexutil.Encode(data[:4])}, true
+	return r, true
 }
 
-// revertData finds the bytes in what nodes and gateways put there: hex, hex behind a prefix, or an object with data inside.
+// revertData finds the bytes where nodes and gateways put them: hex, hex behind a prefix, or an object with data inside.
 func revertData(v any) []byte {
 	switch d := v.(type) {
 	case string:
@@ -101,17 +117,17 @@ func revertData(v any) []byte {
 	return nil
 }
 
-// withRevert puts a contract's refusal in place of the node's words for it.
-func withRevert(err error) error {
-	if r, ok := DecodeRevert(err); ok {
-		return r
-	}
-	return err
-}
-
-// isRevert reports whether an error is exactly this refusal. Nothing else, no time-out and no prose, means that something
-// does not exist.
-func isRevert(err error, name string) bool {
+// notThere reports whether an error is exactly the refusal that means that something of these accounts does not exist.
+// Nothing else means that: no time-out, no prose, no other refusal, nor this one about somebody else.
+func notThere(err error, sel [4]byte, accounts ...common.Address) bool {
 	var r *RevertError
-	return errors.As(err, &r) && r.Name == name
+	if !errors.As(err, &r) || r.Selector != sel {
+		return false
+	}
+	for i, a := range r.Args {
+		if i >= len(accounts) || a != accounts[i] {
+			return false
+		}
+	}
+	return true
 }

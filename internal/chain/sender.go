@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"strings"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -14,14 +13,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// What a node says of a transaction, by class.
-var (
-	ErrFeeTooHigh        = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")
-	ErrNonceTooLow       = errors.New("the nonce is used already")
-	ErrUnderpriced       = errors.New("the fees are too low to replace the transaction that waits")
-	ErrTipTooLow         = errors.New("the tip is below the node's minimum")
-	ErrInsufficientFunds = errors.New("the wallet cannot pay for gas")
-)
+// ErrFeeTooHigh means that nothing was signed because it would have offered more per gas than the owner allows.
+var ErrFeeTooHigh = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")
 
 // SignFunc signs a transaction for one chain. The key is somewhere else.
 type SignFunc func(tx *types.Transaction, chainID *big.Int) (*types.Transaction, error)
@@ -32,10 +25,11 @@ type SenderConfig struct {
 	MinTip       zg.Neuron // zero: 2 gwei, below which the network's nodes refuse
 }
 
-// Sender makes this wallet's transactions. One Sender serves a wallet, and it keeps nothing between calls.
+// Sender makes this wallet's transactions. One Sender serves a wallet, one transaction at a time, and it keeps nothing
+// between calls: nonces come from the chain, and what was signed is kept by the caller.
 type Sender struct {
 	client *Client
-	sign   SignFunc
+	signer SignFunc
 	cfg    SenderConfig
 }
 
@@ -44,210 +38,177 @@ func NewSender(c *Client, sign SignFunc, cfg SenderConfig) *Sender {
 	if cfg.MinTip.IsZero() {
 		cfg.MinTip = zg.NeuronOf(2_000_000_000)
 	}
-	return &Sender{client: c, sign: sign, cfg: cfg}
+	return &Sender{client: c, signer: sign, cfg: cfg}
 }
 
-// The least gas that is set for a transfer. An estimate can be too low when the state changes before it is mined, and too
-// little gas looks like a refusal of the contract.
-const (
-	gasExisting = 150_000
-	gasOpening  = 600_000
+// gas is how much of it a call may be given.
+type gas struct {
+	// floor is the least that is set, whatever the estimate: the state can change before the call is mined, and too little
+	// gas looks like a refusal of the contract. What is not used is not paid.
+	floor uint64
+	// ceiling is the most that the call can need. An estimate above it is wrong, and is not paid for.
+	ceiling uint64
+}
+
+// A transfer to a sub-account that is there is estimated at 117 000 gas, one that opens a sub-account at 480 000.
+var (
+	gasTransfer = gas{floor: 150_000, ceiling: 1_000_000}
+	gasOpening  = gas{floor: 600_000, ceiling: 3_000_000}
 )
 
-// SignTopUp signs a transfer from the ledger to a sub-account with the lowest unused nonce, and sends nothing. The node's
-// estimate is also the last check that the contract will accept it.
+// SignTopUp signs a transfer from the ledger to a sub-account with the lowest unused nonce. It sends nothing. The node's
+// estimate of the gas is also the last check that the contract would accept it: a refusal is a *RevertError.
 func (s *Sender) SignTopUp(ctx context.Context, provider common.Address, amount zg.Neuron) (zg.SignedTx, error) {
-	name, err := s.client.ServiceName(ctx)
+	c := s.client
+	if amount.IsZero() {
+		return zg.SignedTx{}, errors.New("a top-up of nothing")
+	}
+	name, err := c.ServiceName(ctx)
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	out, err := s.client.call(ctx, s.client.cfg.Inference, s.client.inf.PackAccountExists(s.client.cfg.User, provider), nil)
-	exists, err := unpack(out, err, s.client.inf.UnpackAccountExists)
+	exists, err := read(ctx, c, c.cfg.Inference, c.inf.PackAccountExists(c.cfg.User, provider), nil, c.inf.UnpackAccountExists)
 	if err != nil {
 		return zg.SignedTx{}, fmt.Errorf("look for the sub-account: %w", err)
 	}
-	floor := uint64(gasOpening)
+	limit := gasOpening
 	if exists {
-		floor = gasExisting
+		limit = gasTransfer
 	}
-	return s.signNew(ctx, s.client.cfg.Ledger, s.client.led.PackTransferFund(provider, name, amount.Big()), nil, floor)
+	return s.sign(ctx, c.cfg.Ledger, c.led.PackTransferFund(provider, name, amount.Big()), zg.Neuron{}, limit)
 }
 
-// signNew signs a call with the lowest unused nonce.
-func (s *Sender) signNew(ctx context.Context, to common.Address, data []byte, value *big.Int, gasFloor uint64) (zg.SignedTx, error) {
-	c := s.client
-	// The endpoint may serve another chain today than yesterday; a signature would be valid there.
-	if err := c.checkChainID(ctx); err != nil {
+// sign signs a call with the lowest unused nonce. Every call of this wallet goes through here.
+func (s *Sender) sign(ctx context.Context, to common.Address, data []byte, value zg.Neuron, limit gas) (zg.SignedTx, error) {
+	if err := s.client.checkChainID(ctx); err != nil {
 		return zg.SignedTx{}, err
 	}
 	nonce, err := s.Nonce(ctx)
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	gas, err := observe(ctx, c, "eth_estimateGas", func(ctx context.Context) (uint64, error) {
-		return c.eth.EstimateGas(ctx, ethereum.CallMsg{From: c.cfg.User, To: &to, Value: value, Data: data})
-	})
+	estimate, err := s.estimate(ctx, ethereum.CallMsg{From: s.client.cfg.User, To: &to, Value: value.Big(), Data: data})
 	if err != nil {
-		return zg.SignedTx{}, fmt.Errorf("estimate the gas: %w", err)
+		return zg.SignedTx{}, err
 	}
-	const absurdGas = 10_000_000
-	if gas > absurdGas {
-		return zg.SignedTx{}, fmt.Errorf("the node estimates %d gas, which no call of ours needs", gas)
+	if estimate > limit.ceiling {
+		return zg.SignedTx{}, fmt.Errorf("the node estimates %d gas, the call cannot need more than %d", estimate, limit.ceiling)
 	}
-	feeCap, tip, err := s.fees(ctx)
+	base, tip, err := s.suggestion(ctx)
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
 	return s.signTx(&types.DynamicFeeTx{
-		ChainID: s.chainID(), Nonce: nonce, To: &to, Value: value, Data: data, Gas: max(gas+gas/5, gasFloor), GasFeeCap: feeCap.Big(), GasTipCap: tip.Big(),
-	})
+		Nonce: nonce, To: &to, Value: value.Big(), Data: data, Gas: max(estimate+estimate/5, limit.floor),
+	}, tip.Add(base.Mul(2)), tip)
 }
 
-func (s *Sender) chainID() *big.Int { return new(big.Int).SetUint64(s.client.cfg.ChainID) }
+// estimate asks for the gas of a call. Where the node drops the reason of a refusal, the call itself is tried for it.
+func (s *Sender) estimate(ctx context.Context, call ethereum.CallMsg) (uint64, error) {
+	c := s.client
+	units, err := observe(ctx, c, "eth_estimateGas", func(ctx context.Context) (uint64, error) { return c.eth.EstimateGas(ctx, call) })
+	var node *nodeError
+	if errors.As(err, &node) {
+		_, why := observe(ctx, c, "eth_call", func(ctx context.Context) ([]byte, error) { return c.eth.CallContract(ctx, call, nil) })
+		if r, ok := DecodeRevert(why); ok {
+			err = r
+		}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("estimate the gas: %w", err)
+	}
+	return units, nil
+}
 
-// fees are what the node suggests, within the owner's limit.
-func (s *Sender) fees(ctx context.Context) (feeCap, tip zg.Neuron, err error) {
+// suggestion is the base fee of the newest block, and the tip that the node suggests but at least the configured minimum.
+func (s *Sender) suggestion(ctx context.Context) (base, tip zg.Neuron, err error) {
 	c := s.client
 	suggested, err := observe(ctx, c, "eth_maxPriorityFeePerGas", c.eth.SuggestGasTipCap)
 	if err != nil {
-		return feeCap, tip, fmt.Errorf("ask for the tip: %w", err)
+		return base, tip, fmt.Errorf("ask for the tip: %w", err)
 	}
 	if tip, err = zg.NeuronFromBig(suggested); err != nil {
-		return feeCap, tip, err
+		return base, tip, fmt.Errorf("%w: tip: %w", ErrRPC, err)
 	}
-	tip = tip.Max(s.cfg.MinTip)
-	head, err := c.head(ctx)
+	at, err := c.head(ctx)
 	if err != nil {
-		return feeCap, tip, fmt.Errorf("read the base fee: %w", err)
+		return base, tip, err
 	}
-	base := zg.Neuron{}
-	if head.BaseFee != nil {
-		if base, err = zg.NeuronFromBig(head.BaseFee); err != nil {
-			return feeCap, tip, err
-		}
-	}
-	feeCap = tip.Add(base.Mul(2))
-	if s.cfg.MaxFeePerGas.Less(tip.Add(base)) {
-		return feeCap, tip, fmt.Errorf("%w: %s neuron per gas are needed, the limit is %s", ErrFeeTooHigh, tip.Add(base), s.cfg.MaxFeePerGas)
-	}
-	return feeCap.Min(s.cfg.MaxFeePerGas), tip, nil
+	return at.baseFee, tip.Max(s.cfg.MinTip), nil
 }
 
-func (s *Sender) signTx(inner *types.DynamicFeeTx) (zg.SignedTx, error) {
-	tx, err := s.sign(types.NewTx(inner), s.chainID())
+// signTx puts fees into a transaction, within the owner's limit, and has it signed.
+func (s *Sender) signTx(inner *types.DynamicFeeTx, feeCap, tip zg.Neuron) (zg.SignedTx, error) {
+	if s.cfg.MaxFeePerGas.Less(feeCap) {
+		return zg.SignedTx{}, fmt.Errorf("%w: %s neuron per gas are needed, %s are allowed", ErrFeeTooHigh, feeCap, s.cfg.MaxFeePerGas)
+	}
+	chainID := new(big.Int).SetUint64(s.client.cfg.ChainID)
+	inner.ChainID, inner.GasFeeCap, inner.GasTipCap = chainID, feeCap.Big(), tip.Big()
+	tx, err := s.signer(types.NewTx(inner), chainID)
 	if err != nil {
+		return zg.SignedTx{}, fmt.Errorf("sign: %w", err)
+	}
+	if err := s.signedByUs(tx); err != nil {
 		return zg.SignedTx{}, fmt.Errorf("sign: %w", err)
 	}
 	raw, err := tx.MarshalBinary()
 	if err != nil {
 		return zg.SignedTx{}, fmt.Errorf("encode the transaction: %w", err)
 	}
-	feeCap, err := zg.NeuronFromBig(inner.GasFeeCap)
+	return zg.SignedTx{Hash: tx.Hash(), Nonce: inner.Nonce, Raw: raw, GasLimit: inner.Gas, FeeCap: feeCap, TipCap: tip}, nil
+}
+
+// signedByUs verifies that a transaction carries this wallet's signature for this chain.
+func (s *Sender) signedByUs(tx *types.Transaction) error {
+	from, err := types.Sender(types.LatestSignerForChainID(new(big.Int).SetUint64(s.client.cfg.ChainID)), tx)
 	if err != nil {
-		return zg.SignedTx{}, err
+		return fmt.Errorf("recover the signer of the transaction: %w", err)
 	}
-	tip, err := zg.NeuronFromBig(inner.GasTipCap)
-	return zg.SignedTx{Hash: tx.Hash(), Nonce: inner.Nonce, Raw: raw, GasLimit: inner.Gas, FeeCap: feeCap, TipCap: tip}, err
+	if from != s.client.cfg.User {
+		return fmt.Errorf("the transaction is signed by %s, the wallet is %s", from, s.client.cfg.User)
+	}
+	return nil
 }
 
 // Replace signs the same call at the same nonce with both fees at least a tenth higher, which is what nodes demand of a
-// replacement, and at least what the network asks for now. It sends nothing.
+// replacement, and at least what the network asks for now. It sends nothing. Only what this wallet has signed before can
+// be replaced: whoever can change the record of a transaction can't have another one signed.
 func (s *Sender) Replace(ctx context.Context, prev zg.SignedTx) (zg.SignedTx, error) {
-	old := new(types.Transaction)
-	if err := old.UnmarshalBinary(prev.Raw); err != nil {
-		return zg.SignedTx{}, fmt.Errorf("decode the transaction to replace: %w", err)
+	old, err := s.decode(prev)
+	if err != nil {
+		return zg.SignedTx{}, fmt.Errorf("replace: %w", err)
 	}
 	if err := s.client.checkChainID(ctx); err != nil {
 		return zg.SignedTx{}, err
 	}
-	feeCap, tip, err := s.fees(ctx)
+	feeCap, err := zg.NeuronFromBig(old.GasFeeCap())
+	if err != nil {
+		return zg.SignedTx{}, fmt.Errorf("replace: %w", err)
+	}
+	tip, err := zg.NeuronFromBig(old.GasTipCap())
+	if err != nil {
+		return zg.SignedTx{}, fmt.Errorf("replace: %w", err)
+	}
+	base, suggested, err := s.suggestion(ctx)
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	bump := func(n zg.Neuron) zg.Neuron { return n.MulDiv(11, 10).Add(zg.NeuronOf(1)) }
-	tip = tip.Max(bump(prev.TipCap))
-	feeCap = feeCap.Max(bump(prev.FeeCap)).Max(tip)
-	if s.cfg.MaxFeePerGas.Less(feeCap) {
-		return zg.SignedTx{}, fmt.Errorf("%w: a replacement needs %s neuron per gas, the limit is %s", ErrFeeTooHigh, feeCap, s.cfg.MaxFeePerGas)
-	}
-	return s.signTx(&types.DynamicFeeTx{
-		ChainID: s.chainID(), Nonce: old.Nonce(), To: old.To(), Value: old.Value(), Data: old.Data(), Gas: old.Gas(), GasFeeCap: feeCap.Big(), GasTipCap: tip.Big(),
-	})
+	tip = raised(tip).Max(suggested)
+	feeCap = raised(feeCap).Max(tip.Add(base.Mul(2)))
+	return s.signTx(&types.DynamicFeeTx{Nonce: old.Nonce(), To: old.To(), Value: old.Value(), Data: old.Data(), Gas: old.Gas()}, feeCap, tip)
 }
 
-// Broadcast sends a transaction's bytes as they are. That the node knows it already is no error.
-func (s *Sender) Broadcast(ctx context.Context, tx zg.SignedTx) error {
+// raised is a tenth more, rounded up.
+func raised(fee zg.Neuron) zg.Neuron { return fee.Add(fee.Add(zg.NeuronOf(9)).MulDiv(1, 10)) }
+
+// decode reads the bytes of a transaction, which must be those that its hash names and signed by this wallet.
+func (s *Sender) decode(tx zg.SignedTx) (*types.Transaction, error) {
 	decoded := new(types.Transaction)
 	if err := decoded.UnmarshalBinary(tx.Raw); err != nil {
-		return fmt.Errorf("decode the transaction: %w", err)
+		return nil, fmt.Errorf("decode transaction %s: %w", tx.Hash, err)
 	}
-	_, err := observe(ctx, s.client, "eth_sendRawTransaction", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.client.eth.SendTransaction(ctx, decoded)
-	})
-	return classifySend(err)
-}
-
-// sendErrors are the words of different nodes for the same refusal.
-var sendErrors = []struct {
-	part string
-	err  error
-}{
-	{"already known", nil},
-	{"already imported", nil},
-	{"nonce too low", ErrNonceTooLow},
-	{"replacement transaction underpriced", ErrUnderpriced},
-	{"price below minimum", ErrTipTooLow},
-	{"tip needed", ErrTipTooLow},
-	{"transaction underpriced", ErrTipTooLow},
-	{"insufficient funds", ErrInsufficientFunds},
-}
-
-func classifySend(err error) error {
-	if err == nil {
-		return nil
+	if decoded.Hash() != tx.Hash {
+		return nil, fmt.Errorf("decode transaction %s: the bytes are those of %s", tx.Hash, decoded.Hash())
 	}
-	text := strings.ToLower(err.Error())
-	for _, c := range sendErrors {
-		if !strings.Contains(text, c.part) {
-			continue
-		}
-		if c.err == nil {
-			return nil
-		}
-		return fmt.Errorf("%w: %w", c.err, err)
-	}
-	return err
-}
-
-// Receipt is the outcome of a transaction, nil without an error while it is not mined.
-func (s *Sender) Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error) {
-	r, err := observe(ctx, s.client, "eth_getTransactionReceipt", func(ctx context.Context) (*types.Receipt, error) {
-		r, err := s.client.eth.TransactionReceipt(ctx, hash)
-		if errors.Is(err, ethereum.NotFound) || (err != nil && strings.Contains(err.Error(), "indexing is in progress")) {
-			return nil, nil //nolint:nilnil // not mined is an answer
-		}
-		return r, err
-	})
-	if err != nil || r == nil {
-		return nil, err
-	}
-	if r.TxHash != hash || r.BlockNumber == nil || !r.BlockNumber.IsUint64() {
-		return nil, fmt.Errorf("the receipt is of transaction %s, not of %s", r.TxHash, hash)
-	}
-	out := &zg.Receipt{Hash: hash, OK: r.Status == types.ReceiptStatusSuccessful, Block: r.BlockNumber.Uint64(), GasUsed: r.GasUsed}
-	if r.EffectiveGasPrice != nil {
-		price, err := zg.NeuronFromBig(r.EffectiveGasPrice)
-		if err != nil {
-			return nil, err
-		}
-		out.GasCost = price.Mul(r.GasUsed)
-	}
-	return out, nil
-}
-
-// Nonce is the number of the wallet's mined transactions: the lowest nonce that is not used up.
-func (s *Sender) Nonce(ctx context.Context) (uint64, error) {
-	return observe(ctx, s.client, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) {
-		return s.client.eth.NonceAt(ctx, s.client.cfg.User, nil)
-	})
+	return decoded, s.signedByUs(decoded)
 }

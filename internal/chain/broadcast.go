@@ -1,0 +1,122 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Why a node does not take a transaction. What is none of these is ErrRPC alone.
+var (
+	ErrNonceTooLow       = errors.New("the nonce is used already")                         // look for the receipts of all transactions with it
+	ErrUnderpriced       = errors.New("the fees are too low at the moment")                // replace it with higher ones
+	ErrTipTooLow         = errors.New("the tip is below the node's minimum")               // the same, or a higher MinTip
+	ErrInsufficientFunds = errors.New("the wallet cannot pay for gas; send some 0G to it") // nothing but that helps
+)
+
+// sendErrors are the words of different nodes for the same refusal, in lower case.
+var sendErrors = []struct {
+	part string
+	err  error // nil: not an error
+}{
+	{"already known", nil},
+	{"already imported", nil},
+	{"nonce too low", ErrNonceTooLow},
+	{"replacement transaction underpriced", ErrUnderpriced},
+	{"less than block base fee", ErrUnderpriced},
+	{"price below minimum", ErrTipTooLow},
+	{"transaction underpriced", ErrTipTooLow},
+	{"insufficient funds", ErrInsufficientFunds},
+}
+
+// Broadcast sends a transaction's bytes as they are, which may be done any number of times. That the node knows them
+// already is no error.
+func (s *Sender) Broadcast(ctx context.Context, tx zg.SignedTx) error {
+	if _, err := s.decode(tx); err != nil {
+		return fmt.Errorf("broadcast: %w", err)
+	}
+	_, err := observe(ctx, s.client, "eth_sendRawTransaction", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.client.rpc.CallContext(ctx, nil, "eth_sendRawTransaction", hexutil.Encode(tx.Raw))
+	})
+	return classifySend(err)
+}
+
+// classifySend names the reason of a refusal. Only a node's own refusal is looked at: the page of a broken gateway may
+// hold any words.
+func classifySend(err error) error {
+	var node *nodeError
+	if !errors.As(err, &node) {
+		return err
+	}
+	text := strings.ToLower(node.Message)
+	for _, c := range sendErrors {
+		if !strings.Contains(text, c.part) {
+			continue
+		}
+		if c.err == nil {
+			return nil
+		}
+		return fmt.Errorf("%w: %w", c.err, err)
+	}
+	return err
+}
+
+// Receipt is the outcome of a transaction; nil without an error while it is not mined.
+func (s *Sender) Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error) {
+	// Only this is decoded: nodes of the network add fields of their own, and the rest is not needed.
+	type receipt struct {
+		Hash    common.Hash     `json:"transactionHash"`
+		Block   *hexutil.Uint64 `json:"blockNumber"`
+		Status  *hexutil.Uint64 `json:"status"`
+		GasUsed *hexutil.Uint64 `json:"gasUsed"`
+		Price   *hexutil.Big    `json:"effectiveGasPrice"`
+	}
+	r, err := observe(ctx, s.client, "eth_getTransactionReceipt", func(ctx context.Context) (r *receipt, err error) {
+		err = s.client.rpc.CallContext(ctx, &r, "eth_getTransactionReceipt", hash)
+		return r, err
+	})
+	if err != nil {
+		return nil, err // also while the node's index is not complete: then it can't say that there is none
+	}
+	if r == nil || (r.Hash == hash && r.Block == nil) { // some nodes know transactions that wait
+		return nil, nil //nolint:nilnil // not mined is an answer
+	}
+	if r.Hash != hash {
+		return nil, fmt.Errorf("%w: it answers with the receipt of %s for that of %s", ErrRPC, r.Hash, hash)
+	}
+	if r.Status == nil || *r.Status > 1 || r.GasUsed == nil {
+		return nil, fmt.Errorf("%w: the receipt of %s does not say how it ended", ErrRPC, hash)
+	}
+	out := &zg.Receipt{Hash: hash, OK: *r.Status == 1, Block: uint64(*r.Block), GasUsed: uint64(*r.GasUsed)}
+	if r.Price != nil {
+		price, err := zg.NeuronFromBig(r.Price.ToInt())
+		if err != nil {
+			return nil, fmt.Errorf("%w: the gas price of %s: %w", ErrRPC, hash, err)
+		}
+		out.GasCost = price.Mul(out.GasUsed)
+	}
+	return out, nil
+}
+
+// Nonce is the number of the wallet's mined transactions: the lowest nonce that is not used up. Transactions that wait do
+// not count; they may never be mined.
+func (s *Sender) Nonce(ctx context.Context) (uint64, error) {
+	return observe(ctx, s.client, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) {
+		return s.client.eth.NonceAt(ctx, s.client.cfg.User, nil)
+	})
+}
+
+// BlockNumber is the number of the newest block, which says how deep a receipt lies.
+func (s *Sender) BlockNumber(ctx context.Context) (uint64, error) {
+	at, err := s.client.head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return at.number.Uint64(), nil
+}

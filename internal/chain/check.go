@@ -1,0 +1,81 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// ErrWrongNetwork means that the endpoint serves something else than what is configured. Waiting does not help.
+var ErrWrongNetwork = errors.New("the RPC endpoint does not serve the configured network")
+
+// Check compares what the endpoint serves with the configuration: the chain id, that the two contracts belong together,
+// and that the ledger knows the inference contract by a name. A mismatch is ErrWrongNetwork and says what was found, what
+// is configured and which variables to look at. An endpoint that can't be asked is ErrRPC.
+func (c *Client) Check(ctx context.Context) error {
+	if err := c.checkChainID(ctx); err != nil {
+		return err
+	}
+	ledger, err := read(ctx, c, c.cfg.Inference, c.inf.PackLedgerAddress(), nil, c.inf.UnpackLedgerAddress)
+	if foreign(err) {
+		return fmt.Errorf("%w: %s does not answer as an inference contract does; set ZGPROXY_NETWORK or ZGPROXY_INFERENCE_CONTRACT: %w", ErrWrongNetwork, c.cfg.Inference, err)
+	}
+	if err != nil {
+		return fmt.Errorf("ask the inference contract for its ledger: %w", err)
+	}
+	if ledger != c.cfg.Ledger {
+		return fmt.Errorf("%w: inference contract %s belongs to ledger %s, configured is %s; set ZGPROXY_NETWORK or ZGPROXY_LEDGER_CONTRACT",
+			ErrWrongNetwork, c.cfg.Inference, ledger, c.cfg.Ledger)
+	}
+	_, err = c.ServiceName(ctx)
+	return err
+}
+
+// checkChainID is repeated before every signature: an endpoint may serve another chain today than yesterday, and what is
+// signed for that chain would be valid there.
+func (c *Client) checkChainID(ctx context.Context) error {
+	id, err := observe(ctx, c, "eth_chainId", c.eth.ChainID)
+	if err != nil {
+		return fmt.Errorf("ask for the chain id: %w", err)
+	}
+	if !id.IsUint64() || id.Uint64() != c.cfg.ChainID {
+		return fmt.Errorf("%w: it serves chain %s, configured is %d; set ZGPROXY_NETWORK or ZGPROXY_CHAIN_ID, or another ZGPROXY_RPC_URL", ErrWrongNetwork, clean(id.String()), c.cfg.ChainID)
+	}
+	return nil
+}
+
+// foreign reports answers that the contract meant would not give to a question that it always answers.
+func foreign(err error) bool {
+	var refusal *RevertError
+	return errors.Is(err, ErrNoContract) || errors.Is(err, ErrLayout) || errors.As(err, &refusal) || refusedByCode(err)
+}
+
+// ServiceName is the name under which the ledger knows the inference contract, such as inference-v1.0. Transfers need it.
+// It is asked for once. A ledger that does not know the contract, or leads elsewhere under that name, is ErrWrongNetwork.
+func (c *Client) ServiceName(ctx context.Context) (string, error) {
+	if name := c.name.Load(); name != nil {
+		return *name, nil
+	}
+	info, err := read(ctx, c, c.cfg.Ledger, c.led.PackGetServiceInfo(c.cfg.Inference), nil, c.led.UnpackGetServiceInfo)
+	if foreign(err) {
+		return "", fmt.Errorf("%w: %s does not answer as a ledger does; set ZGPROXY_NETWORK or ZGPROXY_LEDGER_CONTRACT: %w", ErrWrongNetwork, c.cfg.Ledger, err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the service's name: %w", err)
+	}
+	const mend = "set ZGPROXY_NETWORK, or ZGPROXY_LEDGER_CONTRACT and ZGPROXY_INFERENCE_CONTRACT"
+	if info.FullName == "" {
+		return "", fmt.Errorf("%w: ledger %s does not know inference contract %s; %s", ErrWrongNetwork, c.cfg.Ledger, c.cfg.Inference, mend)
+	}
+	// A transfer goes wherever the name leads.
+	found, err := read(ctx, c, c.cfg.Ledger, c.led.PackGetServiceAddressByName(info.FullName), nil, c.led.UnpackGetServiceAddressByName)
+	if err != nil {
+		return "", fmt.Errorf("look up the service's name: %w", err)
+	}
+	if found != c.cfg.Inference {
+		return "", fmt.Errorf("%w: in ledger %s the name %q leads to %s, configured is inference contract %s; %s",
+			ErrWrongNetwork, c.cfg.Ledger, clean(info.FullName), found, c.cfg.Inference, mend)
+	}
+	c.name.Store(&info.FullName)
+	return info.FullName, nil
+}

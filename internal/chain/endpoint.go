@@ -1,0 +1,153 @@
+package chain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// ErrRPC means that the endpoint could not be reached, or refused or garbled its answer for reasons of its own. It says
+// nothing about the state of the chain.
+var ErrRPC = errors.New("the RPC endpoint failed")
+
+// errTooLarge is the end of an answer beyond maxAnswer.
+var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxAnswer>>20)
+
+const (
+	maxAnswer  = 16 << 20 // bytes of one JSON-RPC answer; a full page of services is far below
+	maxMessage = 300      // bytes of an endpoint's own words
+)
+
+// newHTTPClient makes a client that reads bounded answers and follows no redirects: what is signed and sent goes to the
+// endpoint that was configured. base is nil, or a client whose transport and cookies are used.
+func newHTTPClient(base *http.Client) *http.Client {
+	hc := &http.Client{}
+	if base != nil {
+		*hc = *base
+	}
+	if hc.Transport == nil {
+		hc.Transport = &http.Transport{
+			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
+			TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+		}
+	}
+	hc.Transport = limited{hc.Transport}
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return hc
+}
+
+// limited keeps an endpoint from filling the memory.
+type limited struct{ next http.RoundTripper }
+
+func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := l.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = &limitedBody{ReadCloser: resp.Body, left: maxAnswer}
+	return resp, nil
+}
+
+type limitedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLarge
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// nodeError is a JSON-RPC error object: the endpoint was reached, understood the call and refused it.
+type nodeError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	Data    any    `json:"data"`
+}
+
+func (e *nodeError) Error() string  { return fmt.Sprintf("%s (code %d)", clean(e.Message), e.Code) }
+func (e *nodeError) ErrorCode() int { return e.Code }
+func (e *nodeError) ErrorData() any { return e.Data }
+
+// revertCode is the JSON-RPC code of a call that the contract, or the machine it runs on, ended.
+const revertCode = 3
+
+// refusedByCode reports a call that ran and was ended without a reason that could be read: the address is that of a
+// contract without this function, or a call inside ran out of gas.
+func refusedByCode(err error) bool {
+	var e *nodeError
+	return errors.As(err, &e) && e.Code == revertCode
+}
+
+// explain turns what the RPC library returns into errors that may be logged: in the contract's own terms where it
+// refused, else bounded and printable, and without the endpoint's URL, which may hold a key.
+func explain(err error, timeout time.Duration) error {
+	if errors.Is(err, ErrNoContract) {
+		return err
+	}
+	var httpErr rpc.HTTPError
+	if errors.As(err, &httpErr) {
+		var body struct {
+			Error *nodeError `json:"error"`
+		}
+		if json.Unmarshal(httpErr.Body, &body) != nil || body.Error == nil {
+			return fmt.Errorf("%w: HTTP status %d", ErrRPC, httpErr.StatusCode)
+		}
+		err = body.Error // some gateways put an error's code into the status as well
+	}
+	if r, ok := DecodeRevert(err); ok {
+		return r
+	}
+	var node rpc.Error
+	if errors.As(err, &node) {
+		refusal := &nodeError{Code: node.ErrorCode(), Message: node.Error()}
+		var known *nodeError
+		if errors.As(err, &known) {
+			refusal = known
+		}
+		return fmt.Errorf("%w: %w", ErrRPC, refusal)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: no answer within %s: %w", ErrRPC, timeout, context.DeadlineExceeded)
+	}
+	if errors.Is(err, errTooLarge) {
+		return fmt.Errorf("%w: %w", ErrRPC, errTooLarge)
+	}
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		err = withURL.Err
+	}
+	return fmt.Errorf("%w: %w", ErrRPC, cleanError{err})
+}
+
+// cleanError is an error whose text may repeat what a peer sent.
+type cleanError struct{ err error }
+
+func (e cleanError) Error() string { return clean(e.err.Error()) }
+func (e cleanError) Unwrap() error { return e.err }
+
+// clean makes a peer's words fit for one line of a log.
+func clean(s string) string {
+	if len(s) > maxMessage {
+		s = s[:maxMessage] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			return r
+		}
+		return ' '
+	}, s)
+}
