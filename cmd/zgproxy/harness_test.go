@@ -41,6 +41,9 @@ func TestMain(m *testing.M) {
 	)
 }
 
+// httpClient is the tests' own, so that its connections can be closed before goroutines are counted.
+var httpClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+
 // world is a devnet with a daemon in front of it.
 type world struct {
 	*testing.T
@@ -55,6 +58,7 @@ type running struct {
 	api, admin string
 	log        *logBuffer
 	stop       func() error // asks it to end and waits
+	wait       func() error // child only: waits until it ends by itself
 	kill       func()       // child only: SIGKILL
 }
 
@@ -106,7 +110,7 @@ func (w *world) inProcess() *running {
 		once.Do(func() {
 			cancel()
 			result = <-ended
-			http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+			httpClient.CloseIdleConnections()
 		})
 		return result
 	}
@@ -162,6 +166,7 @@ func (w *world) tryChild() (*running, error) {
 	wait := func() error { once.Do(func() { result = <-ended }); return result }
 	d := &running{
 		log:  logs,
+		wait: wait,
 		stop: func() error { _ = cmd.Process.Signal(syscall.SIGTERM); return wait() },
 		kill: func() { _ = cmd.Process.Kill(); _ = wait() },
 	}
@@ -218,7 +223,7 @@ func (w *world) get(url string) (int, string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := httpClient.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -238,7 +243,7 @@ func (w *world) post(path, contentType string, body []byte) (*http.Response, []b
 		w.Fatal(err)
 	}
 	req.Header.Set("Content-Type", contentType)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := httpClient.Do(req)
 	if err != nil {
 		w.Fatalf("POST %s: %v", path, err)
 	}
@@ -252,7 +257,7 @@ func (w *world) post(path, contentType string, body []byte) (*http.Response, []b
 
 // client is the official OpenAI client pointed at the daemon, without retries so that every error is seen.
 func (w *world) client() openai.Client {
-	return openai.NewClient(option.WithBaseURL(w.daemon.api+"/v1/"), option.WithAPIKey("unused"), option.WithMaxRetries(0))
+	return openai.NewClient(option.WithBaseURL(w.daemon.api+"/v1/"), option.WithAPIKey("unused"), option.WithMaxRetries(0), option.WithHTTPClient(httpClient))
 }
 
 // record is what the operator's side tells about one request.

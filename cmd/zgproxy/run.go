@@ -111,7 +111,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	d.keeper = billing.NewKeeper(d.store, d.client, d.sender, billing.KeeperConfig{
 		Every: cfg.KeeperInterval.Std(), LowWater: cfg.LowWater.Neuron, HighWater: cfg.HighWater.Neuron, AutoFund: cfg.AutoFund,
 		MaxTopUpPerDay: cfg.MaxTopUpPerDay.Neuron, Providers: func() []common.Address { return cfg.Providers },
-		Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
+		PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
 	})
 	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {

@@ -18,8 +18,8 @@ import (
 const (
 	// A caller that takes nothing for so long is gone, whatever its TCP connection says.
 	writeTimeout = 5 * time.Minute
-	// Deadlines are renewed this often, not at every write.
-	deadlineRenewal = 30 * time.Second
+	// Time limits are renewed no more often than this.
+	deadlineRenewal = 10 * time.Second
 )
 
 // relay streams a 200 answer to the caller, event by event, with the tap reading along. It fills in out and returns
@@ -165,13 +165,20 @@ func (r *relaying) run() error {
 	})
 	defer stop()
 
+	// Timers are moved ahead now and then, not at every piece.
+	renewal := min(deadlineRenewal, cfg.StreamIdle/8)
 	for {
 		n, err := r.body.Read(*buf)
 		if n > 0 {
+			now := time.Now()
 			if r.firstByte == 0 {
-				r.firstByte = time.Since(r.started)
+				r.firstByte = now.Sub(r.started)
 			}
-			idle.Reset(cfg.StreamIdle)
+			if now.Sub(r.renewed) >= renewal {
+				r.renewed = now
+				idle.Reset(cfg.StreamIdle)
+				_ = r.control.SetWriteDeadline(now.Add(writeTimeout)) // not supported: the connection's own limits hold
+			}
 			r.tap.Write((*buf)[:n])
 			r.pass((*buf)[:n])
 			if r.gone {
@@ -208,12 +215,6 @@ func (r *relaying) pass(p []byte) {
 func (r *relaying) write(p []byte) {
 	if r.gone || len(p) == 0 {
 		return
-	}
-	if r.flush {
-		if now := time.Now(); now.Sub(r.renewed) > deadlineRenewal {
-			r.renewed = now
-			_ = r.control.SetWriteDeadline(now.Add(writeTimeout)) // not supported: the connection's own limits hold
-		}
 	}
 	if _, err := r.w.Write(p); err != nil {
 		r.gone = true
