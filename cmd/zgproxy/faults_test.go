@@ -174,7 +174,7 @@ func TestWrongNetworkIsRefused(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
 	for name, tc := range map[string]struct{ env, says string }{
 		"chain id": {"ZGPROXY_CHAIN_ID=1", "is refused on chain 1"},
-		"ledger":   {"ZGPROXY_LEDGER_CONTRACT=0x00000000000000000000000000000000000000aa", "(ZGPROXY_LEDGER_CONTRACT)"},
+		"ledger":   {"ZGPROXY_LEDGER_CONTRACT=0x00000000000000000000000000000000000000aa", "ZGPROXY_LEDGER_CONTRACT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := w.env
