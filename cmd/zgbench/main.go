@@ -79,7 +79,7 @@ func bench(ctx context.Context, rounds int, each time.Duration, streams int, asJ
 	defer bareProc.stop()
 
 	progress("starting a chain")
-	chain, err := simchain.Start(simchain.Config{})
+	chain, err := simchain.Start(simchain.Config{}) //nolint:contextcheck // a test server that Close ends
 	if err != nil {
 		return err
 	}

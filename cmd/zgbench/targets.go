@@ -60,7 +60,7 @@ func (m *mock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(r.URL.Path, "/signature/"):
 		m.signature(w, r)
 	case strings.HasSuffix(r.URL.Path, "/unsettledfee"):
-		_, _ = fmt.Fprintf(w, `{"userAddress":"%s","unsettledFee":"0"}`, r.URL.Path[len("/v1/user/"):len("/v1/user/")+42]) // benchmark
+		_, _ = fmt.Fprintf(w, `{"userAddress":"%s","unsettledFee":"0"}`, r.URL.Path[len("/v1/user/"):len("/v1/user/")+42]) //nolint:gosec // JSON for our own daemon
 	default:
 		http.NotFound(w, r)
 	}

@@ -34,7 +34,7 @@ func demo(ctx context.Context, env []string, model, binary string, out io.Writer
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	logPath := filepath.Join(dir, "zgproxy.log")
-	logFile, err := os.Create(logPath)
+	logFile, err := os.Create(logPath) //nolint:gosec // a name of our own in a directory of our own
 	if err != nil {
 		return fmt.Errorf("create the daemon's log: %w", err)
 	}
@@ -42,7 +42,7 @@ func demo(ctx context.Context, env []string, model, binary string, out io.Writer
 
 	daemonCtx, stop := context.WithCancel(ctx)
 	defer stop()
-	cmd := exec.CommandContext(daemonCtx, binary, "serve") //nolint:gosec // the binary under demonstration
+	cmd := exec.CommandContext(daemonCtx, binary, "serve")
 	cmd.Env = append(withoutOurs(os.Environ()), env...)
 	cmd.Env = append(cmd.Env, "ZGPROXY_DATA_DIR="+filepath.Join(dir, "data"), "ZGPROXY_LOG_FORMAT=console")
 	cmd.Stdout, cmd.Stderr = logFile, logFile

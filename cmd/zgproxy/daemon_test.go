@@ -44,7 +44,7 @@ func TestOpenAIClient(t *testing.T) {
 			params.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
 		}
 		s := client.Chat.Completions.NewStreaming(ctx, params)
-		defer s.Close()
+		defer func() { _ = s.Close() }() // read to its end
 		for s.Next() {
 			last = s.Current()
 			chunks++

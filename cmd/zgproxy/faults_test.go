@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,7 +126,7 @@ func TestMisbehavingProvider(t *testing.T) {
 			if tc.status == 0 && resp.StatusCode < 500 {
 				t.Errorf("status = %d, want the provider's 5xx", resp.StatusCode)
 			}
-			if tc.broken && resp.StatusCode == 200 && !bytes.Contains(body, []byte(`"error"`)) {
+			if tc.broken && resp.StatusCode == http.StatusOK && !bytes.Contains(body, []byte(`"error"`)) {
 				t.Errorf("the stream broke off without an error event:\n%s", body)
 			}
 			rec := w.record(resp.Header.Get("X-Request-Id"), tc.verdict != "")
@@ -179,7 +180,7 @@ func TestWrongNetworkIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := w.env
 			defer func() { w.env = before }()
-			w.env = append(w.env[:len(w.env):len(w.env)], tc.env)
+			w.env = append(slices.Clip(w.env), tc.env)
 			if name == "ledger" {
 				w.env = append(w.env, "ZGPROXY_INFERENCE_CONTRACT="+w.net.Chain.Inference().Hex())
 			}

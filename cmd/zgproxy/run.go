@@ -94,7 +94,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	if err := refuseDevnetKey(d.wallet.Address(), cfg.ChainID); err != nil {
 		return nil, usageError{err}
 	}
-	if d.client, err = chain.New(chain.Config{
+	if d.client, err = chain.New(chain.Config{ //nolint:contextcheck // makes no connection
 		RPCURL: cfg.RPCURL.Reveal(), ChainID: cfg.ChainID, Ledger: cfg.LedgerContract.Address, Inference: cfg.InferenceContract.Address, User: d.wallet.Address(), Registerer: d.registry,
 	}); err != nil {
 		return nil, usageError{err}
@@ -159,7 +159,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 			d.log.Info().Dur("grace_ms", d.cfg.ShutdownGrace.Std()).Msg("stopping: no new requests, running answers may finish")
 		case <-gctx.Done():
 		}
-		err := d.drain(callers)
+		err := d.drain(callers) //nolint:contextcheck // the one it would get has just ended
 		if operators != nil {
 			err = errors.Join(err, operators.Close())
 		}

@@ -77,23 +77,19 @@ func (e *APIError) envelope() []byte {
 
 // asAPIError is the one table from error values to what the caller sees.
 func asAPIError(err error) *APIError {
-	var api *APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*APIError](err); ok {
 		return api
 	}
-	var bad *request.Error
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*request.Error](err); ok {
 		return &APIError{Status: http.StatusBadRequest, Type: typeRequest, Code: "invalid_request", Param: bad.Param, Message: bad.Message}
 	}
-	var tooBig *http.MaxBytesError
-	if errors.As(err, &tooBig) {
+	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &APIError{
 			Status: http.StatusRequestEntityTooLarge, Type: typeRequest, Code: "request_too_large",
 			Message: fmt.Sprintf("The request body is larger than %d bytes, the most that providers accept.", tooBig.Limit),
 		}
 	}
-	var refused *billing.Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*billing.Refused](err); ok {
 		return refusedError(refused)
 	}
 	return &APIError{

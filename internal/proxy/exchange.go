@@ -194,8 +194,7 @@ func (c *call) transportError(err error) *APIError {
 	case reached(err):
 		e.Code, e.Message = "provider_connection", "The connection to the provider broke before it answered; it may still bill this request."
 	}
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return asAPIError(big)
 	}
 	if bad := asAPIError(err); bad.Code == "invalid_request" {

@@ -158,8 +158,7 @@ func (c *Chain) call(ctx context.Context, to common.Address, data []byte) ([]byt
 // SubAccount reads what a user has set aside for a provider; false where there is no sub-account.
 func (c *Chain) SubAccount(ctx context.Context, user, provider common.Address) (zg.SubAccount, bool, error) {
 	out, err := c.call(ctx, c.inference, c.inf.PackGetAccount(user, provider))
-	var revert rpc.DataError
-	if errors.As(err, &revert) {
+	if revert, ok := errors.AsType[rpc.DataError](err); ok {
 		if data, ok := revert.ErrorData().(string); ok && len(data) >= 10 && data[:10] == accountNotExists {
 			return zg.SubAccount{}, false, nil
 		}

@@ -175,12 +175,10 @@ func asRPCError(err error) *RPCError {
 		return nil
 	}
 	e := &RPCError{Code: -32000, Message: err.Error()}
-	var coded rpc.Error
-	if errors.As(err, &coded) {
+	if coded, ok := errors.AsType[rpc.Error](err); ok {
 		e.Code = coded.ErrorCode()
 	}
-	var data rpc.DataError
-	if errors.As(err, &data) {
+	if data, ok := errors.AsType[rpc.DataError](err); ok {
 		e.Data = data.ErrorData()
 	}
 	return e
