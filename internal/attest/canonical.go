@@ -2,76 +2,129 @@ package attest
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math/big"
 )
 
-func bigOf(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
+// ErrCanonical means that a request has no canonical form: it is not one JSON object, holds numbers that no provider could
+// read, or a name twice.
+var ErrCanonical = errors.New("the request has no canonical form")
 
-func digest(b []byte) string {
-	d := sha256.Sum256(b)
-	return hex.EncodeToString(d[:])
-}
+const (
+	maxDepth         = 1000
+	usageOptionName  = "stream_options"
+	includeUsageName = "include_usage"
+)
 
-// Canonical is the form in which providers that decode and encode a request sign it: keys sorted at every level, no white
-// space, <, >, & and the line separators escaped, numbers taken through 64-bit floats. A document in which a name appears
-// twice has no such form.
+// Canonical is the form in which providers that decode a request and encode it anew sign it: names sorted by their bytes at
+// every level, no white space, numbers taken through 64-bit floats, and <, >, & and the two line separators escaped. It
+// denotes the same value as the body, except for integers beyond 2^53.
 func Canonical(body []byte) ([]byte, error) {
-	if err := noDuplicates(json.NewDecoder(bytes.NewReader(body))); err != nil {
+	doc, err := decode(body)
+	if err != nil {
 		return nil, err
 	}
-	var doc map[string]any
-	if err := json.Unmarshal(body, &doc); err != nil {
-		return nil, fmt.Errorf("decode the request: %w", err)
-	}
-	out, err := json.Marshal(doc)
-	if err != nil {
-		return nil, fmt.Errorf("encode the request: %w", err)
-	}
-	return out, nil
+	return encode(doc)
 }
 
-// noDuplicates walks a document's tokens.
-func noDuplicates(dec *json.Decoder) error {
-	type level struct {
-		seen  map[string]bool // nil: an array
-		value bool            // a name was read, its value is next
+// canonicalForms are the forms that may have been signed instead of the body: the canonical one and, for streams that say
+// nothing about usage, the one with the option that providers add.
+func canonicalForms(body []byte) [][]byte {
+	doc, err := decode(body)
+	if err != nil {
+		return nil
 	}
-	var stack []*level
-	for {
-		tok, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
+	var forms [][]byte
+	add := func() {
+		if form, err := encode(doc); err == nil {
+			forms = append(forms, form)
 		}
+	}
+	add()
+	if _, set := doc[usageOptionName]; !set && doc["stream"] == true {
+		doc[usageOptionName] = map[string]any{includeUsageName: true}
+		add()
+	}
+	return forms
+}
+
+func encode(doc map[string]any) ([]byte, error) {
+	form, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCanonical, err)
+	}
+	return form, nil
+}
+
+// decode reads a JSON object as maps, lists, strings, floats and booleans. encoding/json would silently keep the last of
+// two values of one name, and another reader the first; so it is done token by token and a repeated name is an error.
+func decode(body []byte) (map[string]any, error) {
+	if !json.Valid(body) { // also sees to it that nothing follows the object
+		return nil, fmt.Errorf("%w: it is not JSON", ErrCanonical)
+	}
+	d := decoder{json.NewDecoder(bytes.NewReader(body))}
+	v, err := d.value(0)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCanonical, err)
+	}
+	doc, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%w: it is not an object", ErrCanonical)
+	}
+	return doc, nil
+}
+
+type decoder struct{ *json.Decoder }
+
+func (d decoder) value(depth int) (any, error) {
+	tok, err := d.Token()
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested more than %d levels deep", maxDepth)
+	}
+	switch tok {
+	case json.Delim('{'):
+		return d.object(depth)
+	case json.Delim('['):
+		return d.list(depth)
+	}
+	return tok, nil
+}
+
+func (d decoder) object(depth int) (any, error) {
+	m := make(map[string]any)
+	for d.More() {
+		tok, err := d.Token()
 		if err != nil {
-			return fmt.Errorf("decode the request: %w", err)
+			return nil, fmt.Errorf("decode: %w", err)
 		}
-		top := (*level)(nil)
-		if len(stack) > 0 {
-			top = stack[len(stack)-1]
+		name, ok := tok.(string)
+		if !ok {
+			return nil, errors.New("a name is not a string")
 		}
-		if name, ok := tok.(string); ok && top != nil && top.seen != nil && !top.value {
-			if top.seen[name] {
-				return fmt.Errorf("the name %.60q appears twice", name)
-			}
-			top.seen[name], top.value = true, true
-			continue
+		if _, twice := m[name]; twice {
+			return nil, errors.New("a name appears twice in an object")
 		}
-		if top != nil {
-			top.value = false
-		}
-		switch tok {
-		case json.Delim('{'):
-			stack = append(stack, &level{seen: map[string]bool{}})
-		case json.Delim('['):
-			stack = append(stack, &level{})
-		case json.Delim('}'), json.Delim(']'):
-			stack = stack[:len(stack)-1]
+		if m[name], err = d.value(depth + 1); err != nil {
+			return nil, err
 		}
 	}
+	_, err := d.Token() // the closing brace
+	return m, err
+}
+
+func (d decoder) list(depth int) (any, error) {
+	l := []any{}
+	for d.More() {
+		v, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		l = append(l, v)
+	}
+	_, err := d.Token() // the closing bracket
+	return l, err
 }

@@ -1,160 +1,124 @@
-// Package attest checks the signature a provider gives over an answer against the bytes that were sent and received.
-//
-// Check is a pure function; Queue fetches signatures beside the request path. Nothing here delays an answer, and nothing
-// is stored: the verdict is handed to whoever records it.
 package attest
 
 import (
-	"encoding/hex"
+	"crypto/sha256"
 	"errors"
-	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Exchange is one answered request.
-type Exchange struct {
-	RequestID              string
-	Provider               common.Address
-	BaseURL, Model, ResKey string
-	Signer                 common.Address // whose signature counts
-	Signed                 bool           // the service signs its answers at all
-	Separated, Centralized bool
-	Request                []byte // the bytes that were sent, or nil
-	RequestSHA256          [32]byte
-	ResponseSHA256         [32]byte
-	Images                 [][32]byte
-	Complete               bool
-}
-
-// Result is what was shown.
-type Result struct {
-	Verdict zg.Verdict
-	Code    string // a stable short cause
-	Signer  common.Address
-	Form    string // how the request half matched: wire or canonical
-}
-
-// Check compares a signature with an exchange. The text is read from the right: two digests, or for a cloud-backed
-// provider two digests, a type, an identity and a certificate, or for a separate model enclave a model id and two digests.
+// Check compares a signature with an exchange: who signed, whether it was these bytes, and whether it was this request. It
+// is pure. What the provider states beside text and signature counts for nothing, except that it must not contradict them.
+//
+// Nothing short of a match of signer and answer is called verified. Where an answer cannot be compared, the verdict is that
+// somebody trusted signed something; where it can and differs, it is invalid.
 func Check(x Exchange, sig zg.Signature) Result {
-	if sig.SigningAlgo != "" && !strings.EqualFold(sig.SigningAlgo, "ecdsa") {
-		return Result{Verdict: zg.VerdictInvalid, Code: "algorithm"}
+	if r, done := unsigned(x); done {
+		return r
 	}
 	signer, err := Recover(sig.Text, sig.Signature)
 	if err != nil {
-		return Result{Verdict: zg.VerdictInvalid, Code: "bad_signature"}
+		return Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature}
 	}
-	res := Result{Signer: signer}
-	fail := func(code string) Result { res.Verdict, res.Code = zg.VerdictInvalid, code; return res }
+	r := Result{Signer: signer}
 	if signer != x.Signer {
-		return fail("wrong_signer")
+		return r.as(zg.VerdictInvalid, CodeWrongSigner)
 	}
-	req, resp, err := parseText(sig, x)
-	if err != nil {
-		return fail("bad_text")
-	}
-	if !responseMatches(resp, x) {
-		if x.Separated {
-			res.Verdict, res.Code = zg.VerdictSignerOnly, "response_rewritten"
-			return res
-		}
-		return fail("response_mismatch")
-	}
+	text, err := ParseText(sig.Text)
 	switch {
-	case req == hex.EncodeToString(x.RequestSHA256[:]):
-		res.Verdict, res.Form = zg.VerdictVerified, "wire"
-	case canonicalMatches(req, x.Request):
-		res.Verdict, res.Form = zg.VerdictVerified, "canonical"
-	default:
-		res.Verdict, res.Code = zg.VerdictResponse, "request_reencoded"
+	case errors.Is(err, ErrScheme):
+		return r.as(zg.VerdictInvalid, CodeUnknownScheme)
+	case err != nil:
+		return r.as(zg.VerdictSignerOnly, CodeUnknownText)
 	}
-	return res
+	r.Form = text.Form
+	if code := contradiction(x, text, sig); code != "" {
+		return r.as(zg.VerdictInvalid, code)
+	}
+	if !sameResponse(x, text) {
+		return r.as(uncompared(x))
+	}
+	return r.as(sameRequest(x, text.Request))
 }
 
-func responseMatches(resp string, x Exchange) bool {
-	if resp == hex.EncodeToString(x.ResponseSHA256[:]) {
+func (r Result) as(v zg.Verdict, code string) Result {
+	r.Verdict, r.Code = v, code
+	return r
+}
+
+// unsigned tells exchanges without a signature to look for.
+func unsigned(x Exchange) (Result, bool) {
+	switch {
+	case !x.Signed || x.Signer == common.Address{}:
+		return Result{Verdict: zg.VerdictNotSigned, Code: CodeUnsigned}, true
+	case x.ResKey == "":
+		return Result{Verdict: zg.VerdictNotSigned, Code: CodeNoKey}, true
+	}
+	return Result{}, false
+}
+
+// contradiction finds texts that this provider would not have signed for this exchange.
+func contradiction(x Exchange, t Text, sig zg.Signature) string {
+	switch t.Form {
+	case FormCentralized:
+		if !x.Centralized {
+			return CodeFormMismatch
+		}
+		if differs(sig.ProviderType, typeCentralized) || differs(sig.ProviderIdentity, t.Identity) ||
+			differs(sig.TLSCertFingerprint, t.Fingerprint) {
+			return CodeRoutingMismatch
+		}
+	case FormModel:
+		if !x.Separated {
+			return CodeFormMismatch
+		}
+		if t.Model != x.Model {
+			return CodeModelMismatch
+		}
+	case FormPlain, FormImages:
+	}
+	return ""
+}
+
+// differs compares what was stated, if anything, with what was signed.
+func differs(stated, signed string) bool { return stated != "" && stated != signed }
+
+// sameResponse compares the signed digest with that of the body, or the signed digests with those of the images.
+func sameResponse(x Exchange, t Text) bool {
+	if len(t.Response) == 1 && t.Response[0] == x.ResponseSHA256 {
 		return true
 	}
-	if len(x.Images) == 0 {
-		return false
-	}
-	list := make([]string, len(x.Images))
-	for i, d := range x.Images {
-		list[i] = hex.EncodeToString(d[:])
-	}
-	return resp == strings.Join(list, ",")
+	return len(x.Images) > 0 && slices.Equal(t.Response, x.Images)
 }
 
-func canonicalMatches(req string, body []byte) bool {
-	if body == nil {
-		return false
-	}
-	form, err := Canonical(body)
-	if err != nil {
-		return false
-	}
-	return req == digest(form)
-}
-
-var errText = errors.New("the signed text has no known form")
-
-// parseText splits a signed text into its request and its response half.
-func parseText(sig zg.Signature, x Exchange) (req, resp string, err error) {
-	if strings.HasPrefix(sig.Text, "zg-sig-") {
-		return "", "", fmt.Errorf("%w: scheme %.30q", errText, sig.Text) // sealed requests are not sent by this program
-	}
-	f := strings.Split(sig.Text, ":")
+// uncompared says what it means that the response half does not match.
+func uncompared(x Exchange) (zg.Verdict, string) {
 	switch {
-	case len(f) == 2:
-		req, resp = f[0], f[1]
-	case len(f) == 5 && f[2] == "centralized" && x.Centralized:
-		if sig.ProviderType != f[2] || sig.ProviderIdentity != f[3] || sig.TLSCertFingerprint != f[4] {
-			return "", "", errText
-		}
-		req, resp = f[0], f[1]
-	case len(f) >= 3 && x.Separated && strings.Join(f[:len(f)-2], ":") == x.Model:
-		req, resp = f[len(f)-2], f[len(f)-1]
-	default:
-		return "", "", errText
+	case !x.Complete:
+		return zg.VerdictSignerOnly, CodeIncomplete
+	case x.Separated:
+		return zg.VerdictSignerOnly, CodeRewritten
+	case len(x.Images) == 0 && (x.Type == zg.TextToImage || x.Type == zg.ImageEditing):
+		return zg.VerdictSignerOnly, CodeNoImages // the answer holds links to the images that were signed
 	}
-	if !isDigest(req) {
-		return "", "", errText
-	}
-	for part := range strings.SplitSeq(resp, ",") {
-		if !isDigest(part) {
-			return "", "", errText
-		}
-	}
-	return req, resp, nil
+	return zg.VerdictInvalid, CodeResponseMismatch
 }
 
-func isDigest(s string) bool {
-	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
-}
-
-// Recover returns the address whose key signed the text as an Ethereum personal message. High-s signatures, which exist
-// for every low-s one, are refused.
-func Recover(text, signature string) (common.Address, error) {
-	sig, err := hexutil.Decode(signature)
-	if err != nil || len(sig) != 65 {
-		return common.Address{}, errors.New("the signature is not 65 bytes of hex")
+// sameRequest compares the request half with what was sent, then with the forms in which providers encode it anew.
+func sameRequest(x Exchange, signed [32]byte) (zg.Verdict, string) {
+	switch {
+	case signed == x.RequestSHA256:
+		return zg.VerdictVerified, ""
+	case x.Request == nil:
+		return zg.VerdictResponse, CodeNotKept
 	}
-	if sig[64] >= 27 {
-		sig[64] -= 27
+	for _, form := range canonicalForms(x.Request) {
+		if signed == sha256.Sum256(form) {
+			return zg.VerdictVerified, CodeReencoded
+		}
 	}
-	if sig[64] > 1 || !crypto.ValidateSignatureValues(sig[64], bigOf(sig[:32]), bigOf(sig[32:64]), true) {
-		return common.Address{}, errors.New("the signature's values are out of range")
-	}
-	hash := crypto.Keccak256(fmt.Appendf(nil, "\x19Ethereum Signed Message:\n%d%s", len(text), text))
-	key, err := crypto.SigToPub(hash, sig)
-	if err != nil {
-		return common.Address{}, fmt.Errorf("recover the signer: %w", err)
-	}
-	return crypto.PubkeyToAddress(*key), nil
+	return zg.VerdictResponse, CodeRequestDiffers
 }
