@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
@@ -124,6 +126,49 @@ func TestOpenAIClient(t *testing.T) {
 			if !strings.Contains(got.Text, "5000") {
 				t.Errorf("%s: text = %q, want the number of bytes", format, got.Text)
 			}
+		}
+	})
+	t.Run("transcription formats", func(t *testing.T) {
+		for format, want := range map[string]string{"text": "5000", "srt": "-->", "vtt": "WEBVTT", "verbose_json": `"duration"`} {
+			var body bytes.Buffer
+			form := multipart.NewWriter(&body)
+			part, err := form.CreateFormFile("file", "a.wav") // before the fields, and no model at all
+			if err == nil {
+				_, err = part.Write(bytes.Repeat([]byte("sound"), 1000))
+			}
+			err = errors.Join(err, form.WriteField("response_format", format), form.Close())
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, answer := w.post("/v1/audio/transcriptions", form.FormDataContentType(), body.Bytes())
+			if resp.StatusCode != http.StatusOK || !strings.Contains(string(answer), want) {
+				t.Errorf("%s: %d %q, want %q in it", format, resp.StatusCode, answer, want)
+			}
+			rec := w.record(resp.Header.Get("X-Request-Id"), true)
+			if rec.State != "closed" || rec.Verdict != zg.VerdictVerified || rec.ResponseSHA256 == "" {
+				t.Errorf("%s: record = %+v, want closed and verified", format, rec)
+			}
+		}
+	})
+	t.Run("streamed transcription", func(t *testing.T) {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		err := errors.Join(form.WriteField("model", "speech-1"), form.WriteField("stream", "true"))
+		part, partErr := form.CreateFormFile("file", "a.wav")
+		if partErr == nil {
+			_, partErr = part.Write([]byte("sound"))
+		}
+		if err = errors.Join(err, partErr, form.Close()); err != nil {
+			t.Fatal(err)
+		}
+		// Providers send one JSON event a line, not server-sent events, and the proxy does not make one of the other.
+		resp, answer := w.post("/v1/audio/transcriptions", form.FormDataContentType(), body.Bytes())
+		lines := strings.Split(strings.TrimSpace(string(answer)), "\n")
+		if resp.StatusCode != http.StatusOK || len(lines) < 2 || !strings.Contains(lines[len(lines)-1], "transcript.text.done") {
+			t.Fatalf("%d %q, want events ending in transcript.text.done", resp.StatusCode, answer)
+		}
+		if rec := w.record(resp.Header.Get("X-Request-Id"), true); rec.Basis != "exact" || rec.Verdict != zg.VerdictVerified {
+			t.Errorf("record = %+v, want exact and verified", rec)
 		}
 	})
 	t.Run("models", func(t *testing.T) {

@@ -61,7 +61,10 @@ func (r *Routes) models() []model {
 }
 
 func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{"object": "list", "data": s.Routes().models()})
+	writeJSON(w, struct {
+		Object string  `json:"object"`
+		Data   []model `json:"data"`
+	}{"list", s.Routes().models()})
 }
 
 // getModel answers for one model; its id may contain slashes, escaped or not.
