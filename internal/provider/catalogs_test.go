@@ -139,7 +139,8 @@ func TestCatalogsRefresh(t *testing.T) {
 
 func TestCatalogsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k, s := newCatalogs(nil)
+		var log strings.Builder
+		k, s := newCatalogs(&log)
 		s.set("a", nil, zg.Model{ID: "m"})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -165,6 +166,9 @@ func TestCatalogsRun(t *testing.T) {
 			t.Errorf("Run = %v, want nil", err)
 		}
 		wantIDs(t, k, true, map[common.Address]string{alice: "m", bob: ""})
+		if log.Len() > 0 {
+			t.Errorf("being told to stop was logged: %s", log.String())
+		}
 	})
 }
 

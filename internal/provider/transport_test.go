@@ -69,7 +69,7 @@ func get(t *testing.T, tr *http.Transport, target string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	return string(body), err
 }
@@ -187,7 +187,7 @@ func TestTransportStreams(t *testing.T) {
 	if err != nil {
 		t.Fatalf("RoundTrip: %v", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close()
 	for range 3 {
 		buf := make([]byte, 64)
 		if n, err := io.ReadAtLeast(resp.Body, buf, 6); err != nil || string(buf[:n]) != "data\n\n" {

@@ -133,6 +133,27 @@ func TestRenewalWithASlowChain(t *testing.T) {
 	})
 }
 
+// A token that is refused while its renewal fails does not come back.
+func TestRejectDuringRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan error, 1)}
+		s := NewSessions(open(t), SessionsConfig{Generation: g.Generation})
+		g.open <- nil
+		first := bearer(t, s, provider)
+		<-time.After(23*time.Hour + 10*time.Minute)
+		renewed := make(chan struct{})
+		go func() { _, _ = s.Bearer(t.Context(), provider); close(renewed) }()
+		synctest.Wait()
+		s.Reject(provider, first, zg.RefusalSessionRevoked)
+		g.open <- errRPC
+		<-renewed
+		g.open <- nil
+		if bearer(t, s, provider) == first {
+			t.Error("a revoked token is used again")
+		}
+	})
+}
+
 // Many callers, refusals and renewals at once; the race detector watches.
 func TestSessionsConcurrently(t *testing.T) {
 	s, c, _ := newSessions(t)
