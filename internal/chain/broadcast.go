@@ -50,8 +50,8 @@ func (s *Sender) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 // classifySend names the reason of a refusal. Only a node's own refusal is looked at: the page of a broken gateway may
 // hold any words.
 func classifySend(err error) error {
-	var node *nodeError
-	if !errors.As(err, &node) {
+	node, ok := errors.AsType[*nodeError](err)
+	if !ok {
 		return err
 	}
 	text := strings.ToLower(node.Message)

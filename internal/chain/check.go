@@ -46,8 +46,8 @@ func (c *Client) checkChainID(ctx context.Context) error {
 
 // foreign reports answers that the contract meant would not give to a question that it always answers.
 func foreign(err error) bool {
-	var refusal *RevertError
-	return errors.Is(err, ErrNoContract) || errors.Is(err, ErrLayout) || errors.As(err, &refusal) || refusedByCode(err)
+	_, refused := errors.AsType[*RevertError](err)
+	return refused || refusedByCode(err) || errors.Is(err, ErrNoContract) || errors.Is(err, ErrLayout)
 }
 
 // ServiceName is the name under which the ledger knows the inference contract, such as inference-v1.0. Transfers need it.

@@ -113,7 +113,7 @@ func TestCheck(t *testing.T) {
 			if tt.also != nil {
 				wantErr(t, "Check", err, tt.also)
 			}
-			if tt.want == ErrRPC && errors.Is(err, ErrWrongNetwork) {
+			if errors.Is(tt.want, ErrRPC) && errors.Is(err, ErrWrongNetwork) {
 				t.Errorf("an endpoint that fails was taken for the wrong network: %v", err)
 			}
 			for _, m := range tt.mention {
@@ -263,7 +263,7 @@ func TestOwnHTTPClient(t *testing.T) {
 	const id = `{"jsonrpc":"2.0","id":1,"result":"0x7a69"}`
 	padding := 0
 	own := &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat(" ", padding) + id))}, nil
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(strings.Repeat(" ", padding) + id))}, nil
 	})}
 	c, err := New(Config{RPCURL: "https://rpc.example", ChainID: testChain, HTTP: own})
 	if err != nil {

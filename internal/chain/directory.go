@@ -98,7 +98,7 @@ func (d *Directory) Run(ctx context.Context) error {
 			wait = min(wait, time.Second<<min(failed, 10))
 		}
 		// A little apart from each other, so that many proxies do not ask an endpoint at the same moment.
-		timer := time.NewTimer(wait + rand.N(wait/10+1)) //nolint:gosec // nobody gains by guessing it
+		timer := time.NewTimer(wait + rand.N(wait/10+1))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

@@ -166,8 +166,9 @@ func TestDirectoryRun(t *testing.T) {
 
 		r.set(0, errDown)
 		gap()
-		for _, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
-			want *= time.Second
+		for _, want := range []time.Duration{
+			2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, time.Minute, time.Minute,
+		} {
 			if g := gap(); g < want || g > want+want/10+20*time.Millisecond {
 				t.Errorf("tried again after %v, want %v and up to a tenth more", g, want)
 			}

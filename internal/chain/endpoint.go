@@ -88,8 +88,8 @@ const revertCode = 3
 // refusedByCode reports a call that ran and was ended without a reason that could be read: the address is that of a
 // contract without this function, or a call inside ran out of gas.
 func refusedByCode(err error) bool {
-	var e *nodeError
-	return errors.As(err, &e) && e.Code == revertCode
+	e, ok := errors.AsType[*nodeError](err)
+	return ok && e.Code == revertCode
 }
 
 // explain turns what the RPC library returns into errors that may be logged: in the contract's own terms where it
@@ -98,8 +98,7 @@ func explain(err error, timeout time.Duration) error {
 	if errors.Is(err, ErrNoContract) {
 		return err
 	}
-	var httpErr rpc.HTTPError
-	if errors.As(err, &httpErr) {
+	if httpErr, ok := errors.AsType[rpc.HTTPError](err); ok {
 		var body struct {
 			Error *nodeError `json:"error"`
 		}
@@ -111,14 +110,11 @@ func explain(err error, timeout time.Duration) error {
 	if r, ok := DecodeRevert(err); ok {
 		return r
 	}
-	var node rpc.Error
-	if errors.As(err, &node) {
-		refusal := &nodeError{Code: node.ErrorCode(), Message: node.Error()}
-		var known *nodeError
-		if errors.As(err, &known) {
-			refusal = known
-		}
-		return fmt.Errorf("%w: %w", ErrRPC, refusal)
+	if known, ok := errors.AsType[*nodeError](err); ok {
+		return fmt.Errorf("%w: %w", ErrRPC, known)
+	}
+	if node, ok := errors.AsType[rpc.Error](err); ok {
+		return fmt.Errorf("%w: %w", ErrRPC, &nodeError{Code: node.ErrorCode(), Message: node.Error()})
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: no answer within %s: %w", ErrRPC, timeout, context.DeadlineExceeded)
@@ -126,8 +122,7 @@ func explain(err error, timeout time.Duration) error {
 	if errors.Is(err, errTooLarge) {
 		return fmt.Errorf("%w: %w", ErrRPC, errTooLarge)
 	}
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
 	return fmt.Errorf("%w: %w", ErrRPC, cleanError{err})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 )
@@ -143,11 +144,7 @@ func dynamic(t *abi.Type) bool {
 	case abi.StringTy, abi.BytesTy, abi.SliceTy:
 		return true
 	case abi.TupleTy:
-		for _, e := range t.TupleElems {
-			if dynamic(e) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(t.TupleElems, dynamic)
 	}
 	return false
 }

@@ -239,22 +239,28 @@ func TestHoldingsFailClosed(t *testing.T) {
 	future.Generation = new(big.Int).Lsh(big.NewInt(1), 64)
 	broke := &nodeError{Code: -32000, Message: "LedgerNotExists: header not found"}
 	tests := map[string]func(*node){
-		"a ledger call that times out at the node": func(n *node) { n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: -32002, Message: "timed out"}}) },
-		"a refusal without data":                   func(n *node) { n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: 3, Message: "execution reverted: LedgerNotExists"}}) },
-		"a refusal with empty data":                func(n *node) { n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: 3, Data: "0x"}}) },
-		"somebody else has no ledger":              func(n *node) { n.on(ledgerAddr, getLedger, refuses(ledgerNotExists, addr(9))) },
-		"a reason in words":                        func(n *node) { n.on(ledgerAddr, getLedger, refuses(selector("Error(string)"), "LedgerNotExists")) },
-		"another refusal":                          func(n *node) { n.on(ledgerAddr, getLedger, refuses(selector("LedgerLocked()"))) },
-		"an unknown refusal":                       func(n *node) { n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: 3, Data: "0x11223344"}}) },
+		"a ledger call that times out at the node": func(n *node) {
+			n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: -32002, Message: "timed out"}})
+		},
+		"a refusal without data": func(n *node) {
+			n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: 3, Message: "execution reverted: LedgerNotExists"}})
+		},
+		"a refusal with empty data":   func(n *node) { n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: 3, Data: "0x"}}) },
+		"somebody else has no ledger": func(n *node) { n.on(ledgerAddr, getLedger, refuses(ledgerNotExists, addr(9))) },
+		"a reason in words":           func(n *node) { n.on(ledgerAddr, getLedger, refuses(selector("Error(string)"), "LedgerNotExists")) },
+		"another refusal":             func(n *node) { n.on(ledgerAddr, getLedger, refuses(selector("LedgerLocked()"))) },
+		"an unknown refusal":          func(n *node) { n.on(ledgerAddr, getLedger, answer{err: &nodeError{Code: 3, Data: "0x11223344"}}) },
 		"somebody else's ledger": func(n *node) {
 			n.on(ledgerAddr, getLedger, values(bindings.Ledger{User: addr(9), AvailableBalance: new(big.Int), TotalBalance: new(big.Int)}))
 		},
-		"an empty answer":            func(n *node) { delete(n.functions, ledgerAddr) },
-		"accounts of somebody else":  func(n *node) { serveList(n, allAccounts, []bindings.Account{somebody}, nil) },
-		"an account twice":           func(n *node) { serveList(n, allAccounts, []bindings.Account{anyAccount(1), anyAccount(1)}, nil) },
-		"more refunds than slots":    func(n *node) { serveList(n, allAccounts, []bindings.Account{tooMany}, nil) },
-		"an impossible generation":   func(n *node) { serveList(n, allAccounts, []bindings.Account{future}, nil) },
-		"fewer accounts than stated": func(n *node) { n.on(inferenceAddr, allAccounts, values([]bindings.Account{anyAccount(1)}, big.NewInt(2))) },
+		"an empty answer":           func(n *node) { delete(n.functions, ledgerAddr) },
+		"accounts of somebody else": func(n *node) { serveList(n, allAccounts, []bindings.Account{somebody}, nil) },
+		"an account twice":          func(n *node) { serveList(n, allAccounts, []bindings.Account{anyAccount(1), anyAccount(1)}, nil) },
+		"more refunds than slots":   func(n *node) { serveList(n, allAccounts, []bindings.Account{tooMany}, nil) },
+		"an impossible generation":  func(n *node) { serveList(n, allAccounts, []bindings.Account{future}, nil) },
+		"fewer accounts than stated": func(n *node) {
+			n.on(inferenceAddr, allAccounts, values([]bindings.Account{anyAccount(1)}, big.NewInt(2)))
+		},
 		"more accounts than stated": func(n *node) {
 			n.on(inferenceAddr, allAccounts, values([]bindings.Account{anyAccount(1), anyAccount(2)}, big.NewInt(1)))
 		},

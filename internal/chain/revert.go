@@ -3,6 +3,7 @@ package chain
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
@@ -76,12 +77,11 @@ var (
 // DecodeRevert reads a contract's refusal out of a JSON-RPC error. Only its data counts: the message is the node's own
 // prose. Without data there is no telling what was refused, and ok is false.
 func DecodeRevert(err error) (_ *RevertError, ok bool) {
-	var known *RevertError
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*RevertError](err); ok {
 		return known, true
 	}
-	var de rpc.DataError
-	if !errors.As(err, &de) {
+	de, ok := errors.AsType[rpc.DataError](err)
+	if !ok {
 		return nil, false
 	}
 	data := revertData(de.ErrorData())
@@ -120,14 +120,10 @@ func revertData(v any) []byte {
 // notThere reports whether an error is exactly the refusal that means that something of these accounts does not exist.
 // Nothing else means that: no time-out, no prose, no other refusal, nor this one about somebody else.
 func notThere(err error, sel [4]byte, accounts ...common.Address) bool {
-	var r *RevertError
-	if !errors.As(err, &r) || r.Selector != sel {
+	r, ok := errors.AsType[*RevertError](err)
+	if !ok || r.Selector != sel {
 		return false
 	}
-	for i, a := range r.Args {
-		if i >= len(accounts) || a != accounts[i] {
-			return false
-		}
-	}
-	return true
+	// Some gateways cut the arguments off; those that are there have to be right.
+	return r.Args == nil || slices.EqualFunc(r.Args, accounts, func(arg any, account common.Address) bool { return arg == account })
 }

@@ -107,8 +107,7 @@ func (s *Sender) sign(ctx context.Context, to common.Address, data []byte, value
 func (s *Sender) estimate(ctx context.Context, call ethereum.CallMsg) (uint64, error) {
 	c := s.client
 	units, err := observe(ctx, c, "eth_estimateGas", func(ctx context.Context) (uint64, error) { return c.eth.EstimateGas(ctx, call) })
-	var node *nodeError
-	if errors.As(err, &node) {
+	if _, ok := errors.AsType[*nodeError](err); ok {
 		_, why := observe(ctx, c, "eth_call", func(ctx context.Context) ([]byte, error) { return c.eth.CallContract(ctx, call, nil) })
 		if r, ok := DecodeRevert(why); ok {
 			err = r

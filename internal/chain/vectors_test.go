@@ -28,15 +28,15 @@ type recorded struct {
 	}
 }
 
-func readRecorded(t testing.TB) recorded {
-	t.Helper()
+func readRecorded(tb testing.TB) recorded {
+	tb.Helper()
 	raw, err := os.ReadFile("testdata/contract_calls.json")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var r recorded
 	if err := json.Unmarshal(raw, &r); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
