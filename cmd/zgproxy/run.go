@@ -303,7 +303,11 @@ func (d *daemon) unsettled(ctx context.Context, p common.Address) (zg.Neuron, er
 	if err != nil {
 		return zg.Neuron{}, err
 	}
-	return d.peers.UnsettledFee(ctx, s.URL, d.wallet.Address(), bearer)
+	fee, err := d.peers.UnsettledFee(ctx, s.URL, d.wallet.Address(), bearer)
+	if refused, ok := errors.AsType[*provider.RefusedError](err); ok {
+		d.sessions.Reject(p, bearer, refused.Detail.Class) // of itself it only acts on a token that is expired or revoked
+	}
+	return fee, err
 }
 
 // signatureKey is the name under which the provider keeps its signature over an answer; empty where it signs nothing.
@@ -334,7 +338,7 @@ func (d *daemon) answered(a *proxy.Answered) {
 	svc := &a.Offer.Service
 	signer, _ := svc.Signer()
 	d.verify.Submit(attest.Exchange{
-		RequestID: a.RequestID, Provider: svc.Provider, BaseURL: svc.URL, Model: a.Offer.Model, ResKey: signatureKey(a), Signer: signer, Signed: true,
+		RequestID: a.RequestID, Provider: svc.Provider, Type: svc.Type, BaseURL: svc.URL, Model: a.Offer.Model, ResKey: signatureKey(a), Signer: signer, Signed: true,
 		Separated: svc.Info.TargetSeparated && !svc.Info.Centralized(), Centralized: svc.Info.Centralized(),
 		Request: a.Request, RequestSHA256: a.RequestSHA256, ResponseSHA256: a.ResponseSHA256, Images: a.Images, Complete: a.Complete,
 	})

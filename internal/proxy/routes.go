@@ -103,6 +103,9 @@ func offersOf(svc zg.Service, catalog []zg.Model) []*Offer {
 func capped(live, chain zg.Price) zg.Price {
 	in, out := chain.Ceiling()
 	live.Input, live.Output = live.Input.Min(in), live.Output.Min(out)
+	if liveIn, liveOut := live.Ceiling(); in.Less(liveIn) || out.Less(liveOut) {
+		return chain // its multipliers lead above what was put on chain
+	}
 	return live
 }
 

@@ -85,6 +85,9 @@ func TestCatalogueAddsModelsAndNeverRaisesAPrice(t *testing.T) {
 		multi: {Models: []zg.Model{
 			{ID: "small-1", Type: zg.Chatbot, Priced: true, Price: zg.Price{Input: zg.NeuronOf(10), Output: zg.NeuronOf(20)}, MaxCompletionTokens: 99},
 			{ID: "greedy-1", Type: zg.Chatbot, Priced: true, Price: zg.Price{Input: zg.NeuronOf(1e15), Output: zg.NeuronOf(1e15)}},
+			{ID: "tiered-1", Priced: true, Price: zg.Price{
+				Input: zg.NeuronOf(1), Output: zg.NeuronOf(1), Tiers: []zg.Tier{{Input: zg.Ratio{Num: 1000, Den: 1}, Output: zg.Ratio{Num: 1, Den: 1}}},
+			}},
 			{ID: "unpriced-1"},
 			{ID: "bad\nname", Type: zg.Chatbot},
 			{ID: "other-type", Type: zg.TextToImage},
@@ -92,7 +95,7 @@ func TestCatalogueAddsModelsAndNeverRaisesAPrice(t *testing.T) {
 		cheap: {Models: []zg.Model{{ID: "smuggled-1", Type: zg.Chatbot}, {ID: "echo-1", ContextLength: 4096, MaxCompletionTokens: 512}}},
 	}
 	r := BuildRoutes(testDirectory(), live, []common.Address{multi, cheap})
-	for model, want := range map[string][2]uint64{"small-1": {10, 20}, "greedy-1": {100, 200}, "unpriced-1": {100, 200}, "big-1": {100, 200}} {
+	for model, want := range map[string][2]uint64{"small-1": {10, 20}, "greedy-1": {100, 200}, "unpriced-1": {100, 200}, "tiered-1": {100, 200}, "big-1": {100, 200}} {
 		o, err := r.Choose(zg.Chatbot, model)
 		if err != nil {
 			t.Errorf("Choose(%s): %v", model, err)
