@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -61,10 +62,8 @@ func ScanJSON(body []byte) (*JSON, error) {
 	j := &JSON{body: body, N: 1}
 	var seen []string
 	err := s.object(func(name string, v span) error {
-		for _, n := range seen {
-			if n == name {
-				return &Error{Param: name, Message: fmt.Sprintf("The field %.100q appears twice; it is not clear which one counts.", name), Offset: v.start}
-			}
+		if slices.Contains(seen, name) {
+			return &Error{Param: name, Message: fmt.Sprintf("The field %.100q appears twice; it is not clear which one counts.", name), Offset: v.start}
 		}
 		seen = append(seen, name)
 		return j.field(name, v)

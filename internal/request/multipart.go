@@ -27,10 +27,10 @@ type Multipart struct {
 
 	in       *bufio.Reader
 	boundary []byte // with the two leading dashes
+	delim    []byte // with the line end before them as well
 	head     bytes.Buffer
 	route    string
 	accept   func(asked string) bool
-	modelPut bool // the model part has been sent
 	state    state
 	part     []byte // header of the file part that Prepare stopped at
 	out      []byte // bytes to hand out next
@@ -52,7 +52,8 @@ func NewMultipart(contentType string, body io.Reader) (*Multipart, error) {
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" || len(params["boundary"]) > 70 {
 		return nil, &Error{Message: "Send multipart/form-data with a boundary.", Offset: -1}
 	}
-	return &Multipart{in: bufio.NewReaderSize(body, 64<<10), boundary: []byte("--" + params["boundary"])}, nil
+	boundary := "--" + params["boundary"]
+	return &Multipart{in: bufio.NewReaderSize(body, 64<<10), boundary: []byte(boundary), delim: []byte("\r\n" + boundary)}, nil
 }
 
 // Prepare reads the small fields before the first file.
@@ -176,6 +177,9 @@ func truncated(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTruncated
 	}
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return &Error{Message: "A line of a part's header is longer than 16 KiB.", Offset: -1}
+	}
 	return err
 }
 
@@ -266,24 +270,22 @@ func (m *Multipart) value(name string) ([]byte, error) {
 
 // content returns a piece of the part under way; found when the boundary behind it was read.
 func (m *Multipart) content() (piece []byte, found bool, err error) {
-	delim := append([]byte("\r\n"), m.boundary...)
-	p, err := m.in.Peek(m.in.Size())
-	if len(p) < len(delim) {
-		if err == nil || errors.Is(err, bufio.ErrBufferFull) {
-			err = io.ErrUnexpectedEOF
-		}
+	if _, err := m.in.Peek(len(m.delim) + 1); err != nil && m.in.Buffered() < len(m.delim) {
 		return nil, false, truncated(err)
 	}
-	if i := bytes.Index(p, delim); i >= 0 {
-		m.buf = append(m.buf[:0], p[:i]...)
-		_, err := m.in.Discard(i + len(delim))
-		return m.buf, true, err
+	// Whatever has arrived passes on at once, but for an end that could be the beginning of a boundary.
+	p, err := m.in.Peek(m.in.Buffered())
+	if err != nil {
+		return nil, false, err
 	}
-	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-		return nil, false, truncated(err)
+	n, used := len(p)-len(m.delim)+1, 0
+	if i := bytes.Index(p, m.delim); i >= 0 {
+		n, used, found = i, len(m.delim), true
 	}
-	n := len(p) - len(delim)
+	if n == 0 && !found {
+		return nil, false, errTruncated // the body ended with as many bytes as a boundary has
+	}
 	m.buf = append(m.buf[:0], p[:n]...)
-	_, err = m.in.Discard(n)
-	return m.buf, false, err
+	_, err = m.in.Discard(n + used)
+	return m.buf, found, err
 }
