@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -45,8 +46,13 @@ func newDocument(t zg.ServiceType) *document {
 }
 
 func (d *document) write(p []byte) {
-	for i := 0; i < len(p); i++ {
-		c := p[i]
+	for len(p) > 0 {
+		if n := d.skip(p); n > 0 {
+			p = p[n:]
+			continue
+		}
+		c := p[0]
+		p = p[1:]
 		if d.capture != "" {
 			if v := d.captured[d.capture]; len(v) < maxValue {
 				d.captured[d.capture] = append(v, c)
@@ -77,6 +83,30 @@ func (d *document) write(p []byte) {
 			d.comma()
 		}
 	}
+}
+
+// skip passes over the inside of a string that nobody wants to read, or takes it as a piece of an image, and returns how
+// far that was. Most of a large answer is such strings.
+func (d *document) skip(p []byte) int {
+	if !d.inString || d.escaped || d.isKey || d.capture != "" {
+		return 0
+	}
+	if d.image != nil {
+		p = p[:min(len(p), 4096-len(d.quad))]
+	}
+	n := bytes.IndexByte(p, '"')
+	if n < 0 {
+		n = len(p)
+	}
+	if i := bytes.IndexByte(p[:n], '\\'); i >= 0 {
+		n = i
+	}
+	if d.image != nil {
+		if d.quad = append(d.quad, p[:n]...); len(d.quad) == 4096 {
+			d.decode()
+		}
+	}
+	return n
 }
 
 func (d *document) inside(c byte) {
