@@ -124,12 +124,12 @@ func FuzzSplice(f *testing.F) {
 
 type part struct{ name, file, value string }
 
-func form(t testing.TB, boundary string, parts []part) (contentType string, body []byte) {
-	t.Helper()
+func form(tb testing.TB, boundary string, parts []part) (contentType string, body []byte) {
+	tb.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	if err := w.SetBoundary(boundary); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, p := range parts {
 		var to io.Writer
@@ -143,11 +143,11 @@ func form(t testing.TB, boundary string, parts []part) (contentType string, body
 			_, err = io.WriteString(to, p.value)
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return w.FormDataContentType(), b.Bytes()
 }

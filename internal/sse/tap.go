@@ -87,6 +87,7 @@ func (t *Tap) Write(p []byte) {
 	t.hash.Write(p)
 	t.sum.Bytes += int64(len(p))
 	switch t.kind {
+	case Opaque:
 	case JSON:
 		t.doc.write(p)
 	case Text:
@@ -182,6 +183,7 @@ func (t *Tap) Summary() Summary {
 		t.read(t.line) // a last line without its end
 	}
 	switch t.kind {
+	case Opaque, Events, Lines:
 	case JSON:
 		t.doc.finish(&t.sum)
 	case Text:
