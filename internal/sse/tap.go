@@ -124,6 +124,8 @@ var (
 	usageKey   = []byte(`"usage"`)
 	idKey      = []byte(`"id"`)
 	errorKey   = []byte(`"error"`)
+	stopType   = []byte(`"message_stop"`)
+	doneType   = []byte(`.done"`)
 )
 
 // read looks at one whole line without its end.
@@ -144,8 +146,7 @@ func (t *Tap) read(line []byte) {
 	if len(data) == 0 || data[0] != '{' {
 		return
 	}
-	first := t.sum.ChatID == "" && bytes.Contains(data, idKey)
-	if !first && !bytes.Contains(data, usageKey) && !bytes.Contains(data, errorKey) && !bytes.Contains(data, []byte(`"message_stop"`)) && !bytes.Contains(data, []byte(`.done"`)) {
+	if !t.worthReading(data) {
 		return
 	}
 	var ev struct {
@@ -175,6 +176,16 @@ func (t *Tap) read(line []byte) {
 	}
 	mergeUsage(&t.sum.Usage, ev.Message.Usage)
 	mergeUsage(&t.sum.Usage, ev.Usage)
+}
+
+// worthReading picks the few events that say more than the next words, by a glance: most never need to be decoded.
+func (t *Tap) worthReading(data []byte) bool {
+	if (t.sum.ChatID == "" && bytes.Contains(data, idKey)) || bytes.Contains(data, usageKey) {
+		return true
+	}
+	// Errors and ends say so in front.
+	front := data[:min(len(data), 80)]
+	return bytes.Contains(front, errorKey) || bytes.Contains(front, stopType) || (t.kind == Lines && bytes.Contains(front, doneType))
 }
 
 // Summary is what was learned. Call it once, after the last Write.
