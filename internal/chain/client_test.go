@@ -125,6 +125,23 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestOutcomesAreCounted(t *testing.T) {
+	n := startNode(t)
+	n.on(ledgerAddr, bindings.NewLedgerManager().PackGetLedger(userAddr), refuses(ledgerNotExists, userAddr))
+	c := n.client(t, func(cfg *Config) { cfg.Inference = addr(1) })
+	for outcome, ask := range map[string]func() error{
+		"ok":     func() error { _, err := c.minimums(t.Context()); return err },
+		"revert": func() error { _, err := c.ledger(t.Context(), nil); return err },
+		"empty":  func() error { _, err := c.Generation(t.Context(), providerAddr); return err },
+	} {
+		before := testutil.ToFloat64(c.metrics.requests.WithLabelValues("eth_call", outcome))
+		err := ask()
+		if got := testutil.ToFloat64(c.metrics.requests.WithLabelValues("eth_call", outcome)); got == before {
+			t.Errorf("not counted as %s: %v", outcome, err)
+		}
+	}
+}
+
 func TestServiceNameIsAskedForOnce(t *testing.T) {
 	n := startNode(t)
 	c := n.client(t)

@@ -59,6 +59,16 @@ func TestLayoutRefusesWhatTheDecoderTakes(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
+	text := readRecorded(t).Returns["getService"]
+	if at := bytes.Index(text.Answer, []byte("chatbot\x00")); at < 0 {
+		t.Error("no text with unused bytes behind it")
+	} else {
+		dirty := bytes.Clone(text.Answer)
+		dirty[at+word-1] = 1
+		if checkLayout(outputs[[4]byte(text.Calldata)], dirty) == nil {
+			t.Error("a text with something in its unused bytes: accepted")
+		}
+	}
 	if err := checkLayout(args, setWord(v.Answer, 4, huge)); err != nil {
 		t.Errorf("a large number is refused: %v", err)
 	}
