@@ -145,6 +145,12 @@ func (c *Chain) Retrieve(ctx context.Context, key *ecdsa.PrivateKey, provider co
 	return err
 }
 
+// Refund moves money of a wallet from its ledger back to the wallet.
+func (c *Chain) Refund(ctx context.Context, key *ecdsa.PrivateKey, amount zg.Neuron) error {
+	_, err := c.send(ctx, key, &c.ledger, nil, c.led.PackRefund(amount.Big()))
+	return err
+}
+
 // RevokeTokens raises the generation of a sub-account, so that all session tokens are refused.
 func (c *Chain) RevokeTokens(ctx context.Context, key *ecdsa.PrivateKey, provider common.Address) error {
 	_, err := c.send(ctx, key, &c.inference, nil, c.inf.PackRevokeAllTokens(provider))
