@@ -83,7 +83,7 @@ check-race:
 	go test $(RACE) -shuffle=on -timeout 30m ./...
 
 .PHONY: bench
-bench: ## zgproxy against calling a provider directly, and against other proxies: ratios from interleaved runs
+bench: ## zgproxy beside a bare ReverseProxy and no proxy at all: ratios from interleaved runs
 	go run ./cmd/zgbench
 
 .PHONY: fuzz
