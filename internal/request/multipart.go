@@ -62,7 +62,7 @@ func (m *Multipart) Prepare() error {
 		return err
 	}
 	for {
-		last, err := m.delimiterEnd(&m.head)
+		last, err := m.delimiterEnd()
 		if err != nil {
 			return err
 		}
@@ -144,8 +144,7 @@ func (m *Multipart) next() ([]byte, error) {
 		return piece, err
 	}
 	// Between parts: a model named after the file is dropped, because ours went first.
-	var b bytes.Buffer
-	last, err := m.delimiterEnd(&b)
+	last, err := m.delimiterEnd()
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +204,7 @@ func (m *Multipart) preamble() error {
 }
 
 // delimiterEnd reads what follows a boundary: a line end, or two dashes.
-func (m *Multipart) delimiterEnd(*bytes.Buffer) (last bool, err error) {
+func (m *Multipart) delimiterEnd() (last bool, err error) {
 	two, err := m.in.Peek(2)
 	if err != nil {
 		return false, truncated(err)
