@@ -100,7 +100,7 @@ func (c *call) send(ctx context.Context, p parcel, out *billing.Outcome) (*http.
 		case zg.RefusalSessionExpired, zg.RefusalSessionRevoked:
 			s.cfg.Tokens.Reject(svc.Provider, bearer, detail.Class)
 			if try == 0 && p.body == nil {
-				_ = resp.Body.Close() // a refusal; nothing more to learn from it
+				_ = resp.Body.Close()                         // a refusal; nothing more to learn from it
 				out.Reached, c.code, c.cause = false, "", nil // unbilled, and forgotten if the second try goes well
 				continue
 			}
