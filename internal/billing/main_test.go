@@ -119,10 +119,10 @@ func check(tb testing.TB, s *Store) {
 		tb.Errorf("the totals are not the sum of the rows (-rows +totals):\n%s", diff)
 	}
 	var unfinished, nonces int
-	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM topups WHERE state = 'signed'`).Scan(&unfinished); err != nil {
+	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM journal WHERE state = 'signed'`).Scan(&unfinished); err != nil {
 		tb.Fatalf("count unfinished top-ups: %v", err)
 	}
-	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM topups t WHERE NOT EXISTS (SELECT 1 FROM topup_txs x WHERE x.topup_id = t.id)`).Scan(&nonces); err != nil {
+	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM journal t WHERE NOT EXISTS (SELECT 1 FROM journal_txs x WHERE x.entry_id = t.id)`).Scan(&nonces); err != nil {
 		tb.Fatalf("count top-ups without bytes: %v", err)
 	}
 	if unfinished > 1 || nonces != 0 {

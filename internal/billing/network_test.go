@@ -158,7 +158,7 @@ func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 		return err
 	}
 	var recorded int
-	if err := n.store.readers.QueryRowContext(context.WithoutCancel(ctx), `SELECT COUNT(*) FROM topup_txs WHERE hash = ? AND raw = ?`, tx.Hash.Hex(), tx.Raw).Scan(&recorded); err != nil || recorded != 1 {
+	if err := n.store.readers.QueryRowContext(context.WithoutCancel(ctx), `SELECT COUNT(*) FROM journal_txs WHERE hash = ? AND raw = ?`, tx.Hash.Hex(), tx.Raw).Scan(&recorded); err != nil || recorded != 1 {
 		n.t.Errorf("a transaction is sent that is not in the store (%d, %v)", recorded, err)
 	}
 	n.sent = append(n.sent, tx.Hash)

@@ -41,7 +41,7 @@ type TopUp struct {
 func (s *Store) stageTopUp(p common.Address, amount zg.Neuron, tx zg.SignedTx, now time.Time) (TopUp, error) {
 	t := TopUp{Provider: p, Amount: amount, Nonce: tx.Nonce, State: TopUpSigned, CreatedAt: now, Txs: []zg.SignedTx{tx}}
 	err := s.writer.do(true, func(db *session) (err error) {
-		t.ID, err = db.insert(`INSERT INTO topups (provider, amount, nonce, state, created_at) VALUES (?, ?, ?, ?, ?)`,
+		t.ID, err = db.insert(`INSERT INTO journal (provider, amount, nonce, state, created_at) VALUES (?, ?, ?, ?, ?)`,
 			p.Hex(), amount.String(), int64(tx.Nonce), string(TopUpSigned), micros(now))
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func (s *Store) addTopUpTx(id int64, tx zg.SignedTx) error {
 }
 
 func insertTx(db *session, id int64, tx zg.SignedTx) error {
-	_, err := db.exec(`INSERT INTO topup_txs (hash, topup_id, raw, fee_cap, tip_cap, gas_limit) VALUES (?, ?, ?, ?, ?, ?)`,
+	_, err := db.exec(`INSERT INTO journal_txs (hash, entry_id, raw, fee_cap, tip_cap, gas_limit) VALUES (?, ?, ?, ?, ?, ?)`,
 		tx.Hash.Hex(), id, tx.Raw, tx.FeeCap.String(), tx.TipCap.String(), int64(tx.GasLimit))
 	return err
 }
@@ -71,7 +71,7 @@ func insertTx(db *session, id int64, tx zg.SignedTx) error {
 // noteBroadcast records when a transaction was first sent.
 func (s *Store) noteBroadcast(hash common.Hash, now time.Time) error {
 	err := s.writer.do(false, func(db *session) error {
-		_, err := db.exec(`UPDATE topup_txs SET broadcast_at = ? WHERE hash = ? AND broadcast_at IS NULL`, micros(now), hash.Hex())
+		_, err := db.exec(`UPDATE journal_txs SET broadcast_at = ? WHERE hash = ? AND broadcast_at IS NULL`, micros(now), hash.Hex())
 		return err
 	})
 	if err != nil {
@@ -85,12 +85,12 @@ func (s *Store) noteBroadcast(hash common.Hash, now time.Time) error {
 func (s *Store) endTopUp(id int64, state TopUpState, reason string, receipt *zg.Receipt, now time.Time) error {
 	err := s.writer.do(false, func(db *session) error {
 		if receipt != nil {
-			if _, err := db.exec(`UPDATE topup_txs SET block = ?, gas_cost = ? WHERE hash = ?`,
+			if _, err := db.exec(`UPDATE journal_txs SET block = ?, gas_cost = ? WHERE hash = ?`,
 				int64(receipt.Block), receipt.GasCost.String(), receipt.Hash.Hex()); err != nil {
 				return err
 			}
 		}
-		_, err := db.exec(`UPDATE topups SET state = ?, ended_at = ?, reason = ? WHERE id = ? AND state = 'signed'`,
+		_, err := db.exec(`UPDATE journal SET state = ?, ended_at = ?, reason = ? WHERE id = ? AND state = 'signed'`,
 			string(state), micros(now), text(reason), id)
 		return err
 	})
@@ -116,7 +116,7 @@ func (s *Store) TopUps(ctx context.Context, limit int) ([]TopUp, error) {
 
 func (s *Store) topUps(ctx context.Context, where string, args ...any) (_ []TopUp, err error) {
 	//nolint:gosec // the condition is a constant of this file; values are bound
-	rows, err := s.readers.QueryContext(ctx, `SELECT id, provider, amount, nonce, state, created_at, ended_at, COALESCE(reason, '') FROM topups `+where, args...)
+	rows, err := s.readers.QueryContext(ctx, `SELECT id, provider, amount, nonce, state, created_at, ended_at, COALESCE(reason, '') FROM journal `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read top-ups: %w", err)
 	}
@@ -145,7 +145,7 @@ func (s *Store) topUps(ctx context.Context, where string, args ...any) (_ []TopU
 }
 
 func (s *Store) topUpTxs(ctx context.Context, t *TopUp) (err error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT hash, raw, fee_cap, tip_cap, gas_limit FROM topup_txs WHERE topup_id = ? ORDER BY rowid`, t.ID)
+	rows, err := s.readers.QueryContext(ctx, `SELECT hash, raw, fee_cap, tip_cap, gas_limit FROM journal_txs WHERE entry_id = ? ORDER BY rowid`, t.ID)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (s *Store) topUpTxs(ctx context.Context, t *TopUp) (err error) {
 
 // toppedUpSince sums the top-ups made since a moment, those under way included: what counts against the daily cap.
 func (s *Store) toppedUpSince(ctx context.Context, since time.Time) (sum zg.Neuron, err error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT amount FROM topups WHERE created_at > ? AND state IN ('signed', 'mined')`, micros(since))
+	rows, err := s.readers.QueryContext(ctx, `SELECT amount FROM journal WHERE created_at > ? AND state IN ('signed', 'mined')`, micros(since))
 	if err != nil {
 		return zg.Neuron{}, fmt.Errorf("sum recent top-ups: %w", err)
 	}
@@ -186,7 +186,7 @@ func (s *Store) toppedUpSince(ctx context.Context, since time.Time) (sum zg.Neur
 // sub-account without the money that it has.
 func (s *Store) lastTopUpBlock(ctx context.Context) (uint64, error) {
 	var block int64
-	if err := s.readers.QueryRowContext(ctx, `SELECT COALESCE(MAX(block), 0) FROM topup_txs`).Scan(&block); err != nil {
+	if err := s.readers.QueryRowContext(ctx, `SELECT COALESCE(MAX(block), 0) FROM journal_txs`).Scan(&block); err != nil {
 		return 0, fmt.Errorf("read the block of the last top-up: %w", err)
 	}
 	return uint64(block), nil

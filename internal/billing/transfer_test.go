@@ -166,7 +166,7 @@ func TestTopUpReplaced(t *testing.T) {
 			}
 		}
 		var block, cost string
-		if err := s.readers.QueryRowContext(t.Context(), `SELECT block, gas_cost FROM topup_txs WHERE block IS NOT NULL`).Scan(&block, &cost); err != nil || cost != "374400" {
+		if err := s.readers.QueryRowContext(t.Context(), `SELECT block, gas_cost FROM journal_txs WHERE block IS NOT NULL`).Scan(&block, &cost); err != nil || cost != "374400" {
 			t.Errorf("the mined one is recorded with block %s, cost %s (%v); want one with cost 374400", block, cost, err)
 		}
 		stopped(t, stop)
