@@ -71,8 +71,15 @@ func (a *account) owed(fees, claim zg.Neuron, claimed bool) zg.Neuron {
 // requests under way, which it may have counted already.
 func (a *account) drift(fees, held, claim zg.Neuron) zg.Neuron {
 	theirs := a.unmatched.Add(claim)
-	ours := a.unsettled(fees).Add(a.carried).Add(held).Add(a.accepted)
-	return theirs.Sub(ours)
+	return theirs.Sub(a.unsettled(fees)).Sub(a.carried).Sub(held)
+}
+
+// accept takes drift off: what was taken is matched with nothing any more, and what is only claimed may be taken.
+func (a *account) accept(drift zg.Neuron) {
+	taken := a.unmatched.Min(drift)
+	a.unmatched = a.unmatched.Sub(taken)
+	a.carried = a.carried.Add(drift.Sub(taken))
+	a.accepted = a.accepted.Add(drift)
 }
 
 // excess is how far our estimates go beyond what the provider says is left to take. It means something only while no

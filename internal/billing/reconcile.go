@@ -278,6 +278,19 @@ func (s *Store) changeAccount(p common.Address, change func(*account)) (account,
 	return a, nil
 }
 
+// Accept records that the owner accepts so much drift of a provider, and its signer; the zero address leaves the signer.
+func (s *Store) Accept(p common.Address, drift zg.Neuron, signer common.Address) (Accepted, error) {
+	out := Accepted{Drift: drift, Signer: signer}
+	_, err := s.changeAccount(p, func(a *account) {
+		out.Before = a.accepted
+		a.accept(drift)
+		if signer != (common.Address{}) {
+			a.signer = signer
+		}
+	})
+	return out, err
+}
+
 // accounts reads all rows.
 func (s *Store) accounts() (map[common.Address]account, error) {
 	all := make(map[common.Address]account)

@@ -164,9 +164,17 @@ func TestDriftIsWhatGoesBeyondTheBook(t *testing.T) {
 	if got := a.drift(b.fees(), fee.Mul(2), zg.Neuron{}); got != fee.Mul(2) {
 		t.Errorf("drift %s with two fees' worth of requests under way, want 2 fees", got)
 	}
-	a.accepted = fee.Mul(4)
-	if got := a.drift(b.fees(), zg.Neuron{}, zg.Neuron{}); !got.IsZero() {
-		t.Errorf("drift %s after it was accepted, want nothing", got)
+	if _, err := b.Accept(alice, fee.Mul(5), common.Address{7}); err != nil {
+		t.Fatal(err)
+	}
+	b.exact()
+	a = b.look(nil)
+	if got := a.drift(b.fees(), zg.Neuron{}, fee.Mul(2)); !got.IsZero() || a.owed(b.fees(), zg.Neuron{}, false) != fee || a.accepted != fee.Mul(5) || a.signer != (common.Address{7}) {
+		t.Errorf("accepted: drift %s, owed %s, %+v; want no drift and the new fee", got, a.owed(b.fees(), zg.Neuron{}, false), a)
+	}
+	b.take(fee.Mul(3))
+	if got := b.look(nil).drift(b.fees(), zg.Neuron{}, zg.Neuron{}); got != fee {
+		t.Errorf("drift %s after one fee more than was accepted, want that", got)
 	}
 }
 
