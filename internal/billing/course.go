@@ -79,6 +79,9 @@ func newCourse(e *Entry, replaceAfter time.Duration, confirmations uint64, now t
 	return c
 }
 
+// blind takes in that the chain could not be asked: what is to be seen for a while is not seen while nobody looks.
+func (c *course) blind() { c.foreign, c.missing = time.Time{}, time.Time{} }
+
 // gapped reports whether the chain has been missing a lower nonce for so long that no node which is behind explains it.
 func (c *course) gapped(s sighting) bool {
 	if s.receipt != nil || s.nonce >= c.nonce {

@@ -23,6 +23,9 @@ func (j *Journal) finish(ctx context.Context, e Entry, notify func(Entry)) (Entr
 		if ctx.Err() != nil {
 			return e, ctx.Err()
 		}
+		if err != nil {
+			c.blind()
+		}
 		if err == nil && c.gapped(s) {
 			// What has the lowest missing nonce has to be mined first.
 			if s.gap = j.refill(ctx, s.nonce, false); ctx.Err() != nil {
@@ -160,6 +163,7 @@ func (j *Journal) end(e Entry, r *zg.Receipt, notify func(Entry)) (Entry, error)
 	delete(j.counted, e.ID)
 	j.facts(level, &e).Stringer("tx_hash", r.Hash).Uint64("block", r.Block).Stringer("gas_cost_neuron", r.GasCost).
 		Str("outcome", string(state)).Msg("transaction ended")
+	j.report(nil)
 	notify(e)
 	return e, nil
 }
