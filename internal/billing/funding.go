@@ -25,6 +25,8 @@ const (
 	refusalWallet       = "wallet_low"
 	refusalSigning      = "signing_failed" // a short while ago; it is tried again
 	refusalReverted     = "reverted"       // likewise
+	refusalCancelled    = "cancelled"      // likewise: it was not mined in time
+	refusalGas          = "gas_low"        // likewise: the wallet could not pay for gas
 
 	// Followed by the name of a limit, such as day or provider_total.
 	refusalBudget = "budget_transfers_"
@@ -60,6 +62,8 @@ func hintFor(reason string, p common.Address) string {
 		return "The ledger has too little left for a top-up: zgproxy deposit 5, or let zgproxy do that by setting ZGPROXY_AUTO_FUND to an amount."
 	case refusalWallet:
 		return "The wallet itself has too little left for a deposit above ZGPROXY_WALLET_FLOOR; send 0G to it."
+	case refusalGas:
+		return "The wallet cannot pay for gas; send some 0G to it."
 	}
 	for _, l := range limits {
 		if reason == refusalBudget+string(l) {

@@ -62,11 +62,6 @@ type KeeperConfig struct {
 const (
 	// minGap keeps nudges from turning into a flood of reads.
 	minGap = 2 * time.Second
-	// What failed is tried again later and later.
-	firstBackoff = time.Minute
-	lastBackoff  = time.Hour
-	// A transfer that reverted cost gas and will most likely revert again.
-	revertedHeadStart = 4
 )
 
 // ProviderView is what the keeper knows of one provider.
@@ -124,7 +119,7 @@ type failure struct {
 	until  time.Time
 }
 
-// NewKeeper builds a Keeper. It starts nothing and reads nothing.
+// NewKeeper builds a Keeper. It starts nothing and reads nothing. A journal that reports to nobody reports to it.
 func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *Keeper {
 	if cfg.Every <= 0 {
 		cfg.Every = 30 * time.Second
@@ -147,6 +142,9 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	}
 	k.view.Store(&KeeperView{})
 	k.metrics = newKeeperMetrics(cfg.Registerer, k)
+	if journal.cfg.Report == nil {
+		journal.cfg.Report = k.report
+	}
 	return k
 }
 
@@ -166,7 +164,10 @@ func (k *Keeper) Nudge() {
 // a spend store that cannot be read at the start, is ErrForeignNonce.
 func (k *Keeper) Run(ctx context.Context) error {
 	var err error
-	if k.minBlock, err = k.journal.LastBlock(ctx); err != nil {
+	if err := k.store.adopt(k.journal.cfg.Wallet); err != nil {
+		return err
+	}
+	if k.minBlock, err = k.store.lastBlock(ctx, k.journal.cfg.Wallet); err != nil {
 		return err
 	}
 	for failed := 0; ; {
@@ -221,10 +222,15 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // report publishes how the last look went, and logs it where that has changed.
 func (k *Keeper) report(err error) {
-	v := k.View()
-	before := v.Err
-	v.Err = err
-	k.view.Store(&v)
+	var before error
+	for { // the journal may have somebody else's news at the same time
+		old := k.view.Load()
+		v := *old
+		before, v.Err = v.Err, err
+		if k.view.CompareAndSwap(old, &v) {
+			break
+		}
+	}
 	switch {
 	case errors.Is(err, ErrForeignNonce):
 		k.cfg.Log.Error().Err(err).Msg("top-ups have stopped")
@@ -247,79 +253,14 @@ func (k *Keeper) tick(ctx context.Context) error {
 			return err
 		}
 		decided := k.journal.changes.Load()
-		todo, err := k.look(ctx)
-		if err != nil || todo.intent.Kind == "" {
+		next, err := k.look(ctx)
+		if err != nil || next.intent.Kind == "" {
 			return err
 		}
-		e, err = k.journal.do(ctx, todo.intent, OriginAuto, decided, nil)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, errOvertaken): // a command moved money meanwhile; look again
-		case errors.Is(err, ErrNotSigned):
-			k.fail(todo.provider, refusalSigning, 0)
-			k.metrics.topups.WithLabelValues(todo.provider.Hex(), refusalSigning).Inc()
-			k.cfg.Log.Warn().Err(err).Str("provider", todo.provider.Hex()).Str("kind", string(todo.intent.Kind)).
-				Stringer("amount_neuron", todo.intent.Amount).Msg("a transaction could not be signed")
-		case err != nil:
+		if err := k.carryOut(ctx, next, decided); err != nil {
 			return err
-		default:
-			k.ended(e)
-			if e.State != EntryMined && todo.intent.Kind == zg.IntentDeposit {
-				k.fail(todo.provider, refusalReverted, revertedHeadStart)
-			}
 		}
 	}
-}
-
-// ended takes note of how a transaction ended.
-func (k *Keeper) ended(e Entry) {
-	k.minBlock = max(k.minBlock, e.Block)
-	if e.Intent.Kind != zg.IntentTransfer || e.Origin != OriginAuto {
-		return
-	}
-	k.metrics.topups.WithLabelValues(e.Intent.Provider.Hex(), string(e.State)).Inc()
-	if e.State == EntryMined {
-		delete(k.failures, e.Intent.Provider)
-		return
-	}
-	k.fail(e.Intent.Provider, refusalReverted, revertedHeadStart)
-}
-
-// fail keeps a provider from being tried again for a while, longer every time.
-func (k *Keeper) fail(p common.Address, reason string, headStart int) {
-	f := k.failures[p]
-	f.reason, f.times = reason, min(max(f.times, headStart)+1, 10)
-	f.until = k.cfg.Now().Add(min(firstBackoff<<(f.times-1), lastBackoff))
-	k.failures[p] = f
-}
-
-// Learn takes note of what a provider's refusal said it wants left in the sub-account, and has the accounts looked at.
-func (k *Keeper) Learn(p common.Address, reserve zg.Neuron) {
-	if !reserve.IsZero() && reserve != k.View().Providers[p].Reserve {
-		if _, err := k.store.changeAccount(p, func(a *account) { a.reserve = reserve }); err != nil {
-			k.cfg.Log.Error().Err(err).Str("provider", p.Hex()).Msg("a provider's reserve was not recorded")
-		}
-	}
-	k.Nudge()
-}
-
-// Accepted is what the owner has accepted of a provider.
-type Accepted struct {
-	Drift, Before zg.Neuron // now, and in all before
-	Signer        common.Address
-}
-
-// Accept has the drift and the signer of a provider accepted as they are, so that it is topped up again.
-func (k *Keeper) Accept(p common.Address) (Accepted, error) {
-	pv, ok := k.View().Providers[p]
-	if !ok {
-		return Accepted{}, fmt.Errorf("provider %s is not looked after; see ZGPROXY_PROVIDERS", p)
-	}
-	s, _ := k.cfg.Service(p)
-	out, err := k.store.Accept(p, pv.Drift, s.TEESigner)
-	k.Nudge()
-	return out, err
 }
 
 // logRefusals says why a sub-account is not topped up, once for every change.

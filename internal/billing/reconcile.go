@@ -291,6 +291,30 @@ func (s *Store) Accept(p common.Address, drift zg.Neuron, signer common.Address)
 	return out, err
 }
 
+// adopt makes the store that of one wallet on one chain. What was matched for another one means nothing.
+func (s *Store) adopt(wallet string) error {
+	err := s.writer.do(true, func(db *session) error {
+		var before string
+		if err := db.query(`SELECT value FROM snapshots WHERE name = 'matched_wallet'`, func(row []driver.Value) error {
+			before, _ = row[0].(string)
+			return nil
+		}); err != nil || before == wallet {
+			return err
+		}
+		if before != "" {
+			if _, err := db.exec(`DELETE FROM accounts`); err != nil {
+				return err
+			}
+		}
+		_, err := db.exec(`INSERT OR REPLACE INTO snapshots (name, value, read_at) VALUES ('matched_wallet', ?, 0)`, wallet)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find out whose wallet the spend store belongs to: %w", err)
+	}
+	return nil
+}
+
 // accounts reads all rows.
 func (s *Store) accounts() (map[common.Address]account, error) {
 	all := make(map[common.Address]account)
