@@ -223,7 +223,7 @@ func (d *document) finish(s *Summary) {
 		if !d.bad && uint64(len(d.images)) == d.elements {
 			s.Images = d.images
 		}
-	case zg.Chatbot, zg.Embedding:
+	case zg.Chatbot, zg.Embedding, zg.Decisions, zg.AudioGeneration:
 	case zg.SpeechToText:
 		var seconds float64
 		if !s.Usage.Seen && json.Unmarshal(d.captured["duration"], &seconds) == nil && seconds > 0 {
