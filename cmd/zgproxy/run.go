@@ -109,11 +109,11 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 		return nil, err
 	}
 	d.keeper = billing.NewKeeper(d.store, d.client, d.sender, billing.KeeperConfig{
-		Every: cfg.KeeperInterval.Std(), LowWater: cfg.LowWater.Neuron, HighWater: cfg.HighWater.Neuron, AutoFund: cfg.AutoFund,
-		MaxTopUpPerDay: cfg.MaxTopUpPerDay.Neuron, Providers: func() []common.Address { return cfg.Providers },
+		Every: cfg.KeeperInterval.Std(), LowWater: cfg.LowWater.Each.Neuron, HighWater: cfg.HighWater.Each.Neuron, AutoFund: !cfg.AutoFund.IsZero(),
+		MaxTopUpPerDay: capOf(cfg.BudgetTransfersDay).Left(zg.Neuron{}), Providers: func() []common.Address { return cfg.Providers },
 		PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
 	})
-	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Log: log, Registerer: d.registry})
+	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Budgets: budgets(cfg), Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {
 		d.verify = attest.NewQueue(attest.QueueConfig{
 			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Log: log, Registerer: d.registry,
