@@ -139,7 +139,7 @@ func TestMisbehavingProvider(t *testing.T) {
 
 func TestRevokedTokenIsReplacedOnce(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
-	w.env = append(w.env, "ZGPROXY_MAX_TOPUP_PER_DAY=0") // the test sends from the wallet itself
+	w.env = append(w.env, "ZGPROXY_BUDGET_TRANSFERS_DAY=0") // the test sends from the wallet itself
 	w.inProcess()
 	if resp, answer := w.post("/v1/chat/completions", "application/json", []byte(streamBody)); resp.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", resp.StatusCode, answer)

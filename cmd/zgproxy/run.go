@@ -110,14 +110,16 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 		return nil, err
 	}
 	d.journal = billing.NewJournal(d.store, d.sender, billing.JournalConfig{
-		Wallet: fmt.Sprintf("%d/%s", cfg.ChainID, d.wallet.Address()), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Log: log, Registerer: d.registry,
+		Wallet: fmt.Sprintf("%d/%s", cfg.ChainID, d.wallet.Address()), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()),
+		Confirmations: uint64(cfg.Confirmations), Log: log, Registerer: d.registry,
 	})
 	d.keeper = billing.NewKeeper(d.store, d.client, d.journal, billing.KeeperConfig{
-		Every: cfg.KeeperInterval.Std(), LowWater: cfg.LowWater.Neuron, HighWater: cfg.HighWater.Neuron, AutoFund: cfg.AutoFund,
-		MaxTopUpPerDay: cfg.MaxTopUpPerDay.Neuron, Providers: func() []common.Address { return cfg.Providers },
-		Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
+		Every: cfg.KeeperInterval.Std(), Budget: budgets(cfg).Transfers, AutoFund: cfg.AutoFund.Neuron, WalletFloor: cfg.WalletFloor.Neuron,
+		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
+		MaxReserve: cfg.MaxReserve.Neuron, DriftTolerance: cfg.DriftTolerance.Neuron, QuietFor: min(time.Minute, 2*cfg.KeeperInterval.Std()),
+		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
 	})
-	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Log: log, Registerer: d.registry})
+	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Budgets: budgets(cfg), Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {
 		d.verify = attest.NewQueue(attest.QueueConfig{
 			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Log: log, Registerer: d.registry,
@@ -125,8 +127,9 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	}
 	d.proxy = proxy.New(proxy.Config{
 		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
-		Verdict: d.verdict, Answered: d.answered, Refused: func(common.Address, zg.Refusal) { d.keeper.Nudge() }, Ready: d.ready,
-		Keys: cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
+		Verdict: d.verdict, Answered: d.answered, Ready: d.ready,
+		Refused: func(p common.Address, r zg.RefusalDetail) { d.keeper.Learn(p, r.Reserve) },
+		Keys:    cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
 		DrainBytes: int64(cfg.DrainBytes), DrainTimeout: cfg.DrainTimeout.Std(), UserAgent: userAgent(), Log: log, Metrics: proxy.NewMetrics(d.registry),
 	})
 	return d, nil

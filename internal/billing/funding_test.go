@@ -54,7 +54,9 @@ func TestDecide(t *testing.T) {
 		{name: "no ledger, empty wallet", change: func(f *facts) { noLedger(f); f.spare = og(t, "2.9") }, amount: "0", reason: refusalWallet},
 		{name: "ledger nearly empty", change: func(f *facts) { f.ledger = &zg.Ledger{Available: og(t, "0.4")} }, amount: "0", reason: refusalLedger},
 		{name: "ledger nearly empty, to be filled", change: func(f *facts) { f.ledger, f.autoFund = &zg.Ledger{Available: og(t, "0.4")}, true }, amount: "1.1", kind: zg.IntentDeposit},
-		{name: "ledger nearly empty, the wallet too", change: func(f *facts) { f.ledger, f.autoFund, f.spare = &zg.Ledger{Available: og(t, "0.4")}, true, og(t, "0.3") }, amount: "0.3", kind: zg.IntentDeposit},
+		{name: "ledger nearly empty, the wallet too", change: func(f *facts) {
+			f.ledger, f.autoFund, f.spare = &zg.Ledger{Available: og(t, "0.4")}, true, og(t, "0.3")
+		}, amount: "0.3", kind: zg.IntentDeposit},
 		{name: "ledger low", change: func(f *facts) { f.ledger = &zg.Ledger{Available: og(t, "0.9")} }, amount: "0.9"},
 		{name: "budget nearly used up", change: func(f *facts) { f.room = og(t, "0.4") }, amount: "0", reason: refusalBudget + "day"},
 		{name: "budget of one provider used up", change: func(f *facts) { f.room, f.roomLimit = zg.Neuron{}, LimitProviderTotal }, amount: "0", reason: refusalBudget + "provider_total"},

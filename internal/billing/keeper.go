@@ -3,7 +3,6 @@ package billing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -16,11 +15,6 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
-
-// ErrForeignNonce means that a transaction we do not know used the nonce of a top-up of ours: somebody else sends from
-// this wallet. The keeper stops, because two senders on one wallet undo each other's decisions. The top-up can never
-// happen any more and is recorded so; a new start goes on from what the chain says then.
-var ErrForeignNonce = errors.New("another program sends transactions from this wallet")
 
 // errStale means that the node answered with an older state of the chain than it, or another one, did before.
 var errStale = errors.New("the chain was read at an old block")
@@ -76,6 +70,7 @@ type ProviderView struct {
 	Settled        zg.Neuron // … of that matched with requests
 	Corrected      zg.Neuron // what requests were booked at above what was taken for them
 	Reserve        zg.Neuron // what it wants left in the sub-account, as its last refusal said; zero: it never refused
+	ReserveAt      time.Time // when it said so last; zero: not since this process started
 	Signer         common.Address
 	Reason         string // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
 	// The marks that are in force, with the provider's own reserve.
@@ -103,6 +98,8 @@ type Keeper struct {
 	metrics *keeperMetrics
 	nudged  chan struct{}
 	view    atomic.Pointer[KeeperView]
+	learned sync.Map // address → reserve, not recorded yet
+	said    sync.Map // address → when it last said what it wants
 
 	// Owned by the goroutine of Run.
 	minBlock uint64 // older states of the chain are not acted on

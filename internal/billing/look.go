@@ -183,7 +183,10 @@ func (k *Keeper) claims(ctx context.Context, h zg.Holdings, providers []common.A
 // settle counts what was taken from the sub-accounts since the last look and matches it with the book. A debit that only
 // the balance tells of is counted for now, and for good once events have failed to tell of it for a while.
 func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.Address, claims map[common.Address]zg.Neuron, quiet map[common.Address]uint64) (map[common.Address]account, error) {
-	var err error
+	err := k.remember()
+	if err != nil {
+		return nil, err
+	}
 	if k.accounts, err = k.store.accounts(); err != nil {
 		return nil, err
 	}
@@ -276,7 +279,7 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	sum := k.store.book.Provider(p)
 	f := facts{
 		provider: p, ledger: h.Ledger, minLedger: h.MinLedger, minAccount: h.MinAccount, held: sum.Held, reserve: a.reserve, maxReserve: k.cfg.MaxReserve,
-		spare: h.Wallet.Sub(k.cfg.WalletFloor),
+		spare:    h.Wallet.Sub(k.cfg.WalletFloor),
 		autoFund: !k.cfg.AutoFund.IsZero(), openRoom: k.cfg.AutoFund.Sub(moved.Auto.FirstTransfers), fillRoom: k.cfg.AutoFund.Sub(moved.Auto.Deposits),
 	}
 	f.low, f.high = k.cfg.Water(p)
@@ -293,9 +296,11 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	f.drift = k.cfg.DriftTolerance.Less(drift)
 	f.owed = a.owed(sum.Fees, claim, claimed)
 	low, high := f.water()
+	said, _ := k.said.Load(p)
+	saidAt, _ := said.(time.Time)
 	return f, ProviderView{
 		Exists: f.exists, Account: f.account, Unsettled: claim, UnsettledKnown: claimed, Owed: f.owed, Drift: drift, Debited: a.debited, Settled: a.settled,
-		Corrected: a.corrected, Reserve: a.reserve, LowWater: low, HighWater: high, Headroom: f.spendable().Sub(low), FeesAtRead: sum.Fees, Signer: a.signer,
+		Corrected: a.corrected, Reserve: a.reserve, ReserveAt: saidAt, LowWater: low, HighWater: high, Headroom: f.spendable().Sub(low), FeesAtRead: sum.Fees, Signer: a.signer,
 	}
 }
 

@@ -114,7 +114,7 @@ func (c *call) send(ctx context.Context, p parcel, out *billing.Outcome) (*http.
 			_ = resp.Body.Close() // see above
 			out.Status = resp.StatusCode
 			if s.cfg.Refused != nil {
-				s.cfg.Refused(svc.Provider, detail.Class)
+				s.cfg.Refused(svc.Provider, detail)
 			}
 			return nil, c.fundsError(detail)
 		default:

@@ -60,7 +60,7 @@ type Config struct {
 	// Answered is told of an answer that can be checked, after it was booked. It must not block. Required with Verdict.
 	Answered func(*Answered)
 	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
-	Refused func(provider common.Address, class zg.Refusal)
+	Refused func(provider common.Address, detail zg.RefusalDetail)
 	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
 	Ready func() (ok bool, reason string)
 

@@ -13,11 +13,13 @@ type ServiceType string
 
 // The service types known to serve inference. Others may appear on chain; they are listed but not routed.
 const (
-	Chatbot      ServiceType = "chatbot"
-	TextToImage  ServiceType = "text-to-image"
-	ImageEditing ServiceType = "image-editing"
-	SpeechToText ServiceType = "speech-to-text"
-	Embedding    ServiceType = "embedding"
+	Chatbot         ServiceType = "chatbot"
+	TextToImage     ServiceType = "text-to-image"
+	ImageEditing    ServiceType = "image-editing"
+	SpeechToText    ServiceType = "speech-to-text"
+	Embedding       ServiceType = "embedding"
+	Decisions       ServiceType = "decisions"
+	AudioGeneration ServiceType = "audio-generation"
 )
 
 // Service is one provider's offer as registered on chain (the contract's Service struct).
