@@ -130,9 +130,15 @@ func Load() (Config, Sources, error) {
 			sources[variable] = SourceFile
 		}
 	}
-	if cfg.Network == Devnet && sources[Prefix+"ALLOW_PRIVATE_PROVIDERS"] == SourceDefault {
-		cfg.AllowPrivate = true
-		sources[Prefix+"ALLOW_PRIVATE_PROVIDERS"] = SourceNetwork
+	// The simulated network has no reorganisations of its own, and few blocks.
+	for variable, set := range map[string]func(){
+		Prefix + "ALLOW_PRIVATE_PROVIDERS": func() { cfg.AllowPrivate = true },
+		Prefix + "CONFIRMATIONS":           func() { cfg.Confirmations = 1 },
+	} {
+		if cfg.Network == Devnet && sources[variable] == SourceDefault {
+			set()
+			sources[variable] = SourceNetwork
+		}
 	}
 	if cfg.DataDir == "" {
 		dir, err := defaultDataDir()
