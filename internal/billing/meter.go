@@ -224,11 +224,20 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 // Funding says what has to happen before a provider whose sub-account is missing or low serves again, and how long to wait
 // where that is nothing but waiting.
 func (m *Meter) Funding(p common.Address) (hint string, wait time.Duration) {
-	reason := m.cfg.View().Providers[p].Reason
-	if reason == "" {
-		wait = fundingWait
+	view := m.cfg.View()
+	if view.ReadAt.IsZero() {
+		return "zgproxy has not read the wallet's accounts yet; it tops up what is low when it has.", fundingWait
 	}
-	return hintFor(reason), wait
+	reason := view.Providers[p].Reason
+	hint = hintFor(reason)
+	switch reason {
+	case "":
+		wait = fundingWait
+	case refusalAutoFund, refusalCap, refusalSigning, refusalReverted:
+	default:
+		return hint, 0 // a transfer by hand is not what is called for, or not possible
+	}
+	return hint + " By hand: zgproxy fund " + m.name(p) + " 2.", wait
 }
 
 // name is the checksummed text of a provider's address.
