@@ -136,6 +136,7 @@ func FuzzBoundHolds(f *testing.F) {
 			}
 		case zg.AudioGeneration:
 			u.BySeconds, u.Seconds = true, min(max(seconds, 0), float64(size))
+		case zg.Chatbot, zg.Decisions, zg.TextToImage, zg.ImageEditing:
 		case zg.Embedding:
 			u.InputTokens = input % (uint64(size) + templateTokens + 1)
 		}
