@@ -28,6 +28,8 @@ type Record struct {
 	Bound          zg.Neuron      `json:"bound_neuron"`
 	Fee            *zg.Neuron     `json:"fee_neuron,omitempty"`
 	Claimed        *zg.Neuron     `json:"claimed_neuron,omitempty"` // where the answer's usage leads above the bound
+	Settled        *zg.Neuron     `json:"settled_neuron,omitempty"` // taken on chain for it, or expected to be
+	Settlement     string         `json:"settlement_tx,omitempty"`  // by which transaction
 	PriceIn        zg.Neuron      `json:"price_in_neuron"`
 	PriceOut       zg.Neuron      `json:"price_out_neuron"`
 	InputTokens    int64          `json:"input_tokens"`
@@ -55,18 +57,18 @@ const selectRequest = `SELECT id, opened_at, closed_at, state, COALESCE(basis, '
 	COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0),
 	lower(hex(request_sha256)), lower(hex(response_sha256)), COALESCE(request_bytes, 0), COALESCE(response_bytes, 0),
 	COALESCE(res_key, ''), COALESCE(chat_id, ''), COALESCE(first_byte_us, 0), COALESCE(total_us, 0), COALESCE(error, ''),
-	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at FROM requests`
+	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at, settled, COALESCE(settlement, '') FROM requests`
 
 // Request finds one request by its id. What is still queued is not found yet.
 func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
 	var r Record
 	var opened int64
 	var closed, judged sql.NullInt64
-	var fee, claimed sql.Null[string]
+	var fee, claimed, settled sql.Null[string]
 	err := s.readers.QueryRowContext(ctx, selectRequest+` WHERE id = ?`, id).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
 		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &claimed, &r.PriceIn, &r.PriceOut, &r.InputTokens,
 		&r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds, &r.RequestSHA256, &r.ResponseSHA256, &r.RequestBytes, &r.ResponseBytes,
-		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged)
+		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &r.Settlement)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Record{}, false, nil
 	}
@@ -75,6 +77,9 @@ func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
 	}
 	if err == nil {
 		r.Claimed, err = amountOf(claimed)
+	}
+	if err == nil {
+		r.Settled, err = amountOf(settled)
 	}
 	if err != nil {
 		return Record{}, false, fmt.Errorf("read request %.80q: %w", id, err)
