@@ -37,14 +37,14 @@ func cost(o Order, n uint64) (Order, Outcome) {
 	return o, Outcome{Status: 200, Reached: true, Complete: true, Usage: zg.Usage{Seen: true, OutputTokens: n}}
 }
 
-func mustRefuse(tb testing.TB, m *Meter, o Order, kind RefusalKind) *Refused {
+func mustRefuse(tb testing.TB, m *Meter, o Order, kind RefusalKind) Refused {
 	tb.Helper()
 	_, err := m.Open(context.Background(), o)
 	var refused *Refused
 	if !errors.As(err, &refused) || refused.Kind != kind {
 		tb.Fatalf("Open(%s) = %v, want a refusal of kind %s", o.ID, err, kind)
 	}
-	return refused
+	return *refused
 }
 
 // A thousand requests at once, closed while others are admitted, overspend no budget by a single neuron.

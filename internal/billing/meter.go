@@ -232,7 +232,11 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 // Funding says what has to happen before a provider whose sub-account is missing or low serves again, and how long to wait
 // where that is nothing but waiting.
 func (m *Meter) Funding(p common.Address) (hint string, wait time.Duration) {
-	reason := m.cfg.View().Providers[p].Reason
+	view := m.cfg.View()
+	if view.ReadAt.IsZero() {
+		return "zgproxy has not read the wallet's accounts yet; it tops up what is low when it has.", fundingWait
+	}
+	reason := view.Providers[p].Reason
 	if reason == "" {
 		wait = fundingWait
 	}

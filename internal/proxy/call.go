@@ -80,7 +80,7 @@ func (c *call) serveJSON() error {
 	return c.exchange(parcel{
 		order: c.order(asked.Stream, billing.BoundInput{
 			BodyBytes: int64(len(sent)), MaxTokens: asked.MaxTokens, ModelMaxTokens: c.offer.MaxTokens,
-			ContextLength: c.offer.ContextLength, N: asked.N, Images: asked.N,
+			ContextLength: c.offer.ContextLength, N: asked.N, Images: asked.N, Media: chat && billing.HasMedia(sent),
 		}),
 		contentType: "application/json",
 		bytes:       sent,

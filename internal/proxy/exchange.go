@@ -206,19 +206,25 @@ func (c *call) transportError(err error) *APIError {
 
 // fundsError puts a provider's complaint about the sub-account into words that say what to do here.
 func (c *call) fundsError(d zg.RefusalDetail) *APIError {
-	e := &APIError{Status: http.StatusPaymentRequired, Type: typeQuota, Code: string(d.Class), RetryAfter: 10 * time.Second}
-	who := c.offer.label
+	e := &APIError{Status: http.StatusPaymentRequired, Type: typeQuota, Code: string(d.Class)}
+	provider, who := c.offer.Service.Provider, c.offer.label
+	hint, wait := c.srv.cfg.Meter.Funding(provider)
 	switch d.Class {
 	case zg.RefusalBalance:
-		e.Message = "Provider " + who + " wants more in its sub-account before it serves"
+		e.Message, e.RetryAfter = "Provider "+who+" wants more in its sub-account before it serves", wait
 		if !d.Required.IsZero() {
 			e.Message += " (at least " + d.Required.Og() + " 0G)"
 		}
-		e.Message += ". A top-up is made by itself while the ledger has money and the daily limit allows it; /v1/status on the operator address shows what holds it back."
+		e.Message += ". " + hint
 	case zg.RefusalNoAccount:
-		e.Message = "There is no sub-account for provider " + who + " yet. Open it with a first transfer, or set ZGPROXY_AUTO_FUND=true to have that done by itself."
+		e.Message, e.RetryAfter = "There is no sub-account with provider "+who+" yet. "+hint, wait
 	default:
-		e.Message = "Provider " + who + " has not seen yet that you acknowledge its signer. The first transfer does that; providers notice within 10 minutes."
+		// Providers read the acknowledgement from the chain every ten minutes at least.
+		e.Message = "Provider " + who + " has not seen that you acknowledge its signer. A first transfer does that, or: zgproxy provider acknowledge " + who +
+			". Where it has been done already, the provider notices within 10 minutes."
+	}
+	if e.RetryAfter > 0 {
+		e.Status = http.StatusTooManyRequests // a top-up is expected, so waiting helps
 	}
 	return e
 }
