@@ -365,7 +365,7 @@ func TestProviderErrorsReachTheCaller(t *testing.T) {
 	if resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, "insufficient_quota") || !strings.Contains(text, "1 0G") {
 		t.Errorf("%d %s, want 429 insufficient_quota that names what is wanted and when to come back", resp.StatusCode, text)
 	}
-	r.view.Store(&billing.KeeperView{ReadAt: time.Now().Add(-time.Hour), Providers: map[common.Address]billing.ProviderView{cheap: {Reason: "daily_cap"}}})
+	r.view.Store(&billing.KeeperView{ReadAt: time.Now().Add(-time.Hour), Providers: map[common.Address]billing.ProviderView{cheap: {Reason: "budget_transfers_day"}}})
 	resp, text = r.chat(`{"model":"chat-1"}`)
 	if resp.StatusCode != http.StatusPaymentRequired || resp.Header.Get("Retry-After") != "" || !strings.Contains(text, "zgproxy fund "+cheap.Hex()) {
 		t.Errorf("%d %s, want 402 where waiting does not help, and the command that does", resp.StatusCode, text)
