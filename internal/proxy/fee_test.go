@@ -230,7 +230,7 @@ func TestCallerLeavesADocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = front.Serve(l) }() // until it is closed
+	go func() { _ = front.Serve(l) }()   // until it is closed
 	defer func() { _ = front.Close() }() // ends Serve
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+l.Addr().String()+"/v1/chat/completions", strings.NewReader(`{"model":"chat-1"}`))
 	if err != nil {
