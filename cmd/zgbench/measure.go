@@ -32,7 +32,7 @@ func startDaemon(ctx context.Context, binary, data string, env []string) (*proce
 	if err != nil {
 		return nil, err
 	}
-	logFile, err := os.Create(data + ".log")
+	logFile, err := os.Create(data + ".log") //nolint:gosec // in the folder made for this run
 	if err != nil {
 		return nil, err
 	}
