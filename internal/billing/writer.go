@@ -44,6 +44,13 @@ type op struct {
 // batch is a group of entries that are committed together. Whoever waits for one waits for its batch.
 type batch struct{ done chan struct{} }
 
+// written is a batch that is done.
+var written = func() *batch {
+	b := &batch{done: make(chan struct{})}
+	close(b.done)
+	return b
+}()
+
 // total is one row of the totals table.
 type total struct {
 	fees     zg.Neuron
@@ -83,6 +90,9 @@ type writer struct {
 }
 
 func (w *writer) put(o op) (*batch, error) {
+	if RecordsNothing && o.task == nil {
+		return written, nil
+	}
 	w.mu.Lock()
 	if w.ended {
 		w.mu.Unlock()
