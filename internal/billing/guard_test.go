@@ -364,3 +364,34 @@ func TestKeeperOfAnotherWallet(t *testing.T) {
 		}
 	}
 }
+
+// Estimates are lowered to what the provider claims once nothing has moved for a while, and not by a claim that is lower
+// because the provider has just taken its fees.
+func TestKeeperCorrectsEstimates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "5")
+		n.with(func() { n.claims[alice] = zg.Neuron{} })
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.01")}, alice)
+		advance(time.Minute)
+		spend(t, s, "exact", "0.2")
+		o := order("broken off", alice)
+		o.Bound = og(t, "0.9")
+		mustOpen(t, NewMeter(s, MeterConfig{}), o).Close(Outcome{Status: 200, Reached: true})
+		n.with(func() { n.claims[alice] = og(t, "0.5") })
+		advance(45 * time.Second)
+		if pv := k.View().Providers[alice]; !pv.Corrected.IsZero() || pv.Owed != og(t, "0.5") {
+			t.Errorf("at once: corrected %s, owed %s", pv.Corrected.Og(), pv.Owed.Og())
+		}
+		// It settles, and for a moment its claim is ahead of what the chain shows us.
+		n.with(func() { n.claims[alice] = zg.Neuron{} })
+		advance(40 * time.Second)
+		n.set(alice, "4.5")
+		advance(3 * time.Minute)
+		if pv := k.View().Providers[alice]; !pv.Drift.IsZero() || pv.Corrected != og(t, "0.6") || pv.Settled != og(t, "0.5") || !pv.Owed.IsZero() {
+			t.Errorf("in the end: drift %s, corrected %s, settled %s, owed %s; want nothing, 0.6, 0.5, nothing", pv.Drift.Og(), pv.Corrected.Og(), pv.Settled.Og(), pv.Owed.Og())
+		}
+		stopped(t, stop)
+	})
+}
