@@ -31,9 +31,6 @@ type account struct {
 	signer   common.Address
 }
 
-// locked is what the provider could count on at the account's block.
-func (a *account) locked() zg.Neuron { return a.balance.Sub(a.pending) }
-
 // debit counts an amount that was taken.
 func (a *account) debit(amount zg.Neuron) {
 	a.debited = a.debited.Add(amount)

@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -225,9 +226,7 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 	if err != nil {
 		return nil, err
 	}
-	for p, a := range settled {
-		k.accounts[p] = a
-	}
+	maps.Copy(k.accounts, settled)
 	return k.provisional(ctx, h, providers)
 }
 
