@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -76,6 +78,26 @@ func decode[T any](w *world, o outcome) (v T) {
 	return v
 }
 
+// mineSteadily makes blocks all the time: the devnet's node takes note of one block when the next one is made, and the
+// commands sign one transaction right after the other.
+func (w *world) mineSteadily() {
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(30 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				w.net.Chain.Mine()
+			}
+		}
+	}()
+	w.Cleanup(func() { close(stop); <-ended })
+}
+
 func (w *world) ledger() (available, total zg.Neuron) {
 	w.Helper()
 	r := decode[accountReport](w, w.must([]string{"account", "--json"}))
@@ -97,6 +119,7 @@ type errorReport struct{ Error admin.Problem }
 
 func TestMoneyByHandWithoutADaemon(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
+	w.mineSteadily()
 	alpha := w.net.Providers[0].Address()
 	stranger := "0x00000000000000000000000000000000000000b0"
 	og := func(s string) zg.Neuron {
@@ -190,6 +213,14 @@ func TestMoneyByHandWithoutADaemon(t *testing.T) {
 	}
 	w.must(args("account"), "2 now")
 	w.must(args("retrieve "+alpha.Hex()+" "+alpha.Hex()+" --yes"), "2 0G were asked back earlier", "96.25 → 98.25 0G", "confirmed")
+	if err := w.net.Chain.Acknowledge(t.Context(), devnet.WalletKey(), alpha, false); err != nil {
+		t.Fatal(err)
+	}
+	w.must(args("account"), "not acknowledged by the wallet")
+	w.must(args("provider acknowledge "+alpha.Hex()+" --yes"), "No money moves but the gas", "confirmed")
+	if !w.subAccount(alpha).Acknowledged {
+		t.Error("the provider is not acknowledged")
+	}
 	m = decode[moneyReport](w, w.must(args("retrieve --all --yes --json")))
 	if len(m.Transactions) != 5 { // the four others, and the stranger
 		t.Errorf("retrieve --all made %d transactions, want 5", len(m.Transactions))
@@ -217,6 +248,7 @@ func (terminal) IsTerminal() bool { return true }
 
 func TestMoneyByHandBesideADaemon(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
+	w.mineSteadily()
 	d := w.child()
 	alpha := w.net.Providers[0].Address()
 	// The daemon has the key. The commands get none: whatever they move, the daemon has signed.
@@ -321,4 +353,112 @@ func TestMoneyByHandBesideADaemon(t *testing.T) {
 		t.Errorf("the socket is still there (%v)", err)
 	}
 	w.must(args("deposit 1 --yes"), "confirmed")
+}
+
+// interrupt runs a command and ends it, as Ctrl-C does, once it has said something.
+func (w *world) interrupt(line, once string) outcome {
+	w.Helper()
+	ctx, cancel := context.WithCancel(w.Context())
+	defer cancel()
+	var stderr bytes.Buffer
+	stdout := &cancelling{once: once, cancel: cancel}
+	root := rootCommand()
+	root.SetArgs(args(line))
+	root.SetOut(stdout)
+	root.SetErr(&stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		w.Fatalf("zgproxy %s was not interrupted:\n%s", line, &stdout.text)
+	}
+	code := exitWith(err, &stderr)
+	return outcome{code, stdout.text.String(), stderr.String()}
+}
+
+type cancelling struct {
+	text   bytes.Buffer
+	once   string
+	cancel func()
+}
+
+func (c *cancelling) Write(p []byte) (int, error) {
+	n, err := c.text.Write(p)
+	if strings.Contains(c.text.String(), c.once) {
+		c.cancel()
+	}
+	return n, err
+}
+
+// Whoever presses Ctrl-C after the signature is told that the transaction stands, and the next command sees it through.
+func TestInterruptedCommandIsSeenThroughByTheNext(t *testing.T) {
+	w := newWorld(t, devnet.Config{})
+	_, before := w.ledger()
+	w.net.Chain.Pause()
+	got := w.interrupt("deposit 5 --yes", "sent")
+	if got.code != exitFailure || !strings.Contains(got.stderr, "after transaction 0x") || !strings.Contains(got.stderr, "Nothing is paid twice") {
+		t.Errorf("interrupted: status %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	w.must(args("account"), "Not finished: deposit of 5 0G into the ledger, nonce 6")
+	r := decode[accountReport](w, w.must(args("account --json")))
+	if r.Unfinished == nil || r.Unfinished.Kind != zg.IntentDeposit || r.Unfinished.State != string(billing.EntrySigned) || !r.Unfinished.Sent {
+		t.Errorf("unfinished = %+v", r.Unfinished)
+	}
+	w.net.Chain.Resume()
+	w.mineSteadily()
+	w.must(args("deposit 1 --yes"), "Not finished yet, and seen through first: deposit of 5 0G", "confirmed")
+	if _, after := w.ledger(); after != before.Add(zg.OneOG.Mul(6)) {
+		t.Errorf("the ledger went from %s to %s, want 6 0G more", before.Og(), after.Og())
+	}
+
+	// The same with a daemon, which goes on by itself.
+	w.child()
+	w.net.Chain.Pause()
+	got = w.interrupt("deposit 5 --yes", "signed 0x")
+	if got.code != exitFailure || !strings.Contains(got.stderr, "Nothing is paid twice") {
+		t.Errorf("interrupted: status %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	w.net.Chain.Resume()
+	w.eventually("seen through", func() error {
+		if r := decode[accountReport](w, w.must(args("account --json"))); r.Unfinished != nil {
+			return errors.New(r.Unfinished.State)
+		} else if want := before.Add(zg.OneOG.Mul(11)); r.Ledger.Total.Neuron != want {
+			return errors.New(r.Ledger.Total.Og)
+		}
+		return nil
+	})
+}
+
+// The schema of what scripts read. A field that is renamed or gone breaks them.
+func TestAccountSchema(t *testing.T) {
+	text, err := json.Marshal(accountReport{
+		Ledger: &ledgerReport{}, Accounts: []subReport{{Model: "m", Type: "t", Funding: "f", Note: "n", Refunds: []refundReport{{}}}},
+		Limits: []limitReport{{}}, Unfinished: &admin.Transaction{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v map[string]any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	keys := func(v any) string {
+		if list, ok := v.([]any); ok {
+			v = list[0]
+		}
+		m, _ := v.(map[string]any)
+		return strings.Join(slices.Sorted(maps.Keys(m)), " ")
+	}
+	sub := v["accounts"].([]any)[0].(map[string]any)
+	for what, got := range map[string][2]string{
+		"account":     {keys(v), "accounts balance block block_time ledger limits lock_seconds max_fee_per_gas_neuron minimums network read_at source unfinished wallet warnings"},
+		"sub-account": {keys(sub), "acknowledged allowed exists funding held high_water locked low low_water model note owed pending_refund provider refunds registered service_type signer_acknowledged"},
+		"refund":      {keys(sub["refunds"]), "amount asked_at free_at wait_seconds"},
+		"amount":      {keys(v["balance"]), "0g neuron"},
+		"ledger":      {keys(v["ledger"]), "available total"},
+		"limit":       {keys(v["limits"]), "left limit name used"},
+		"transaction": {keys(v["unfinished"]), "amount_neuron block created_at gas_max_neuron gas_neuron id kind nonce origin sent state tx_hash versions"},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s has the keys\n%s, want\n%s", what, got[0], got[1])
+		}
+	}
 }

@@ -373,7 +373,7 @@ func unfinished(ctx context.Context, tx admin.Transaction, err error) error {
 	case ctx.Err() != nil && tx.ID != 0:
 		return problem(codeInterrupted, hintResume, "interrupted after transaction %s was signed", tx.Hash)
 	case ctx.Err() != nil:
-		return problem(codeInterrupted, "zgproxy account shows whether one is under way.", "interrupted before a transaction was signed")
+		return problem(codeInterrupted, "zgproxy account shows whether one is under way.", "interrupted before a transaction was seen to be signed")
 	}
 	p := explain(err)
 	if tx.ID != 0 && tx.State == string(billing.EntrySigned) && p.Hint == "" {
