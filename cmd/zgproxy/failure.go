@@ -66,8 +66,8 @@ func exitStatus(code string) int {
 	return exitFailure
 }
 
-func problem(code, hint, format string, args ...any) *admin.Problem {
-	return &admin.Problem{Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
+func problem(code, hint, format string, args ...any) *admin.CommandError {
+	return &admin.CommandError{Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 const (
@@ -76,16 +76,16 @@ const (
 )
 
 // explain says what an error means, with a code that scripts can rely on.
-func explain(err error) *admin.Problem {
-	if p, ok := errors.AsType[*admin.Problem](err); ok {
+func explain(err error) *admin.CommandError {
+	if p, ok := errors.AsType[*admin.CommandError](err); ok {
 		return p
 	}
 	if r, ok := errors.AsType[*chain.RevertError](err); ok {
 		bare := *r
 		bare.Hint = ""
-		return &admin.Problem{Code: codeContract, Message: bare.Error(), Hint: r.Hint}
+		return &admin.CommandError{Code: codeContract, Message: bare.Error(), Hint: r.Hint}
 	}
-	p := &admin.Problem{Code: codeFailed, Message: err.Error()}
+	p := &admin.CommandError{Code: codeFailed, Message: err.Error()}
 	switch {
 	case errors.As(err, &usageError{}), errors.Is(err, wallet.ErrKey):
 		p.Code = codeUsage
@@ -111,7 +111,7 @@ func explain(err error) *admin.Problem {
 
 // failedError ends the program with the status of a problem. told: it was written already, as JSON.
 type failedError struct {
-	problem *admin.Problem
+	problem *admin.CommandError
 	told    bool
 }
 
@@ -132,7 +132,7 @@ func explained(asJSON *bool, f func(cmd *cobra.Command, args []string) error) fu
 		}
 		failed := &failedError{problem: explain(err)}
 		if *asJSON {
-			failed.told = writeJSON(cmd.OutOrStdout(), map[string]*admin.Problem{"error": failed.problem}) == nil
+			failed.told = writeJSON(cmd.OutOrStdout(), map[string]*admin.CommandError{"error": failed.problem}) == nil
 		}
 		return failed
 	}

@@ -60,7 +60,7 @@ type operatorServer struct {
 
 // operatorSocket listens for commands. Orders under way are given up when the daemon stops: what is signed is recorded,
 // and seen through by the next start.
-func (d *daemon) operatorSocket(read admin.Config) (*operatorServer, error) {
+func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operatorServer, error) {
 	l, err := admin.ListenSocket(d.cfg.DataDir)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (d *daemon) operatorSocket(read admin.Config) (*operatorServer, error) {
 	srv := d.httpServer(admin.OperatorHandler(admin.OperatorConfig{
 		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Explain: explain,
 	}))
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(ctx)
 	srv.BaseContext = func(net.Listener) context.Context { return ctx }
 	return &operatorServer{srv, l, end}, nil
 }

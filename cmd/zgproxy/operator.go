@@ -58,7 +58,7 @@ func (o *daemonOperator) providers(ctx context.Context) (r providersReport, err 
 
 func (o *daemonOperator) transact(ctx context.Context, order admin.Order, notify func(admin.Transaction)) (admin.Transaction, error) {
 	tx, err := o.client.Transact(ctx, order, notify)
-	if _, said := errors.AsType[*admin.Problem](err); err != nil && !said && ctx.Err() == nil {
+	if _, said := errors.AsType[*admin.CommandError](err); err != nil && !said && ctx.Err() == nil {
 		err = problem(codeInterrupted, hintResume, "%v", err)
 	}
 	return tx, err
@@ -83,7 +83,7 @@ type localOperator struct {
 
 // open makes the wallet and the client of the chain, once.
 func (o *localOperator) open() error {
-	if o.client != nil {
+	if o.wallet != nil {
 		return nil
 	}
 	if !o.cfg.HasKey() {
@@ -102,7 +102,7 @@ func (o *localOperator) open() error {
 }
 
 func (o *localOperator) account(ctx context.Context, _ bool) (accountReport, error) {
-	if err := o.open(); err != nil {
+	if err := o.open(); err != nil { //nolint:contextcheck // makes no connection
 		return accountReport{}, err
 	}
 	if o.services == nil {
@@ -150,18 +150,18 @@ func (o *localOperator) providers(ctx context.Context) (providersReport, error) 
 		b.holdings, b.wallet = *o.holdings, o.wallet.Address()
 		return listProviders(o.cfg, b), nil
 	}
-	client := o.client
 	if o.cfg.HasKey() {
-		if err := o.open(); err != nil {
+		if err := o.open(); err != nil { //nolint:contextcheck // makes no connection
 			return providersReport{}, err
 		}
-		client, b.wallet = o.client, o.wallet.Address()
-	} else {
+		b.wallet = o.wallet.Address()
+	} else { // to look at what is on offer takes no wallet
 		var err error
-		if client, err = newChainClient(o.cfg, common.Address{}, nil); err != nil {
+		if o.client, err = newChainClient(o.cfg, common.Address{}, nil); err != nil { //nolint:contextcheck // makes no connection
 			return providersReport{}, err
 		}
 	}
+	client := o.client
 	if err := client.Check(ctx); err != nil {
 		return providersReport{}, err
 	}
@@ -179,7 +179,7 @@ func (o *localOperator) providers(ctx context.Context) (providersReport, error) 
 }
 
 func (o *localOperator) transact(ctx context.Context, order admin.Order, notify func(admin.Transaction)) (admin.Transaction, error) {
-	if err := o.open(); err != nil {
+	if err := o.open(); err != nil { //nolint:contextcheck // makes no connection
 		return admin.Transaction{}, err
 	}
 	if o.store == nil {

@@ -143,7 +143,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 		operators = d.httpServer(admin.Handler(read))
 		g.Go(func() error { return served(operators.Serve(operator)) })
 	}
-	socket, err := d.operatorSocket(read)
+	socket, err := d.operatorSocket(loops, read)
 	if err != nil {
 		d.log.Warn().Err(err).Msg("commands such as zgproxy deposit cannot reach this daemon")
 	} else {

@@ -221,7 +221,7 @@ func writeUsageTable(c console, by []string, rows []billing.Usage) error {
 		most = most.Max(u.Fees)
 	}
 	tw := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	line := func(groups []string, u *billing.Usage, titles bool) {
+	line := func(groups []string, u *billing.Usage, titles bool) { // the groups are padded: the writer aligns to the right
 		var cells []string
 		add := func(show bool, title, value string) {
 			if titles {
@@ -242,11 +242,7 @@ func writeUsageTable(c console, by []string, rows []billing.Usage) error {
 		add(true, "0G", u.Fees.Og())
 		add(true, "NEURON", u.Fees.String())
 		add(total.Estimated > 0, "EST", share(u.EstimatedFees, u.Fees))
-		text := ""
-		for _, g := range groups { // aligned to the left, which the writer does not do
-			text += g + "\t"
-		}
-		_, _ = fmt.Fprint(tw, text+strings.Join(cells, "\t")+"\t") // into memory
+		_, _ = fmt.Fprint(tw, strings.Join(append(groups, cells...), "\t")+"\t") // into memory
 		if c.shown && len(rows) > 1 && !titles && u != &total {
 			_, _ = fmt.Fprint(tw, " "+bar(u.Fees, most)) // likewise
 		}

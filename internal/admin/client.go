@@ -65,7 +65,7 @@ func (c *Client) call(ctx context.Context, method, path string, into any) error 
 	return nil
 }
 
-// send makes one call; an answer that is not 200 is an error, a *Problem where the daemon says what it is.
+// send makes one call; an answer that is not 200 is an error, a *CommandError where the daemon says what it is.
 func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	// The name is one that every Host check knows; the connection goes to the socket whatever it is.
 	req, err := http.NewRequestWithContext(ctx, method, "http://localhost"+path, body)
@@ -91,7 +91,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	return nil, fmt.Errorf("the daemon answers %s to %s; is it of another version?", resp.Status, path)
 }
 
-// Transact has a transaction made and seen through, and tells every step. The error is a *Problem where the daemon says
+// Transact has a transaction made and seen through, and tells every step. The error is a *CommandError where the daemon says
 // what went wrong. Leaving early stops nothing that is signed.
 func (c *Client) Transact(ctx context.Context, o Order, notify func(Transaction)) (Transaction, error) {
 	var last Transaction

@@ -13,14 +13,14 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Problem is why a command was not carried out: a stable code, what happened, and what to do about it.
-type Problem struct {
+// CommandError is why a command was not carried out: a stable code, what happened, and what to do about it.
+type CommandError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }
 
-func (p *Problem) Error() string { return p.Message }
+func (p *CommandError) Error() string { return p.Message }
 
 // Order is a transaction that the operator asks for.
 type Order struct {
@@ -52,9 +52,9 @@ type Transaction struct {
 
 // event is one line of the answer to an order. The last one has Done or Error.
 type event struct {
-	Transaction *Transaction `json:"transaction,omitempty"`
-	Done        bool         `json:"done,omitempty"`
-	Error       *Problem     `json:"error,omitempty"`
+	Transaction *Transaction  `json:"transaction,omitempty"`
+	Done        bool          `json:"done,omitempty"`
+	Error       *CommandError `json:"error,omitempty"`
 }
 
 // OperatorConfig is what the operator can see and do on the socket. All fields are required but one.
@@ -67,7 +67,7 @@ type OperatorConfig struct {
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
 	// Accept takes a provider's signer and what it debited beyond the book for right. Optional.
 	Accept  func(ctx context.Context, provider common.Address) (any, error)
-	Explain func(error) *Problem // how an error reads for the operator
+	Explain func(error) *CommandError // how an error reads for the operator
 }
 
 // OperatorHandler returns the handler of the socket. It does what Handler does, and moves money: whoever may open the
@@ -105,7 +105,7 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&o); err != nil {
-			write(w, http.StatusBadRequest, event{Error: &Problem{Code: "usage", Message: "the order cannot be read: " + err.Error()}})
+			write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "the order cannot be read: " + err.Error()}})
 			return
 		}
 		transact(w, r, cfg, zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening})
@@ -118,7 +118,7 @@ func accept(cfg OperatorConfig, answer func(http.ResponseWriter, any, error)) ht
 	return func(w http.ResponseWriter, r *http.Request) {
 		p := chi.URLParam(r, "provider")
 		if !common.IsHexAddress(p) {
-			write(w, http.StatusBadRequest, event{Error: &Problem{Code: "usage", Message: "this is not an address"}})
+			write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "this is not an address"}})
 			return
 		}
 		v, err := cfg.Accept(r.Context(), common.HexToAddress(p))
@@ -137,7 +137,7 @@ func transact(w http.ResponseWriter, r *http.Request, cfg OperatorConfig, in zg.
 	}
 	tx, err := cfg.Transact(r.Context(), in, func(t Transaction) { say(event{Transaction: &t}) })
 	if err != nil {
-		p, ok := errors.AsType[*Problem](err)
+		p, ok := errors.AsType[*CommandError](err)
 		if !ok {
 			p = cfg.Explain(err)
 		}

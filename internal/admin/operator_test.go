@@ -57,11 +57,15 @@ func serveSocket(t *testing.T, dir string, cfg admin.OperatorConfig) {
 		if err := srv.Close(); err != nil {
 			t.Error(err)
 		}
-		<-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 }
 
-func explain(err error) *admin.Problem { return &admin.Problem{Code: "failed", Message: err.Error()} }
+func explain(err error) *admin.CommandError {
+	return &admin.CommandError{Code: "failed", Message: err.Error()}
+}
 
 func TestOperatorSocket(t *testing.T) {
 	provider := common.HexToAddress("0xa48f01287233509FD694a22Bf840225062E67836")
@@ -81,10 +85,11 @@ func TestOperatorSocket(t *testing.T) {
 			tx := admin.Transaction{ID: 7, Kind: in.Kind, Amount: in.Amount, State: "signed", Nonce: 3}
 			switch in.Kind {
 			case zg.IntentRefund:
-				return admin.Transaction{}, &admin.Problem{Code: "contract_refused", Message: "no", Hint: "less"}
+				return admin.Transaction{}, &admin.CommandError{Code: "contract_refused", Message: "no", Hint: "less"}
 			case zg.IntentAcknowledge:
 				notify(tx)
 				panic(http.ErrAbortHandler) // the daemon ends
+			case zg.IntentTransfer, zg.IntentDeposit, zg.IntentRetrieve:
 			}
 			notify(tx)
 			tx.State, tx.Block = "mined", 12
@@ -99,7 +104,7 @@ func TestOperatorSocket(t *testing.T) {
 	if err := c.Account(t.Context(), true, &account); err != nil || !account.Fresh {
 		t.Errorf("Account = %+v, %v", account, err)
 	}
-	var p *admin.Problem
+	var p *admin.CommandError
 	if err := c.Providers(t.Context(), &account); !errors.As(err, &p) || p.Message != "the chain is gone" {
 		t.Errorf("Providers: %v, want the daemon's own words", err)
 	}
@@ -216,7 +221,11 @@ func TestSocketRefusesSharedDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	if _, err := admin.NewClient(dir); !errors.Is(err, admin.ErrNoDaemon) {
 		t.Errorf("NewClient: %v, want it not to talk to whoever listens there", err)
 	}

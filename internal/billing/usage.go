@@ -79,6 +79,7 @@ func (s *Store) Usage(ctx context.Context, since, until time.Time, by UsageBy) (
 			r.Estimated, r.EstimatedFees = 1, fee
 		case zg.FeeFree:
 			r.Free = 1
+		case zg.FeeExact:
 		}
 		sum.Add(r)
 	}
