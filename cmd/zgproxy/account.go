@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,8 +56,8 @@ func printAccount(c console, r *accountReport) {
 		age = "as the daemon saw it " + inWords(time.Since(r.ReadAt)) + " ago"
 	}
 	c.printf("%s, block %d, %s\n\n", r.Network, r.Block, age)
-	tw := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	row := func(cells ...string) { _, _ = fmt.Fprintln(tw, strings.Join(cells, "\t")) } // into memory
+	var t table
+	row := t.row
 	row("wallet", r.Wallet.Hex())
 	row("  balance", short(r.Balance.Neuron)+" 0G")
 	if r.Ledger == nil {
@@ -75,10 +74,10 @@ func printAccount(c console, r *accountReport) {
 		}
 		row(title, fmt.Sprintf("%s: %s of %s 0G left", l.Name, short(l.Left.Neuron), short(l.Limit.Neuron)))
 	}
-	_ = tw.Flush() // the reader left
+	c.printf("%s", &t)
 
 	if len(r.Accounts) > 0 {
-		c.printf("\n")
+		t = table{}
 		row("PROVIDER", "MODEL", "LOCKED", "OWED", "ON ITS WAY BACK", "")
 		for i := range r.Accounts {
 			s := &r.Accounts[i]
@@ -91,7 +90,7 @@ func printAccount(c console, r *accountReport) {
 			}
 			row(s.Provider.Hex(), orDash(s.Model), locked, owed, refundsInWords(s), s.Note)
 		}
-		_ = tw.Flush() // the reader left
+		c.printf("\n%s", &t)
 	}
 	if tx := r.Unfinished; tx != nil {
 		c.printf("\nNot finished: %s, nonce %d, signed %s ago, %s.\n", transactionInWords(tx), tx.Nonce, inWords(time.Since(tx.Created)), tx.Hash)

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"text/tabwriter"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
@@ -23,13 +22,26 @@ type moneyReport struct {
 }
 
 type stepReport struct {
-	admin.Order
-	From     string    `json:"from"`
-	To       string    `json:"to"`
-	Changes  []change  `json:"changes"`
-	Notes    []string  `json:"notes"`
-	Warnings []string  `json:"warnings"`
-	MaxGas   zg.Neuron `json:"gas_max_neuron"`
+	Kind     zg.IntentKind  `json:"kind"`
+	Provider *admin.Address `json:"provider,omitempty"`
+	Amount   zg.Neuron      `json:"amount_neuron"`
+	From     string         `json:"from"`
+	To       string         `json:"to"`
+	Changes  []change       `json:"changes"`
+	Notes    []string       `json:"notes"`
+	Warnings []string       `json:"warnings"`
+	MaxGas   zg.Neuron      `json:"gas_max_neuron"`
+}
+
+func (s *step) report() stepReport {
+	r := stepReport{
+		Kind: s.order.Kind, Amount: s.order.Amount, From: s.from, To: s.to, Changes: append([]change{}, s.changes...),
+		Notes: append([]string{}, s.notes...), Warnings: append([]string{}, s.warnings...), MaxGas: s.maxGas,
+	}
+	if s.order.Provider != (common.Address{}) {
+		r.Provider = &admin.Address{Address: s.order.Provider}
+	}
+	return r
 }
 
 // plan says which transactions are to be made, for what the wallet has.
@@ -58,7 +70,7 @@ func (f *moneyFlags) run(parse func(args []string) (plan, error)) func(*cobra.Co
 		}
 		out := moneyReport{DryRun: f.dryRun, Steps: []stepReport{}, Transactions: []admin.Transaction{}}
 		for _, s := range steps {
-			out.Steps = append(out.Steps, stepReport{s.order, s.from, s.to, s.changes, append([]string{}, s.notes...), append([]string{}, s.warnings...), s.maxGas})
+			out.Steps = append(out.Steps, s.report())
 		}
 		if !f.json {
 			showSteps(c, &before, steps)
@@ -109,15 +121,14 @@ func showSteps(c console, r *accountReport, steps []step) {
 	}
 	for _, s := range steps {
 		c.printf("%s, on %s\n", s.title, r.Network)
-		tw := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-		row := func(cells ...string) { _, _ = fmt.Fprintln(tw, "  "+strings.Join(cells, "\t")) } // into memory
-		row("from", s.from)
-		row("to", s.to)
+		var t table
+		t.row("  from", s.from)
+		t.row("  to", s.to)
 		for _, ch := range s.changes {
-			row(ch.Name, ch.Before.Og+" → "+ch.After.Og+" 0G")
+			t.row("  "+ch.Name, ch.Before.Og+" → "+ch.After.Og+" 0G")
 		}
-		row("gas", "at most "+short(s.maxGas)+" 0G at the highest fees you allow, usually far less")
-		_ = tw.Flush() // the reader left
+		t.row("  gas", "at most "+short(s.maxGas)+" 0G at the highest fees you allow, usually far less")
+		c.printf("%s", &t)
 		for _, n := range s.notes {
 			c.printf("  %s\n", n)
 		}
@@ -143,7 +154,7 @@ func (f *moneyFlags) carryOut(ctx context.Context, c console, op operator, steps
 		}
 		done = append(done, tx)
 		if !f.json {
-			c.printf("confirmed, for %s 0G of gas\n", tx.GasCost.Og())
+			c.printf("confirmed, for %s 0G of gas\n", short(tx.GasCost))
 		}
 	}
 	return done, nil

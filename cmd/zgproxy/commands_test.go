@@ -136,7 +136,7 @@ func TestMoneyByHandWithoutADaemon(t *testing.T) {
 
 	// Looking and refusing leave nothing behind, not even a directory.
 	r := decode[accountReport](w, w.must(args("account --json")))
-	if r.Source != "chain" || r.Network != "devnet" || r.Wallet != devnet.Wallet() || len(r.Accounts) != 5 || r.Unfinished != nil ||
+	if r.Source != "chain" || r.Network != "devnet" || r.Wallet.Address != devnet.Wallet() || len(r.Accounts) != 5 || r.Unfinished != nil ||
 		r.Minimums.Ledger.Neuron != og("3") || r.LockTime != 86400 || r.Ledger == nil || r.Ledger.Total.Og != "100" {
 		t.Errorf("account --json = %+v", r)
 	}
@@ -259,11 +259,11 @@ func TestMoneyByHandBesideADaemon(t *testing.T) {
 	rec := w.record(resp.Header.Get("X-Request-Id"), false)
 
 	r := decode[accountReport](w, w.must(args("account --json")))
-	if s := r.sub(alpha); r.Source != "daemon" || r.Wallet != devnet.Wallet() || r.Ledger == nil || !s.Exists || s.Owed == nil {
+	if s := r.sub(alpha); r.Source != "daemon" || r.Wallet.Address != devnet.Wallet() || r.Ledger == nil || !s.Exists || s.Owed == nil {
 		t.Errorf("account --json = %+v", r)
 	}
 	w.must(args("account"), "as the daemon saw it", "echo-1")
-	w.must(args("provider list"), alpha.Hex(), "echo-1", "0.3 in, 0.48 out", "0.003 an image", "ok", "http://127.0.0.1")
+	w.must(args("provider list"), alpha.Hex(), "echo-1", "0.3 in, 0.48 out per 1M", "0.003 an image", "ok", "http://127.0.0.1")
 	p := decode[providersReport](w, w.must(args("provider list --json --all")))
 	if len(p.Providers) != 5 || p.Source != "daemon" || !p.find(alpha).Vouched || p.find(alpha).InputPrice.IsZero() {
 		t.Errorf("provider list --json = %+v", p)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,6 +64,24 @@ func (c console) ask(ctx context.Context, question string) bool {
 		}
 		return false
 	}
+}
+
+// table aligns what is put into it.
+type table struct{ rows []string }
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, strings.Join(cells, "\t")) }
+
+// String is the aligned text, without the blanks that an empty last column would leave.
+func (t *table) String() string {
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(tw, strings.Join(t.rows, "\n")) // into memory
+	_ = tw.Flush()                                      // likewise
+	lines := strings.Split(b.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // short is an amount of 0G for a table: exact up to six decimal places, and cut off there with a mark.

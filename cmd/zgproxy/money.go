@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -118,11 +119,11 @@ Providers serve only while about 1 0G is left in it.` + moneyLong,
 
 func (r *providersReport) find(p common.Address) providerReport {
 	for _, known := range r.Providers {
-		if known.Provider == p {
+		if known.Provider.Address == p {
 			return known
 		}
 	}
-	return providerReport{Provider: p}
+	return providerReport{Provider: admin.Address{Address: p}}
 }
 
 func retrieveCommand() *cobra.Command {

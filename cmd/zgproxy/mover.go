@@ -66,7 +66,7 @@ func transactionOf(e billing.Entry) admin.Transaction {
 		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Created: e.CreatedAt.UTC(),
 	}
 	if e.Intent.Provider != (common.Address{}) {
-		t.Provider = &e.Intent.Provider
+		t.Provider = &admin.Address{Address: e.Intent.Provider}
 	}
 	if n := len(e.Txs); n > 0 {
 		newest := e.Txs[n-1]
@@ -96,7 +96,7 @@ type records interface {
 
 // addRecorded adds to a report what only the spend store knows: what is under way, and what is left of the limits.
 func addRecorded(ctx context.Context, r records, cfg config.Config, out *accountReport) error {
-	e, under, err := r.Unfinished(ctx, walletName(cfg, out.Wallet))
+	e, under, err := r.Unfinished(ctx, walletName(cfg, out.Wallet.Address))
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func planDeposit(r *accountReport, n zg.Neuron) (step, error) {
 
 // planFund moves money from the ledger to a sub-account. Whoever forces it may pay somebody who sells nothing.
 func planFund(r *accountReport, p providerReport, n zg.Neuron, force bool) (step, error) {
-	provider := p.Provider
+	provider := p.Provider.Address
 	sub := r.sub(provider)
 	s := step{
 		order: admin.Order{Kind: zg.IntentTransfer, Provider: provider, Amount: n, Opening: !sub.Exists},
@@ -98,7 +98,7 @@ func planFund(r *accountReport, p providerReport, n zg.Neuron, force bool) (step
 		s.to += " (" + p.Model + ")"
 	}
 	switch {
-	case provider == r.Wallet || provider == common.Address{}:
+	case provider == r.Wallet.Address || provider == common.Address{}:
 		return s, problem(codeUsage, "", "%s cannot be a provider of this wallet", provider.Hex())
 	case !p.Registered && !force:
 		return s, problem(codeNotRegistered, "Check the address (zgproxy provider list --all), or say --force.",
@@ -171,11 +171,12 @@ func planRetrieve(r *accountReport, provider common.Address) (step, error) {
 		return s, problem(codeRefunds, "Wait for one to become free, or cancel the newest with zgproxy fund.", "%d refunds from %s wait already, and the contract allows no more; the next is free in %s", waiting, provider.Hex(), inWords(wait))
 	}
 	back := sub.PendingRefund.Neuron
-	s.changes = []change{
-		moves("ledger, available", r.Ledger.Available.Neuron, r.Ledger.Available.Neuron.Add(ripe)),
-		moves("sub-account", locked, zg.Neuron{}), moves("on its way back", back, back.Sub(ripe).Add(locked)),
+	if !locked.IsZero() {
+		s.changes = append(s.changes, moves("sub-account", locked, zg.Neuron{}))
 	}
+	s.changes = append(s.changes, moves("on its way back", back, back.Sub(ripe).Add(locked)))
 	if !ripe.IsZero() {
+		s.changes = append(s.changes, moves("ledger, available", r.Ledger.Available.Neuron, r.Ledger.Available.Neuron.Add(ripe)))
 		s.notes = append(s.notes, ripe.Og()+" 0G were asked back earlier and are paid out now.")
 	}
 	if !locked.IsZero() {
@@ -190,7 +191,7 @@ func planRetrieveAll(r *accountReport) ([]step, error) {
 	var steps []step
 	var wait time.Duration
 	for i := range r.Accounts {
-		s, err := planRetrieve(r, r.Accounts[i].Provider)
+		s, err := planRetrieve(r, r.Accounts[i].Provider.Address)
 		if err == nil {
 			steps = append(steps, s)
 		} else if _, w := r.Accounts[i].ripe(); w > 0 && (wait == 0 || w < wait) {

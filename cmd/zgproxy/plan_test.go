@@ -30,10 +30,10 @@ func holding(tb testing.TB, hours ...int) (*accountReport, common.Address) {
 	tb.Helper()
 	p := common.HexToAddress("0xa48f01287233509FD694a22Bf840225062E67836")
 	r := &accountReport{
-		Wallet: common.HexToAddress("0x11"), Balance: money(ogs(tb, "90")), Ledger: &ledgerReport{money(ogs(tb, "6")), money(ogs(tb, "10"))},
+		Wallet: admin.Address{Address: common.HexToAddress("0x11")}, Balance: money(ogs(tb, "90")), Ledger: &ledgerReport{money(ogs(tb, "6")), money(ogs(tb, "10"))},
 		Minimums: minimumsReport{money(ogs(tb, "3")), money(ogs(tb, "1"))}, LockTime: 86400, MaxGas: zg.NeuronOf(1_000_000_000),
 	}
-	sub := subReport{Provider: p, Exists: true, Allowed: true, Registered: true, Vouched: true, Acknowledged: true, Locked: money(ogs(tb, "4"))}
+	sub := subReport{Provider: admin.Address{Address: p}, Exists: true, Allowed: true, Registered: true, Vouched: true, Acknowledged: true, Locked: money(ogs(tb, "4"))}
 	for _, h := range hours {
 		sub.Refunds = append(sub.Refunds, refundReport{Amount: money(ogs(tb, "0.1")), Wait: int64(h) * 3600})
 		sub.PendingRefund = money(sub.PendingRefund.Neuron.Add(ogs(tb, "0.1")))
@@ -45,7 +45,7 @@ func holding(tb testing.TB, hours ...int) (*accountReport, common.Address) {
 
 func TestPlans(t *testing.T) {
 	vouched := func(p common.Address) providerReport {
-		return providerReport{Provider: p, Registered: true, Vouched: true}
+		return providerReport{Provider: admin.Address{Address: p}, Registered: true, Vouched: true}
 	}
 	for name, tt := range map[string]struct {
 		hours []int
@@ -73,7 +73,7 @@ func TestPlans(t *testing.T) {
 			return planFund(r, vouched(p), ogs(t, "6.1"), false)
 		}, "", "6 → 0"},
 		"fund without a vouched signer": {nil, func(r *accountReport, p common.Address) (step, error) {
-			return planFund(r, providerReport{Provider: p, Registered: true}, ogs(t, "2"), false)
+			return planFund(r, providerReport{Provider: admin.Address{Address: p}, Registered: true}, ogs(t, "2"), false)
 		}, "", "does not vouch"},
 		"fund what stays too little": {nil, func(r *accountReport, p common.Address) (step, error) {
 			r.Accounts[0].Owed = &amount{Neuron: ogs(t, "3.5")}
@@ -84,7 +84,7 @@ func TestPlans(t *testing.T) {
 			return planFund(r, vouched(p), ogs(t, "5"), false)
 		}, codeNoLedger, "zgproxy deposit 5"},
 		"fund itself": {nil, func(r *accountReport, _ common.Address) (step, error) {
-			return planFund(r, vouched(r.Wallet), ogs(t, "2"), true)
+			return planFund(r, vouched(r.Wallet.Address), ogs(t, "2"), true)
 		}, codeUsage, "cannot be"},
 		"retrieve": {nil, planRetrieve, "", "free in 24 h"},
 		"retrieve what has become free, and the rest": {[]int{0, 5}, planRetrieve, "", "6 → 6.1"},

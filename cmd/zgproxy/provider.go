@@ -3,14 +3,13 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -25,20 +24,20 @@ type providersReport struct {
 
 // providerReport is one provider: one that is registered, or one that is allowed all the same.
 type providerReport struct {
-	Provider      common.Address `json:"provider"`
-	Allowed       bool           `json:"allowed"` // it is one of ZGPROXY_PROVIDERS
-	Registered    bool           `json:"registered"`
-	Type          string         `json:"service_type"`
-	Model         string         `json:"model"`
-	InputPrice    zg.Neuron      `json:"input_price_neuron"`  // per token; for speech per second or token
-	OutputPrice   zg.Neuron      `json:"output_price_neuron"` // per token or image
-	Verifiability string         `json:"verifiability"`
-	Signer        common.Address `json:"signer"`
-	Vouched       bool           `json:"signer_acknowledged"` // by the contract's owner
-	Account       bool           `json:"account"`             // the wallet has a sub-account with it …
-	Acknowledged  bool           `json:"acknowledged"`        // … and has acknowledged it
-	Locked        amount         `json:"locked"`              // what it may count on
-	URL           string         `json:"url"`
+	Provider      admin.Address `json:"provider"`
+	Allowed       bool          `json:"allowed"` // it is one of ZGPROXY_PROVIDERS
+	Registered    bool          `json:"registered"`
+	Type          string        `json:"service_type"`
+	Model         string        `json:"model"`
+	InputPrice    zg.Neuron     `json:"input_price_neuron"`  // per token; for speech per second or token
+	OutputPrice   zg.Neuron     `json:"output_price_neuron"` // per token or image
+	Verifiability string        `json:"verifiability"`
+	Signer        admin.Address `json:"signer"`
+	Vouched       bool          `json:"signer_acknowledged"` // by the contract's owner
+	Account       bool          `json:"account"`             // the wallet has a sub-account with it …
+	Acknowledged  bool          `json:"acknowledged"`        // … and has acknowledged it
+	Locked        amount        `json:"locked"`              // what it may count on
+	URL           string        `json:"url"`
 }
 
 // listProviders lists every service, and the allowed providers that have none.
@@ -47,8 +46,8 @@ func listProviders(cfg config.Config, b balances) providersReport {
 	add := func(p common.Address, svc zg.Service, registered bool) {
 		account, exists := b.holdings.Accounts[p]
 		out.Providers = append(out.Providers, providerReport{
-			Provider: p, Allowed: slices.Contains(cfg.Providers, p), Registered: registered, Type: string(svc.Type), Model: svc.Model,
-			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: svc.TEESigner, Vouched: svc.TEESignerAcknowledged,
+			Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Registered: registered, Type: string(svc.Type), Model: svc.Model,
+			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: admin.Address{Address: svc.TEESigner}, Vouched: svc.TEESignerAcknowledged,
 			Account: exists, Acknowledged: account.Acknowledged, Locked: money(account.Locked()), URL: svc.URL,
 		})
 	}
@@ -61,7 +60,7 @@ func listProviders(cfg config.Config, b balances) providersReport {
 		}
 	}
 	slices.SortFunc(out.Providers, func(a, b providerReport) int {
-		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Model, b.Model), a.Provider.Cmp(b.Provider))
+		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Model, b.Model), a.Provider.Cmp(b.Provider.Address))
 	})
 	return out
 }
@@ -73,15 +72,15 @@ func (p *providerReport) price() string {
 	case zg.TextToImage, zg.ImageEditing:
 		return short(p.OutputPrice) + " an image"
 	case zg.SpeechToText:
-		return short(p.InputPrice) + " a second, " + million(p.OutputPrice) + " out"
+		return short(p.InputPrice) + " a second, " + million(p.OutputPrice) + " out per 1M"
 	case zg.Embedding:
-		return million(p.InputPrice) + " in"
+		return million(p.InputPrice) + " in per 1M"
 	case zg.Chatbot:
 	}
 	if !p.Registered {
 		return "-"
 	}
-	return million(p.InputPrice) + " in, " + million(p.OutputPrice) + " out"
+	return million(p.InputPrice) + " in, " + million(p.OutputPrice) + " out per 1M"
 }
 
 func providerCommand() *cobra.Command {
@@ -143,9 +142,8 @@ nobody. LOCKED is what is in your sub-account with it.`,
 }
 
 func printProviders(c console, list []providerReport) {
-	tw := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	row := func(cells ...string) { _, _ = fmt.Fprintln(tw, strings.Join(cells, "\t")) } // into memory
-	row("PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "SIGNER", "LOCKED", "URL")
+	var t table
+	t.row("PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "SIGNER", "LOCKED", "URL")
 	for i := range list {
 		p := &list[i]
 		signer, locked := "not vouched for", "none"
@@ -158,7 +156,7 @@ func printProviders(c console, list []providerReport) {
 		if p.Account {
 			locked = short(p.Locked.Neuron)
 		}
-		row(p.Provider.Hex(), orDash(p.Type), orDash(p.Model), p.price(), signer, locked, orDash(p.URL))
+		t.row(p.Provider.Hex(), orDash(p.Type), orDash(p.Model), p.price(), signer, locked, orDash(p.URL))
 	}
-	_ = tw.Flush() // the reader left
+	c.printf("%s", &t)
 }

@@ -25,12 +25,12 @@ func money(n zg.Neuron) amount { return amount{n, n.Og()} }
 
 // accountReport is everything the wallet has, and what is about to happen with it. It is the JSON of "zgproxy account".
 type accountReport struct {
-	Network   string         `json:"network"`
-	Wallet    common.Address `json:"wallet"`
-	Source    string         `json:"source"` // daemon: what it saw last; chain: read for this report
-	Block     uint64         `json:"block"`
-	BlockTime time.Time      `json:"block_time"`
-	ReadAt    time.Time      `json:"read_at"`
+	Network   string        `json:"network"`
+	Wallet    admin.Address `json:"wallet"`
+	Source    string        `json:"source"` // daemon: what it saw last; chain: read for this report
+	Block     uint64        `json:"block"`
+	BlockTime time.Time     `json:"block_time"`
+	ReadAt    time.Time     `json:"read_at"`
 
 	Balance  amount         `json:"balance"`
 	Ledger   *ledgerReport  `json:"ledger"` // null: the wallet has none
@@ -64,7 +64,7 @@ type limitReport struct {
 
 // subReport is one provider: one that is allowed, or one with a sub-account, or both.
 type subReport struct {
-	Provider      common.Address `json:"provider"`
+	Provider      admin.Address  `json:"provider"`
 	Model         string         `json:"model,omitempty"`
 	Type          string         `json:"service_type,omitempty"`
 	Allowed       bool           `json:"allowed"` // it is one of ZGPROXY_PROVIDERS
@@ -107,10 +107,10 @@ func (s *subReport) ripe() (sum zg.Neuron, wait time.Duration) {
 
 // sub finds a provider in the report; the zero value with only its address where it is not in it.
 func (r *accountReport) sub(p common.Address) subReport {
-	if i := slices.IndexFunc(r.Accounts, func(s subReport) bool { return s.Provider == p }); i >= 0 {
+	if i := slices.IndexFunc(r.Accounts, func(s subReport) bool { return s.Provider.Address == p }); i >= 0 {
 		return r.Accounts[i]
 	}
-	return subReport{Provider: p}
+	return subReport{Provider: admin.Address{Address: p}}
 }
 
 // balances are what a report is made of, from wherever they are known.
@@ -127,7 +127,7 @@ type balances struct {
 func report(cfg config.Config, b balances) accountReport {
 	h := b.holdings
 	out := accountReport{
-		Network: cfg.Network, Wallet: b.wallet, Source: b.source, Block: h.Block, BlockTime: h.BlockTime.UTC(), ReadAt: b.readAt.UTC(),
+		Network: cfg.Network, Wallet: admin.Address{Address: b.wallet}, Source: b.source, Block: h.Block, BlockTime: h.BlockTime.UTC(), ReadAt: b.readAt.UTC(),
 		Balance: money(h.Wallet), Accounts: []subReport{}, LockTime: int64(h.LockTime / time.Second),
 		Minimums: minimumsReport{money(h.MinLedger), money(h.MinAccount)}, MaxGas: cfg.MaxFeePerGas.Neuron,
 		Limits: []limitReport{}, Warnings: []string{},
@@ -152,14 +152,14 @@ func report(cfg config.Config, b balances) accountReport {
 			}
 			return 1
 		}
-		return cmp.Or(strings.Compare(a.Model, b.Model), a.Provider.Cmp(b.Provider))
+		return cmp.Or(strings.Compare(a.Model, b.Model), a.Provider.Cmp(b.Provider.Address))
 	})
 	return out
 }
 
 func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubAccount, exists bool) subReport {
 	s := subReport{
-		Provider: p, Allowed: slices.Contains(cfg.Providers, p), Exists: exists, Acknowledged: account.Acknowledged,
+		Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Exists: exists, Acknowledged: account.Acknowledged,
 		Locked: money(account.Locked()), PendingRefund: money(account.PendingRefund), Refunds: []refundReport{},
 		LowWater: money(cfg.LowWater.Neuron), HighWater: money(cfg.HighWater.Neuron), Held: money(zg.Neuron{}),
 	}

@@ -22,6 +22,12 @@ type CommandError struct {
 
 func (p *CommandError) Error() string { return p.Message }
 
+// Address is one that reads in JSON as everywhere else, with its checksum.
+type Address struct{ common.Address }
+
+// MarshalText writes the checksum form.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.Hex()), nil }
+
 // Order is a transaction that the operator asks for.
 type Order struct {
 	Kind     zg.IntentKind  `json:"kind"`
@@ -32,22 +38,22 @@ type Order struct {
 
 // Transaction is one entry of the journal, as commands show it.
 type Transaction struct {
-	ID       int64           `json:"id"`
-	Kind     zg.IntentKind   `json:"kind"`
-	Provider *common.Address `json:"provider,omitempty"`
-	Amount   zg.Neuron       `json:"amount_neuron"`
-	Origin   string          `json:"origin"` // auto, hand
-	State    string          `json:"state"`  // signed, mined, reverted, superseded, cancelled
-	Reason   string          `json:"reason,omitempty"`
-	Nonce    uint64          `json:"nonce"`
-	Hash     common.Hash     `json:"tx_hash"`        // of the mined one, else of the newest
-	Sent     bool            `json:"sent"`           // a node has taken it
-	Versions int             `json:"versions"`       // how many were signed for the same nonce, with higher fees each time
-	Block    uint64          `json:"block"`          // 0: not mined
-	GasCost  zg.Neuron       `json:"gas_neuron"`     // paid for it
-	MaxGas   zg.Neuron       `json:"gas_max_neuron"` // the most it can cost as signed last
-	Created  time.Time       `json:"created_at"`
-	Ended    *time.Time      `json:"ended_at,omitempty"`
+	ID       int64         `json:"id"`
+	Kind     zg.IntentKind `json:"kind"`
+	Provider *Address      `json:"provider,omitempty"`
+	Amount   zg.Neuron     `json:"amount_neuron"`
+	Origin   string        `json:"origin"` // auto, hand
+	State    string        `json:"state"`  // signed, mined, reverted, superseded, cancelled
+	Reason   string        `json:"reason,omitempty"`
+	Nonce    uint64        `json:"nonce"`
+	Hash     common.Hash   `json:"tx_hash"`        // of the mined one, else of the newest
+	Sent     bool          `json:"sent"`           // a node has taken it
+	Versions int           `json:"versions"`       // how many were signed for the same nonce, with higher fees each time
+	Block    uint64        `json:"block"`          // 0: not mined
+	GasCost  zg.Neuron     `json:"gas_neuron"`     // paid for it
+	MaxGas   zg.Neuron     `json:"gas_max_neuron"` // the most it can cost as signed last
+	Created  time.Time     `json:"created_at"`
+	Ended    *time.Time    `json:"ended_at,omitempty"`
 }
 
 // event is one line of the answer to an order. The last one has Done or Error.
