@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -53,6 +54,17 @@ type Entry struct {
 
 // newest is the transaction that is sent; the others are only looked for.
 func (e *Entry) newest() zg.SignedTx { return e.Txs[len(e.Txs)-1] }
+
+// MarshalZerologObject puts into a line of the log what it is about.
+func (e *Entry) MarshalZerologObject(ev *zerolog.Event) {
+	ev.Str("kind", string(e.Intent.Kind)).Str("origin", string(e.Origin))
+	if e.Intent.Provider != (common.Address{}) {
+		ev.Str("provider", e.Intent.Provider.Hex())
+	}
+	if !e.Intent.Amount.IsZero() {
+		ev.Stringer("amount_neuron", e.Intent.Amount)
+	}
+}
 
 // stageEntry records what was signed. When it returns nil, the record is on disk, synced. It fails while another entry of
 // the wallet is unfinished.
@@ -181,6 +193,11 @@ func (s *Store) entryAt(ctx context.Context, wallet string, nonce uint64) (Entry
 // comes after it.
 func (s *Store) lastEntry(ctx context.Context, wallet string, below uint64) (Entry, bool, error) {
 	return s.oneEntry(ctx, ours+` AND nonce < ? AND state IN ('mined', 'reverted', 'cancelled') ORDER BY nonce DESC LIMIT 1`, wallet, int64(min(below, 1<<62)))
+}
+
+// entriesFrom are the entries with a nonce and all higher ones, lowest first.
+func (s *Store) entriesFrom(ctx context.Context, wallet string, nonce uint64) ([]Entry, error) {
+	return s.entries(ctx, ours+` AND nonce >= ? ORDER BY nonce`, wallet, int64(nonce))
 }
 
 func (s *Store) oneEntry(ctx context.Context, where string, args ...any) (Entry, bool, error) {

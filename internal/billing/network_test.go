@@ -54,6 +54,8 @@ type network struct {
 	feeCap uint64
 	// forgets makes nodes take transactions and lose them at once.
 	forgets bool
+	// offered is the fee of the transaction that Broadcast is called with.
+	offered uint64
 	// closed makes no more blocks with transactions of ours in them.
 	closed bool
 }
@@ -198,6 +200,11 @@ func (n *network) supplant(call string, prev zg.SignedTx, change func(*transfer)
 func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	var tr transfer
+	if err := json.Unmarshal(tx.Raw, &tr); err != nil {
+		return err
+	}
+	n.offered = tr.Fee
 	if err := n.enter("Broadcast"); err != nil {
 		return err
 	}
@@ -206,10 +213,6 @@ func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 		n.t.Errorf("a transaction is sent that is not in the store (%d, %v)", recorded, err)
 	}
 	n.sent = append(n.sent, tx.Hash)
-	var tr transfer
-	if err := json.Unmarshal(tx.Raw, &tr); err != nil {
-		return err
-	}
 	if tr.Nonce < n.nonce {
 		return zg.ErrNonceTooLow
 	}
