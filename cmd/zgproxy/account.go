@@ -25,7 +25,7 @@ While the daemon runs, it is asked what it saw last. Without it, the chain is re
 wallet has to be configured. Nothing is changed either way.
 
 LOCKED is what a provider may count on; it serves only while about 1 0G of that is left. OWED are fees
-that it has not taken on chain yet, by the book.`,
+that it has not taken on chain yet, by the book; DRIFT is what it took or claims beyond that.`,
 		Example: `  zgproxy account
   zgproxy account --json | jq -r '.accounts[] | select(.low) | .provider'`,
 		Args: want(cobra.NoArgs),
@@ -72,23 +72,33 @@ func printAccount(c console, r *accountReport) {
 		if i == 0 {
 			title = "limits"
 		}
-		row(title, fmt.Sprintf("%s: %s of %s 0G left", l.Name, short(l.Left.Neuron), short(l.Limit.Neuron)))
+		name := l.Name
+		if l.For != "" {
+			name += ", " + l.For
+		}
+		if l.Provider != nil {
+			name += ", " + l.Provider.Hex()
+		}
+		row(title, fmt.Sprintf("%s: %s of %s 0G left", name, short(l.Left.Neuron), short(l.Limit.Neuron)))
 	}
 	c.printf("%s", &t)
 
 	if len(r.Accounts) > 0 {
 		t = table{}
-		row("PROVIDER", "MODEL", "LOCKED", "OWED", "ON ITS WAY BACK", "")
+		row("PROVIDER", "MODEL", "LOCKED", "OWED", "DRIFT", "ON ITS WAY BACK", "")
 		for i := range r.Accounts {
 			s := &r.Accounts[i]
-			locked, owed := "none", "-"
+			locked, owed, drift := "none", "-", "-"
 			if s.Exists {
 				locked = short(s.Locked.Neuron)
 			}
 			if s.Owed != nil {
 				owed = short(s.Owed.Neuron)
 			}
-			row(s.Provider.Hex(), orDash(s.Model), locked, owed, refundsInWords(s), s.Note)
+			if s.Drift != nil {
+				drift = short(s.Drift.Neuron)
+			}
+			row(s.Provider.Hex(), orDash(s.Model), locked, owed, drift, refundsInWords(s), s.Note)
 		}
 		c.printf("\n%s", &t)
 	}

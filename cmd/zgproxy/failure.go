@@ -38,6 +38,7 @@ const (
 	codeInterrupted   = "interrupted"
 	codeRPC           = "rpc_unreachable"
 	codeInUse         = "data_dir_in_use"
+	codeNoDaemon      = "no_daemon"
 	codeForeignNonce  = "foreign_nonce"
 	codeNotFinal      = "superseded"
 	codeContract      = "contract_refused"

@@ -92,7 +92,7 @@ func TestInterruptedCommandIsSeenThroughByTheNext(t *testing.T) {
 func TestAccountSchema(t *testing.T) {
 	text, err := json.Marshal(accountReport{
 		Ledger: &ledgerReport{}, Accounts: []subReport{{Model: "m", Type: "t", Funding: "f", Note: "n", Refunds: []refundReport{{}}}},
-		Limits: []limitReport{{}}, Unfinished: &admin.Transaction{},
+		Limits: []limitReport{{For: "f", Provider: &admin.Address{}}}, Unfinished: &admin.Transaction{},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,12 +110,12 @@ func TestAccountSchema(t *testing.T) {
 	}
 	sub := v["accounts"].([]any)[0].(map[string]any)
 	for what, got := range map[string][2]string{
-		"account":     {keys(v), "accounts balance block block_time ledger limits lock_seconds max_fee_per_gas_neuron minimums network read_at source unfinished wallet warnings"},
-		"sub-account": {keys(sub), "acknowledged allowed exists funding held high_water locked low low_water model note owed pending_refund provider refunds registered service_type signer_acknowledged"},
+		"account":     {keys(v), "accounts balance block block_time ledger limits lock_seconds max_fee_per_gas_neuron minimums network read_at source unfinished wallet wallet_floor warnings"},
+		"sub-account": {keys(sub), "acknowledged allowed drift exists funding held high_water locked low low_water model note owed pending_refund provider refunds registered service_type signer signer_acknowledged signer_changed"},
 		"refund":      {keys(sub["refunds"]), "amount asked_at free_at wait_seconds"},
 		"amount":      {keys(v["balance"]), "0g neuron"},
 		"ledger":      {keys(v["ledger"]), "available total"},
-		"limit":       {keys(v["limits"]), "left limit name used"},
+		"limit":       {keys(v["limits"]), "for left limit name provider used"},
 		"transaction": {keys(v["unfinished"]), "amount_neuron block created_at gas_max_neuron gas_neuron id kind nonce origin sent state tx_hash versions"},
 	} {
 		if got[0] != got[1] {

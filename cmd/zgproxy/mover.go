@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
@@ -86,41 +85,4 @@ func transactionOf(e billing.Entry) admin.Transaction {
 func newMover(cfg config.Config, store *billing.Store, client *chain.Client, w *wallet.Wallet) mover {
 	sender := chain.NewSender(client, w.SignTx, chain.SenderConfig{MaxFeePerGas: cfg.MaxFeePerGas.Neuron})
 	return mover{newJournal(cfg, store, sender, w.Address(), zerolog.Nop(), nil)}
-}
-
-// records are what the spend store knows of the wallet's transactions.
-type records interface {
-	Unfinished(ctx context.Context, wallet string) (billing.Entry, bool, error)
-	Transferred(ctx context.Context, since time.Time) (map[common.Address]billing.Moved, error)
-}
-
-// addRecorded adds to a report what only the spend store knows: what is under way, and what is left of the limits.
-func addRecorded(ctx context.Context, r records, cfg config.Config, out *accountReport) error {
-	e, under, err := r.Unfinished(ctx, walletName(cfg, out.Wallet.Address))
-	if err != nil {
-		return err
-	}
-	if under {
-		tx := transactionOf(e)
-		out.Unfinished = &tx
-	}
-	out.Limits, err = limits(ctx, r, cfg)
-	return err
-}
-
-// limits are the owner's caps, and what is left of them.
-func limits(ctx context.Context, r records, cfg config.Config) ([]limitReport, error) {
-	moved, err := r.Transferred(ctx, time.Now().Add(-24*time.Hour))
-	if err != nil {
-		return nil, err
-	}
-	var used zg.Neuron
-	for _, m := range moved {
-		used = used.Add(m.All())
-	}
-	return []limitReport{limit("ZGPROXY_MAX_TOPUP_PER_DAY", cfg.MaxTopUpPerDay.Neuron, used)}, nil
-}
-
-func limit(name string, most, used zg.Neuron) limitReport {
-	return limitReport{Name: name, Limit: money(most), Used: money(used), Left: money(most.Sub(used))}
 }

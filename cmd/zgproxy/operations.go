@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -51,6 +53,25 @@ func (d *daemon) transact(ctx context.Context, in zg.Intent, notify func(admin.T
 	return mover{d.journal}.transact(ctx, admin.Order{Kind: in.Kind, Provider: in.Provider, Amount: in.Amount, Opening: in.Opening}, notify)
 }
 
+// accept takes a provider's signer and drift for right, as far as they are still what the operator was shown.
+func (d *daemon) accept(_ context.Context, p common.Address, what admin.Acceptance) error {
+	svc, registered := d.service(p)
+	pv, looked := d.keeper.View().Providers[p]
+	switch {
+	case !looked:
+		return problem(codeNotRegistered, "Put it into ZGPROXY_PROVIDERS and restart the daemon.", "%s is not looked after", p.Hex())
+	case registered && svc.TEESigner != what.Signer.Address:
+		return problem(codeChanged, "Look with zgproxy account, and try again.", "the provider has changed its signer meanwhile, to %s", svc.TEESigner.Hex())
+	}
+	accepted, err := d.store.Accept(p, what.Drift.Min(pv.Drift), svc.TEESigner)
+	if err != nil {
+		return err
+	}
+	d.log.Warn().Str("provider", p.Hex()).Stringer("drift_neuron", accepted.Drift).Str("signer", accepted.Signer.Hex()).Msg("the operator accepts a provider's drift and signer")
+	d.keeper.Nudge()
+	return nil
+}
+
 // operatorServer serves the socket until its context ends.
 type operatorServer struct {
 	http     *http.Server
@@ -66,7 +87,7 @@ func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operat
 		return nil, err
 	}
 	srv := d.httpServer(admin.OperatorHandler(admin.OperatorConfig{
-		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Explain: explain,
+		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Accept: d.accept, Explain: explain,
 	}))
 	ctx, end := context.WithCancel(ctx)
 	srv.BaseContext = func(net.Listener) context.Context { return ctx }

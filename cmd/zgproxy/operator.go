@@ -24,6 +24,8 @@ type operator interface {
 	providers(ctx context.Context) (providersReport, error)
 	// transact sees a transaction through and tells every step. When ctx ends after the signature, the transaction stands.
 	transact(ctx context.Context, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error)
+	// accept takes a provider's signer and drift for right, as they were shown.
+	accept(ctx context.Context, p common.Address, what admin.Acceptance) error
 	close() error
 }
 
@@ -62,6 +64,10 @@ func (o *daemonOperator) transact(ctx context.Context, order admin.Order, notify
 		err = problem(codeInterrupted, hintResume, "%v", err)
 	}
 	return tx, err
+}
+
+func (o *daemonOperator) accept(ctx context.Context, p common.Address, what admin.Acceptance) error {
+	return o.client.Accept(ctx, p, what)
 }
 
 func (o *daemonOperator) close() error { return nil }
@@ -194,6 +200,11 @@ func (o *localOperator) transact(ctx context.Context, order admin.Order, notify 
 		o.store, o.mover = store, newMover(o.cfg, store, o.client, o.wallet)
 	}
 	return o.mover.transact(ctx, order, notify)
+}
+
+// accept needs the daemon, which knows what there is to accept: it asks the provider what it claims.
+func (o *localOperator) accept(context.Context, common.Address, admin.Acceptance) error {
+	return problem(codeNoDaemon, "Start it with zgproxy serve, and look with zgproxy account.", "only a running daemon knows what there is to accept, and %v", o.unreachable)
 }
 
 func (o *localOperator) close() error {

@@ -83,6 +83,9 @@ func planDeposit(r *accountReport, n zg.Neuron) (step, error) {
 		return s, problem(codeNotEnough, "Send 0G to the wallet first.", "the wallet has %s 0G, which is not enough for %s 0G and the gas", r.Balance.Og, n.Og())
 	}
 	s.changes = []change{moves("wallet, before gas", r.Balance.Neuron, r.Balance.Neuron.Sub(n)), moves("ledger, available", available, available.Add(n))}
+	if left := r.Balance.Neuron.Sub(n); left.Less(r.Floor.Neuron) {
+		s.warnings = append(s.warnings, "This leaves less in the wallet than ZGPROXY_WALLET_FLOOR ("+r.Floor.Og+" 0G), which is there for gas.")
+	}
 	return withGas(r, s), nil
 }
 

@@ -92,7 +92,7 @@ on chain, so look at a provider before you put it there.`,
 		Args: want(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(providerListCommand(), acknowledgeCommand())
+	cmd.AddCommand(providerListCommand(), acknowledgeCommand(), acceptCommand())
 	return cmd
 }
 

@@ -37,6 +37,7 @@ type accountReport struct {
 	Accounts []subReport    `json:"accounts"`
 	Minimums minimumsReport `json:"minimums"`
 	LockTime int64          `json:"lock_seconds"` // between asking a sub-account's money back and getting it
+	Floor    amount         `json:"wallet_floor"` // automatic deposits leave it in the wallet
 	MaxGas   zg.Neuron      `json:"max_fee_per_gas_neuron"`
 
 	Limits     []limitReport      `json:"limits"`
@@ -56,10 +57,12 @@ type minimumsReport struct {
 
 // limitReport is one of the owner's caps.
 type limitReport struct {
-	Name  string `json:"name"` // the variable
-	Limit amount `json:"limit"`
-	Used  amount `json:"used"`
-	Left  amount `json:"left"`
+	Name     string         `json:"name"` // the variable
+	For      string         `json:"for,omitempty"`
+	Provider *admin.Address `json:"provider,omitempty"` // absent: all together
+	Limit    amount         `json:"limit"`
+	Used     amount         `json:"used"`
+	Left     amount         `json:"left"` // for requests under way something may be held of it
 }
 
 // subReport is one provider: one that is allowed, or one with a sub-account, or both.
@@ -75,8 +78,11 @@ type subReport struct {
 	Locked        amount         `json:"locked"`              // what the provider may count on
 	PendingRefund amount         `json:"pending_refund"`
 	Refunds       []refundReport `json:"refunds"`
-	Owed          *amount        `json:"owed"` // by the book: fees not taken on chain yet; null: not known without a daemon
-	Held          amount         `json:"held"` // upper bounds of the requests under way
+	Owed          *amount        `json:"owed"`  // by the book: fees not taken on chain yet; null: not known without a daemon
+	Drift         *amount        `json:"drift"` // taken or claimed beyond what was witnessed; null: not known without a daemon
+	Signer        admin.Address  `json:"signer"`
+	OtherSigner   bool           `json:"signer_changed"` // it is not the one that was first seen, or accepted
+	Held          amount         `json:"held"`           // upper bounds of the requests under way
 	LowWater      amount         `json:"low_water"`
 	HighWater     amount         `json:"high_water"`
 	Low           bool           `json:"low"`
@@ -129,7 +135,7 @@ func report(cfg config.Config, b balances) accountReport {
 	out := accountReport{
 		Network: cfg.Network, Wallet: admin.Address{Address: b.wallet}, Source: b.source, Block: h.Block, BlockTime: h.BlockTime.UTC(), ReadAt: b.readAt.UTC(),
 		Balance: money(h.Wallet), Accounts: []subReport{}, LockTime: int64(h.LockTime / time.Second),
-		Minimums: minimumsReport{money(h.MinLedger), money(h.MinAccount)}, MaxGas: cfg.MaxFeePerGas.Neuron,
+		Minimums: minimumsReport{money(h.MinLedger), money(h.MinAccount)}, MaxGas: cfg.MaxFeePerGas.Neuron, Floor: money(cfg.WalletFloor.Neuron),
 		Limits: []limitReport{}, Warnings: []string{},
 	}
 	if h.Ledger != nil {
@@ -161,11 +167,12 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 	s := subReport{
 		Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Exists: exists, Acknowledged: account.Acknowledged,
 		Locked: money(account.Locked()), PendingRefund: money(account.PendingRefund), Refunds: []refundReport{},
-		LowWater: money(cfg.LowWater.Neuron), HighWater: money(cfg.HighWater.Neuron), Held: money(zg.Neuron{}),
+		LowWater: money(cfg.LowWater.For(p)), HighWater: money(cfg.HighWater.For(p)), Held: money(zg.Neuron{}),
 	}
 	if i := slices.IndexFunc(b.services, func(s zg.Service) bool { return s.Provider == p }); i >= 0 {
 		svc := b.services[i]
 		s.Registered, s.Model, s.Type, s.Vouched = true, svc.Model, string(svc.Type), svc.TEESignerAcknowledged
+		s.Signer = admin.Address{Address: svc.TEESigner}
 	}
 	for _, r := range account.Refunds {
 		free := r.CreatedAt.Add(b.holdings.LockTime)
@@ -179,8 +186,10 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		left = left.Sub(s.Held.Neuron)
 	}
 	if v, ok := b.view[p]; ok {
-		owed := money(v.Owed)
-		s.Owed, s.Funding = &owed, v.Reason
+		owed, drift := money(v.Owed), money(v.Drift)
+		s.Owed, s.Drift, s.Funding = &owed, &drift, v.Reason
+		s.LowWater, s.HighWater = money(v.LowWater), money(v.HighWater) // with the reserve it has asked for
+		s.OtherSigner = v.Signer != (common.Address{}) && s.Registered && v.Signer != s.Signer.Address
 		left = left.Sub(v.Owed)
 	}
 	s.Low = left.Less(s.LowWater.Neuron)
@@ -194,7 +203,7 @@ func note(s *subReport, daemon bool) string {
 	case !s.Allowed:
 		return "not in ZGPROXY_PROVIDERS: never used, never topped up"
 	case s.Funding != "":
-		return billing.Hint(s.Funding)
+		return billing.Hint(s.Funding, s.Provider.Address)
 	case !s.Registered:
 		return "not registered on chain: it serves nobody"
 	case !s.Vouched:

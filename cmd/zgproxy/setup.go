@@ -49,6 +49,7 @@ func walletName(cfg config.Config, w common.Address) string {
 // newJournal makes the one way in which the wallet's transactions are made.
 func newJournal(cfg config.Config, store *billing.Store, sender *chain.Sender, w common.Address, log zerolog.Logger, reg prometheus.Registerer) *billing.Journal {
 	return billing.NewJournal(store, sender, billing.JournalConfig{
-		Wallet: walletName(cfg, w), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Log: log, Registerer: reg,
+		Wallet: walletName(cfg, w), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Confirmations: uint64(cfg.Confirmations),
+		Log: log, Registerer: reg,
 	})
 }

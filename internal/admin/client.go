@@ -40,21 +40,29 @@ func (c *Client) Account(ctx context.Context, fresh bool, into any) error {
 	if fresh {
 		path += "?fresh=1"
 	}
-	return c.call(ctx, http.MethodGet, path, into)
+	return c.get(ctx, path, into)
 }
 
 // Providers reads the services registered on chain into the value.
 func (c *Client) Providers(ctx context.Context, into any) error {
-	return c.call(ctx, http.MethodGet, "/v1/providers", into)
+	return c.get(ctx, "/v1/providers", into)
 }
 
-// Accept takes a provider's signer and debits for right; what was accepted is read into the value.
-func (c *Client) Accept(ctx context.Context, provider common.Address, into any) error {
-	return c.call(ctx, http.MethodPost, "/v1/accounts/"+provider.Hex()+"/accept", into)
+// Accept takes a provider's signer and drift for right, as they were shown.
+func (c *Client) Accept(ctx context.Context, provider common.Address, what Acceptance) error {
+	body, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	resp, err := c.send(ctx, http.MethodPost, "/v1/accounts/"+provider.Hex()+"/accept", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
-func (c *Client) call(ctx context.Context, method, path string, into any) error {
-	resp, err := c.send(ctx, method, path, nil)
+func (c *Client) get(ctx context.Context, path string, into any) error {
+	resp, err := c.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,12 @@ type Order struct {
 	Opening  bool           `json:"opening,omitempty"`
 }
 
+// Acceptance is what the operator takes for right of a provider, as it was shown.
+type Acceptance struct {
+	Drift  zg.Neuron `json:"drift_neuron"` // taken or claimed beyond what was witnessed
+	Signer Address   `json:"signer"`
+}
+
 // Transaction is one entry of the journal, as commands show it.
 type Transaction struct {
 	ID       int64         `json:"id"`
@@ -63,7 +69,7 @@ type event struct {
 	Error       *CommandError `json:"error,omitempty"`
 }
 
-// OperatorConfig is what the operator can see and do on the socket. All fields are required but one.
+// OperatorConfig is what the operator can see and do on the socket. All fields are required.
 type OperatorConfig struct {
 	Read Config // what the listener for everybody on the machine shows, too
 	// Account is what the wallet has, JSON; fresh: read from the chain now instead of what the keeper saw last.
@@ -71,8 +77,8 @@ type OperatorConfig struct {
 	Providers func(ctx context.Context) (any, error)
 	// Transact sees a transaction through and tells every step of it. When ctx ends after the signature, it goes on without.
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
-	// Accept takes a provider's signer and what it debited beyond the book for right. Optional.
-	Accept  func(ctx context.Context, provider common.Address) (any, error)
+	// Accept takes a provider's signer and drift for right. What has changed since it was shown is not accepted.
+	Accept  func(ctx context.Context, provider common.Address, what Acceptance) error
 	Explain func(error) *CommandError // how an error reads for the operator
 }
 
@@ -82,7 +88,7 @@ type OperatorConfig struct {
 //	GET  /v1/account              what the wallet has; ?fresh=1 reads the chain
 //	GET  /v1/providers            the services registered on chain
 //	POST /v1/transactions         an Order; the answer is one JSON line per step, the last with "done" or "error"
-//	POST /v1/accounts/{provider}/accept
+//	POST /v1/accounts/{provider}/accept  an Acceptance
 func OperatorHandler(cfg OperatorConfig) http.Handler {
 	mux := chi.NewRouter()
 	fail := func(w http.ResponseWriter, err error) {
@@ -103,15 +109,21 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 		v, err := cfg.Providers(r.Context())
 		answer(w, v, err)
 	})
-	if cfg.Accept != nil {
-		mux.Post("/v1/accounts/{provider}/accept", accept(cfg, answer))
-	}
+	mux.Post("/v1/accounts/{provider}/accept", func(w http.ResponseWriter, r *http.Request) {
+		p := chi.URLParam(r, "provider")
+		var what Acceptance
+		if !common.IsHexAddress(p) {
+			write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "this is not an address"}})
+			return
+		}
+		if readOrder(w, r, &what) {
+			err := cfg.Accept(r.Context(), common.HexToAddress(p), what)
+			answer(w, what, err)
+		}
+	})
 	mux.Post("/v1/transactions", func(w http.ResponseWriter, r *http.Request) {
 		var o Order
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&o); err != nil {
-			write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "the order cannot be read: " + err.Error()}})
+		if !readOrder(w, r, &o) {
 			return
 		}
 		transact(w, r, cfg, zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening})
@@ -120,16 +132,15 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 	return mux
 }
 
-func accept(cfg OperatorConfig, answer func(http.ResponseWriter, any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p := chi.URLParam(r, "provider")
-		if !common.IsHexAddress(p) {
-			write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "this is not an address"}})
-			return
-		}
-		v, err := cfg.Accept(r.Context(), common.HexToAddress(p))
-		answer(w, v, err)
+// readOrder reads a body, and answers itself where it cannot be read.
+func readOrder(w http.ResponseWriter, r *http.Request, into any) bool {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "the order cannot be read: " + err.Error()}})
+		return false
 	}
+	return true
 }
 
 // transact streams the steps. The orderer may leave at any time: what is signed by then is in the journal and goes on.

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -77,8 +78,11 @@ func TestOperatorSocket(t *testing.T) {
 		Providers: func(context.Context) (any, error) {
 			return nil, errors.New("the chain is gone")
 		},
-		Accept: func(_ context.Context, p common.Address) (any, error) {
-			return map[string]string{"provider": p.Hex()}, nil
+		Accept: func(_ context.Context, p common.Address, what admin.Acceptance) error {
+			if p != provider || what.Drift != zg.OneOG || what.Signer.Address != provider {
+				return fmt.Errorf("%s, %+v", p, what)
+			}
+			return nil
 		},
 		Transact: func(_ context.Context, in zg.Intent, notify func(admin.Transaction)) (admin.Transaction, error) {
 			got = in
@@ -108,9 +112,11 @@ func TestOperatorSocket(t *testing.T) {
 	if err := c.Providers(t.Context(), &account); !errors.As(err, &p) || p.Message != "the chain is gone" {
 		t.Errorf("Providers: %v, want the daemon's own words", err)
 	}
-	var accepted struct{ Provider string }
-	if err := c.Accept(t.Context(), provider, &accepted); err != nil || accepted.Provider != provider.Hex() {
-		t.Errorf("Accept = %+v, %v", accepted, err)
+	if err := c.Accept(t.Context(), provider, admin.Acceptance{Drift: zg.OneOG, Signer: admin.Address{Address: provider}}); err != nil {
+		t.Errorf("Accept: %v", err)
+	}
+	if err := c.Accept(t.Context(), provider, admin.Acceptance{}); !errors.As(err, &p) {
+		t.Errorf("Accept of something else: %v, want the daemon's refusal", err)
 	}
 
 	var states []string

@@ -8,9 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/ethereum/go-ethereum/common"
 )
 
 // The errors of OpenReadOnly, besides ErrNewerSchema.
@@ -72,21 +69,3 @@ func OpenReadOnly(ctx context.Context, dir string) (_ *Reader, err error) {
 
 // Close ends the reading.
 func (r *Reader) Close() error { return r.store.readers.Close() }
-
-// Unfinished is the entry of a wallet that has been signed and not ended, if there is one. See JournalConfig for its name.
-func (s *Store) Unfinished(ctx context.Context, wallet string) (Entry, bool, error) {
-	return s.unfinished(ctx, wallet)
-}
-
-// Unfinished is that of the store read.
-func (r *Reader) Unfinished(ctx context.Context, wallet string) (Entry, bool, error) {
-	return r.store.unfinished(ctx, wallet)
-}
-
-// Transferred is that of the store read.
-func (r *Reader) Transferred(ctx context.Context, since time.Time) (map[common.Address]Moved, error) {
-	return r.store.Transferred(ctx, since)
-}
-
-// Hint says what to do about a sub-account that is low and not topped up for a reason, see ProviderView.
-func Hint(reason string) string { return hintFor(reason) }

@@ -259,8 +259,8 @@ func TestKeeperNamesAnEmptyWallet(t *testing.T) {
 		s := openStore(t, t.TempDir())
 		k, stop := n.run(s, KeeperConfig{}, alice)
 		advance(time.Second)
-		if r := k.View().Providers[alice].Reason; r != refusalWallet || len(topUps(t, s)) != 0 {
-			t.Errorf("reason %q, %d on record; want %q and none", r, len(topUps(t, s)), refusalWallet)
+		if r := k.View().Providers[alice].Reason; r != refusalGas || len(topUps(t, s)) != 0 {
+			t.Errorf("reason %q, %d on record; want %q and none", r, len(topUps(t, s)), refusalGas)
 		}
 		n.with(func() { n.hook = nil })
 		advance(2 * time.Minute)
