@@ -5,14 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/devnet"
+	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -86,6 +90,94 @@ func TestInterruptedCommandIsSeenThroughByTheNext(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// What a provider took beyond the book, and a signer that it has changed, hold top-ups up until the owner accepts them.
+func TestAcceptedProviderIsToppedUpAgain(t *testing.T) {
+	w := newWorld(t, devnet.Config{})
+	w.env = append(w.env, "ZGPROXY_DIRECTORY_REFRESH=200ms", "ZGPROXY_BUDGET_FEES_TOTAL=5", "ZGPROXY_BUDGET_PROVIDER_TRANSFERS_DAY=7", "ZGPROXY_AUTO_FUND=4")
+	w.mineSteadily()
+	gamma := w.net.Providers[2].Address()
+	w.expect(exitFailure, args("provider accept "+gamma.Hex()+" --yes"), "only a running daemon")
+	d := w.child()
+	look := func() subReport {
+		t.Helper()
+		r := decode[accountReport](w, w.must(args("account --json")))
+		return r.sub(gamma)
+	}
+	topped := func() error {
+		if s := look(); s.Locked.Og != "3" || s.Funding != "" {
+			return fmt.Errorf("%s 0G, %s", s.Locked.Og, s.Funding)
+		}
+		return nil
+	}
+	w.eventually("topped up", topped)
+	w.must(args("account"), "ZGPROXY_BUDGET_FEES_TOTAL: 5 of 5 0G left", "ZGPROXY_BUDGET_PROVIDER_TRANSFERS_DAY, "+gamma.Hex()+": 5.5 of 7 0G left", "ZGPROXY_AUTO_FUND, deposits: 4 of 4 0G left")
+	if s := look(); s.OtherSigner || s.Signer.Address != w.net.Providers[2].TEESigner() {
+		t.Errorf("gamma = %+v", s)
+	}
+
+	taken := zg.OneOG.MulDiv(3, 2)
+	if _, err := w.net.Chain.Settle(t.Context(), devnet.ProviderKey("gamma"), devnet.TEEKey("gamma"), []common.Address{devnet.Wallet()}, []zg.Neuron{taken}); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("held up", func() error {
+		if s := look(); s.Funding != "drift" || s.Drift.Neuron != taken {
+			return fmt.Errorf("%s, drift %+v", s.Funding, s.Drift)
+		}
+		return nil
+	})
+	w.must(args("account"), "zgproxy provider accept "+gamma.Hex())
+	w.must(args("provider accept "+gamma.Hex()+" --dry-run"), "1.5 0G taken or claimed beyond")
+	w.expect(exitNotConfirmed, args("provider accept "+gamma.Hex()), "no terminal")
+	accepted := decode[acceptReport](w, w.must(args("provider accept "+gamma.Hex()+" --yes --json")))
+	if accepted.Accepted.Drift != taken || accepted.Provider.Address != gamma {
+		t.Errorf("accepted %+v", accepted)
+	}
+	w.eventually("topped up again", topped)
+
+	svc, err := w.net.Chain.Service(t.Context(), gamma)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := common.HexToAddress("0x00000000000000000000000000000000000000c0")
+	if err := w.net.Chain.RegisterService(t.Context(), devnet.ProviderKey("gamma"), simchain.ServiceParams{
+		ServiceType: string(svc.Type), URL: svc.URL, Model: svc.Model, Verifiability: svc.Verifiability, InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, TEESigner: other,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.net.Chain.AcknowledgeSigner(t.Context(), gamma); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the new signer noticed", func() error {
+		if s := look(); !s.OtherSigner || s.Signer.Address != other {
+			return fmt.Errorf("signer %s", s.Signer)
+		}
+		return nil
+	})
+	client, err := admin.NewClient(w.data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *admin.CommandError
+	if err := client.Accept(t.Context(), gamma, admin.Acceptance{Signer: admin.Address{Address: svc.TEESigner}}); !errors.As(err, &refused) || refused.Code != codeChanged {
+		t.Errorf("accepting a signer that is gone: %v, want a refusal", err)
+	}
+	w.must(args("provider accept "+gamma.Hex()+" --yes"), "another one than before", "Accepted")
+	w.eventually("the new signer accepted", func() error {
+		if s := look(); s.OtherSigner {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+
+	// Without the daemon the store still knows what is owed.
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if s := look(); s.Owed == nil || !s.Owed.Neuron.IsZero() || s.Drift != nil {
+		t.Errorf("without a daemon: owed %+v, drift %+v; want none owed and no drift known", s.Owed, s.Drift)
+	}
 }
 
 // The schema of what scripts read. A field that is renamed or gone breaks them.

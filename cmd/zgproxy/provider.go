@@ -75,7 +75,9 @@ func (p *providerReport) price() string {
 		return short(p.InputPrice) + " a second, " + million(p.OutputPrice) + " out per 1M"
 	case zg.Embedding:
 		return million(p.InputPrice) + " in per 1M"
-	case zg.Chatbot:
+	case zg.AudioGeneration:
+		return short(p.OutputPrice) + " a second"
+	case zg.Chatbot, zg.Decisions:
 	}
 	if !p.Registered {
 		return "-"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -398,15 +397,3 @@ func (d *daemon) announce(api, operator net.Listener) {
 }
 
 func userAgent() string { return "zgproxy/" + thisBuild().Version }
-
-// newLogger writes JSON lines, or lines for people where somebody watches.
-func newLogger(cfg config.Config, out io.Writer, terminal bool) zerolog.Logger {
-	level, err := zerolog.ParseLevel(cfg.LogLevel)
-	if err != nil { // config has checked it
-		level = zerolog.InfoLevel
-	}
-	if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && terminal) {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !terminal}
-	}
-	return zerolog.New(out).Level(level).With().Timestamp().Logger()
-}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -52,4 +53,16 @@ func newJournal(cfg config.Config, store *billing.Store, sender *chain.Sender, w
 		Wallet: walletName(cfg, w), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Confirmations: uint64(cfg.Confirmations),
 		Log: log, Registerer: reg,
 	})
+}
+
+// newLogger writes JSON lines, or lines for people where somebody watches.
+func newLogger(cfg config.Config, out io.Writer, terminal bool) zerolog.Logger {
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil { // config has checked it
+		level = zerolog.InfoLevel
+	}
+	if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && terminal) {
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !terminal}
+	}
+	return zerolog.New(out).Level(level).With().Timestamp().Logger()
 }

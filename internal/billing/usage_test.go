@@ -59,7 +59,11 @@ func TestUsage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	since := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	qwen := Usage{Requests: 2, InputTokens: 31, OutputTokens: 9, Fees: fee.Add(bound), Estimated: 1, EstimatedFees: bound}
 	all := qwen
