@@ -29,6 +29,7 @@ type Config struct {
 	Testnet      bool          // the contracts' minimums of the testnet instead of those of mainnet
 	TokenDelay   time.Duration // before each token of an answer
 	SettleEvery  time.Duration // how often providers take what they are owed; 0: only when told
+	PriceFactor  uint64        // the usual prices times this, for tests in which money has to run out; 0: 1
 	Log          zerolog.Logger
 }
 
@@ -113,6 +114,8 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 
 // add starts a provider, registers it and gives it a sub-account of the wallet.
 func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
+	factor := max(1, cfg.PriceFactor)
+	o.input, o.output = o.input.Mul(factor), o.output.Mul(factor)
 	listen := "127.0.0.1:0"
 	if cfg.ProviderPort > 0 {
 		listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.ProviderPort+i))
@@ -166,6 +169,16 @@ func (n *Network) Env() []string {
 		"ZGPROXY_PRIVATE_KEY=" + WalletKeyHex,
 		"ZGPROXY_PROVIDERS=" + strings.Join(providers, ","),
 	}
+}
+
+// Restart closes a provider and starts it again at its address.
+func (n *Network) Restart(i int) error {
+	p, err := n.Providers[i].Restart()
+	if err != nil {
+		return err
+	}
+	n.Providers[i] = p
+	return nil
 }
 
 // Close ends the providers, then the chain, and waits for all of it.
