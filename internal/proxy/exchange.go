@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -21,10 +22,12 @@ const maxRefusal = 64 << 10
 // leaves; whatever happens then, the deferred close books it exactly once.
 func (c *call) exchange(p parcel) (err error) {
 	s := c.srv
+	crash.Point("request/before-open")
 	res, err := s.cfg.Meter.Open(c.r.Context(), p.order)
 	if err != nil {
 		return err
 	}
+	crash.Point("request/opened")
 	out := billing.Outcome{}
 	var done *Answered
 	defer func() {
@@ -39,7 +42,9 @@ func (c *call) exchange(p parcel) (err error) {
 			done.RequestSHA256 = out.RequestSHA256
 			out.Verdict = s.cfg.Verdict(done)
 		}
+		crash.Point("request/before-close")
 		c.booking, c.booked = res.Close(out), true
+		crash.Point("request/closed")
 		if out.Verdict == zg.VerdictPending {
 			s.cfg.Answered(done)
 		}
@@ -57,6 +62,7 @@ func (c *call) exchange(p parcel) (err error) {
 	}
 	defer resp.Body.Close() //nolint:errcheck // the answer has been read as far as it will be
 	out.Status = resp.StatusCode
+	crash.Point("request/header")
 	if resp.StatusCode != http.StatusOK {
 		return c.passRefusal(resp)
 	}
@@ -86,6 +92,7 @@ func (c *call) send(ctx context.Context, p parcel, out *billing.Outcome) (*http.
 		if err != nil {
 			return nil, err
 		}
+		crash.Point("request/before-send")
 		resp, err := s.cfg.Transport.RoundTrip(req)
 		if err != nil {
 			out.Reached = reached(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/sse"
 )
 
@@ -181,6 +182,7 @@ func (r *relaying) run() error {
 			}
 			r.tap.Write((*buf)[:n])
 			r.pass((*buf)[:n])
+			crash.Point("request/mid-relay")
 			if r.gone {
 				if r.drained += int64(n); r.drained > cfg.DrainBytes {
 					return errDrained
