@@ -70,9 +70,6 @@ const (
 	minGap       = 2 * time.Second
 	readTimeout  = 30 * time.Second
 	claimTimeout = 10 * time.Second
-	// settleWithin is how far back the requests of an earlier process may still be unsettled. Providers settle every ten
-	// minutes, and pause for an hour after a settlement that was not covered.
-	settleWithin = 2 * time.Hour
 )
 
 // ProviderView is what the keeper knows of one provider.

@@ -128,6 +128,47 @@ func check(tb testing.TB, s *Store) {
 	if unfinished > 1 || nonces != 0 {
 		tb.Errorf("%d top-ups unfinished, want at most 1; %d without signed bytes, want 0", unfinished, nonces)
 	}
+	checkMatching(tb, s, fold)
+}
+
+// checkMatching asserts that matching adds up: every neuron that was taken is in a settled request, in the allowance that
+// was used up, or unmatched; and every neuron booked is settled, corrected, or still due.
+func checkMatching(tb testing.TB, s *Store, fold map[common.Address]Sum) {
+	tb.Helper()
+	accounts, err := s.accounts()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ctx := context.Background()
+	sum := func(query, provider string) (sum zg.Neuron) {
+		rows, err := s.readers.QueryContext(ctx, query, provider)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var n zg.Neuron
+			if err := rows.Scan(&n); err != nil {
+				tb.Fatal(err)
+			}
+			sum = sum.Add(n)
+		}
+		return sum
+	}
+	for p, a := range accounts {
+		settled := sum(`SELECT settled FROM requests WHERE provider = ? AND state = 'settled'`, p.Hex())
+		if settled != a.settled {
+			tb.Errorf("requests of %s are settled for %s, the account says %s", p, settled, a.settled)
+		}
+		due := sum(`SELECT COALESCE(settled, fee) FROM requests WHERE provider = ? AND state IN ('closed', 'abandoned')`, p.Hex())
+		if a.before.IsZero() && due != a.unsettled(fold[p].Fees) {
+			tb.Errorf("requests of %s are due for %s, the account says %s", p, due, a.unsettled(fold[p].Fees))
+		}
+		taken := sum(`SELECT amount FROM settlements WHERE provider = ?`, p.Hex())
+		if taken.Less(a.debited) || taken.Less(a.settled.Add(a.unmatched)) {
+			tb.Errorf("%s has taken %s; the account says %s, %s of it settled and %s unmatched", p, taken, a.debited, a.settled, a.unmatched)
+		}
+	}
 }
 
 var chatPrice = zg.Price{Input: zg.NeuronOf(300_000_000_000), Output: zg.NeuronOf(480_000_000_000)}

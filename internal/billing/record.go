@@ -27,6 +27,8 @@ type Record struct {
 	Status         int            `json:"status"`
 	Bound          zg.Neuron      `json:"bound_neuron"`
 	Fee            *zg.Neuron     `json:"fee_neuron,omitempty"`
+	Settled        *zg.Neuron     `json:"settled_neuron,omitempty"` // taken on chain for it, or expected to be
+	Settlement     string         `json:"settlement_tx,omitempty"`  // by which transaction
 	PriceIn        zg.Neuron      `json:"price_in_neuron"`
 	PriceOut       zg.Neuron      `json:"price_out_neuron"`
 	InputTokens    int64          `json:"input_tokens"`
@@ -54,24 +56,28 @@ const selectRequest = `SELECT id, opened_at, closed_at, state, COALESCE(basis, '
 	COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0),
 	lower(hex(request_sha256)), lower(hex(response_sha256)), COALESCE(request_bytes, 0), COALESCE(response_bytes, 0),
 	COALESCE(res_key, ''), COALESCE(chat_id, ''), COALESCE(first_byte_us, 0), COALESCE(total_us, 0), COALESCE(error, ''),
-	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at FROM requests`
+	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at, settled, COALESCE(settlement, '') FROM requests`
 
 // Request finds one request by its id. What is still queued is not found yet.
 func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
 	var r Record
 	var opened int64
 	var closed, judged sql.NullInt64
-	var fee sql.Null[string]
+	var fee, settled sql.Null[string]
 	err := s.readers.QueryRowContext(ctx, selectRequest+` WHERE id = ?`, id).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
 		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &r.PriceIn, &r.PriceOut, &r.InputTokens,
 		&r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds, &r.RequestSHA256, &r.ResponseSHA256, &r.RequestBytes, &r.ResponseBytes,
-		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged)
+		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &r.Settlement)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Record{}, false, nil
 	}
 	if err == nil && fee.Valid {
 		r.Fee = new(zg.Neuron)
 		err = r.Fee.UnmarshalText([]byte(fee.V))
+	}
+	if err == nil && settled.Valid {
+		r.Settled = new(zg.Neuron)
+		err = r.Settled.UnmarshalText([]byte(settled.V))
 	}
 	if err != nil {
 		return Record{}, false, fmt.Errorf("read request %.80q: %w", id, err)

@@ -325,3 +325,11 @@ func (w *writer) count(p common.Address, fee zg.Neuron) {
 	}
 	w.touched[p] = total{fees: t.fees.Add(fee), requests: t.requests + 1}
 }
+
+// fees are those of a provider's requests that are no longer open, as the transaction under way sees them.
+func (w *writer) fees(p common.Address) zg.Neuron {
+	if t, ok := w.touched[p]; ok {
+		return t.fees
+	}
+	return w.totals[p].fees
+}

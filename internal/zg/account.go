@@ -95,5 +95,15 @@ type Settlement struct {
 	Amount   Neuron
 	Block    uint64
 	Tx       common.Hash
-	LogIndex uint
+	LogIndex uint // of the event in its block
 }
+
+// Movements are what the contracts' events tell about the wallet's sub-accounts in a range of blocks.
+type Movements struct {
+	Settlements []Settlement // in the order they happened
+	// Last is, for every sub-account that changed, what it held after the last change.
+	Last map[common.Address]Standing
+}
+
+// Standing is what a sub-account holds, and how much of that is on its way back.
+type Standing struct{ Balance, PendingRefund Neuron }

@@ -19,7 +19,8 @@ CREATE TABLE accounts (
     block           INTEGER NOT NULL, -- up to which debits are counted
     balance         TEXT    NOT NULL, -- at that block
     pending         TEXT    NOT NULL, -- refund under way at that block
-    carried         TEXT    NOT NULL, -- owed for what happened before the book began, as far as not taken since
+    before          TEXT    NOT NULL, -- fees of requests from before matching began
+    carried         TEXT    NOT NULL, -- may be taken for something that is not matched: what was owed before, debits undone
     debited         TEXT    NOT NULL, -- taken since the book began
     settled         TEXT    NOT NULL, -- of that: matched with requests
     corrected       TEXT    NOT NULL, -- estimates of settled requests above what was taken for them

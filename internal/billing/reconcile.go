@@ -1,0 +1,298 @@
+package billing
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// settleWithin is how long a provider takes to settle, at most: it does so every ten minutes, and pauses for an hour after
+// a settlement that was not covered.
+const settleWithin = 2 * time.Hour
+
+// duesAtOnce bounds how many requests are matched in one transaction, so that those who wait for the store wait briefly.
+const duesAtOnce = 1000
+
+// reading is what one look at the outside world says about a provider's sub-account.
+type reading struct {
+	block   uint64
+	now     zg.Standing
+	debits  []zg.Settlement // since the account's block
+	told    bool            // events told everything that changed; else only the balance does
+	ours    zg.Neuron       // transfers of ours that were mined since the account's block
+	claim   zg.Neuron       // what the provider says it has not taken yet …
+	claimed bool            // … if it could be asked
+	quiet   bool            // no request is under way or just finished, so claim and book speak of the same
+}
+
+// settle brings accounts up to date with a reading of each: it counts debits, matches them with requests and corrects
+// estimates, durably and each debit once. What a crash interrupts is done again from the accounts' blocks on.
+func (s *Store) settle(readings map[common.Address]reading, now time.Time) (map[common.Address]account, error) {
+	out := make(map[common.Address]account, len(readings))
+	for more := true; more; {
+		err := s.writer.do(false, func(db *session) error {
+			more = false
+			for p, r := range readings {
+				a, err := db.account(p)
+				if err != nil {
+					return err
+				}
+				m := matching{account: &a, db: db, fees: s.writer.fees(p), now: now}
+				if err := m.run(r, s.firstNew); err != nil {
+					return fmt.Errorf("match the debits of provider %s: %w", p, err)
+				}
+				if err := db.saveAccount(&a); err != nil {
+					return err
+				}
+				out[p], more = a, more || m.more
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// matching is one transaction's work on one account.
+type matching struct {
+	*account
+	db   *session
+	fees zg.Neuron // of all requests that are no longer open
+	now  time.Time
+	more bool // there is more to do than fits into one transaction
+}
+
+func (m *matching) run(r reading, firstNew int64) error {
+	switch {
+	case m.block == 0:
+		if err := m.begin(r, firstNew); err != nil {
+			return err
+		}
+	case r.block > m.block && r.told:
+		for _, d := range r.debits {
+			if d.Block <= m.block {
+				continue
+			}
+			if err := m.count(d.Tx.Hex(), int64(d.LogIndex), d.Amount, d.Block, r.now.Balance.IsZero()); err != nil {
+				return err
+			}
+		}
+	case r.block > m.block:
+		if err := m.guess(r); err != nil {
+			return err
+		}
+	}
+	if r.block >= m.block {
+		m.block, m.balance, m.pending = r.block, r.now.Balance, r.now.PendingRefund
+	}
+	if r.quiet && r.claimed {
+		if excess := m.excess(m.fees, r.claim); !excess.IsZero() {
+			return m.reconcile(excess, "", notAged)
+		}
+	}
+	if !m.unmatched.IsZero() { // a request may have been closed after the debit was seen
+		return m.reconcile(zg.Neuron{}, "", notAged)
+	}
+	return nil
+}
+
+// notAged is before everything.
+const notAged = 0
+
+// begin is the first look at an account: what is owed now was owed before matching began. Requests of earlier processes
+// are not matched; those of this one are.
+func (m *matching) begin(r reading, firstNew int64) error {
+	m.before, m.through = m.fees, firstNew-1
+	err := m.db.query(`SELECT fee FROM requests WHERE opened_at >= ? AND provider = ? AND state != 'open'`, func(row []driver.Value) error {
+		var fee zg.Neuron
+		err := fee.Scan(row[0])
+		m.before = m.before.Sub(fee)
+		return err
+	}, firstNew, m.provider.Hex())
+	allowance := m.before
+	if r.claimed {
+		allowance = r.claim.Sub(m.fees.Sub(m.before))
+	}
+	m.carried = allowance.Min(r.now.Balance.Sub(r.now.PendingRefund))
+	return err
+}
+
+// count books a debit, once however often it is seen, and matches it. Where it emptied the account, the provider may have
+// wanted more, so nothing is taken for too old to be settled.
+func (m *matching) count(tx string, index int64, amount zg.Neuron, block uint64, emptied bool) error {
+	n, err := m.db.exec(`INSERT INTO settlements (tx, log_index, provider, amount, block, seen_at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (tx, log_index) DO NOTHING`, tx, index, m.provider.Hex(), amount.String(), int64(block), micros(m.now))
+	if err != nil || n == 0 {
+		return err
+	}
+	m.debit(amount)
+	aged := micros(m.now.Add(-settleWithin))
+	if emptied {
+		aged = notAged
+	}
+	return m.reconcile(zg.Neuron{}, tx, aged)
+}
+
+// guess infers a debit from the balance where no event tells of it. Where a refund was asked for or paid out at the same
+// time there is no telling the two apart, and nothing is inferred.
+func (m *matching) guess(r reading) error {
+	if r.now.PendingRefund != m.pending {
+		return nil
+	}
+	expected := m.balance.Add(r.ours)
+	if taken := expected.Sub(r.now.Balance); !taken.IsZero() {
+		return m.count(fmt.Sprintf("balance of %s at block %d", m.provider.Hex(), r.block), -1, taken, r.block, r.now.Balance.IsZero())
+	}
+	// More than there should be: somebody else's transfer, or a debit that was undone. Only the latter concerns the book.
+	m.undo(r.now.Balance.Sub(expected))
+	return nil
+}
+
+// reconcile corrects estimates and matches debits with requests, as many as fit into one transaction.
+func (m *matching) reconcile(excess zg.Neuron, tx string, aged int64) error {
+	before := m.through
+	dues, free, full, err := m.db.dues(m.provider, m.through)
+	if err != nil {
+		return err
+	}
+	m.through = max(m.through, free)
+	changes := m.correct(excess, dues)
+	changes = append(changes, m.match(dues, aged)...)
+	for _, c := range changes {
+		if err := m.db.saveMatch(c, tx); err != nil {
+			return err
+		}
+	}
+	m.more = m.more || (full && m.through > before)
+	return nil
+}
+
+// dues are a provider's oldest closed requests that no debit was matched with. They end where a request is still open: it
+// is older than what follows. free is the key of the last request before the first due one that cost nothing.
+func (db *session) dues(p common.Address, after int64) (out []due, free int64, more bool, err error) {
+	var rows int
+	blocked := false
+	err = db.query(`SELECT opened_at, state, basis, fee, settled, closed_at FROM requests WHERE opened_at > ? AND provider = ?
+		ORDER BY opened_at LIMIT ?`, func(row []driver.Value) error {
+		rows++
+		state, _ := row[1].(string)
+		if blocked = blocked || state == "open"; blocked || state == "settled" {
+			return nil
+		}
+		d := due{}
+		d.key, _ = row[0].(int64)
+		d.closed, _ = row[5].(int64)
+		basis, _ := row[2].(string)
+		if err := d.fee.Scan(row[3]); err != nil {
+			return fmt.Errorf("the fee of request %d: %w", d.key, err)
+		}
+		d.expected = d.fee
+		if row[4] != nil {
+			if err := d.expected.Scan(row[4]); err != nil {
+				return fmt.Errorf("what was settled of request %d: %w", d.key, err)
+			}
+		}
+		if d.fee.IsZero() {
+			if len(out) == 0 {
+				free = d.key
+			}
+			return nil
+		}
+		d.estimated = basis == string(zg.FeeEstimated)
+		out = append(out, d)
+		return nil
+	}, after, p.Hex(), int64(duesAtOnce))
+	return out, free, rows == duesAtOnce && !blocked, err
+}
+
+func (db *session) saveMatch(m matched, tx string) error {
+	query := `UPDATE requests SET settled = ?, settlement = ? WHERE opened_at = ? AND state IN ('closed', 'abandoned')`
+	if m.settled {
+		query = `UPDATE requests SET settled = ?, settlement = ?, state = 'settled' WHERE opened_at = ? AND state IN ('closed', 'abandoned')`
+	}
+	_, err := db.exec(query, m.amount.String(), text(tx), m.key)
+	return err
+}
+
+const accountColumns = `block, balance, pending, carried, debited, settled, corrected, unmatched, settled_through, accepted, reserve, signer, before`
+
+// account reads one row; a provider that was never looked at has an empty one.
+func (db *session) account(p common.Address) (account, error) {
+	a := account{provider: p}
+	err := db.query(`SELECT `+accountColumns+` FROM accounts WHERE provider = ?`, func(row []driver.Value) error {
+		return a.scan(row)
+	}, p.Hex())
+	if err != nil {
+		return a, fmt.Errorf("read where matching stands: %w", err)
+	}
+	return a, nil
+}
+
+// scan reads the columns of accountColumns.
+func (a *account) scan(row []driver.Value) error {
+	block, _ := row[0].(int64)
+	a.block = uint64(block)
+	a.through, _ = row[8].(int64)
+	signer, _ := row[11].(string)
+	a.signer = common.HexToAddress(signer)
+	var errs []error
+	for i, into := range map[int]*zg.Neuron{
+		1: &a.balance, 2: &a.pending, 3: &a.carried, 4: &a.debited, 5: &a.settled, 6: &a.corrected, 7: &a.unmatched, 9: &a.accepted, 10: &a.reserve, 12: &a.before,
+	} {
+		errs = append(errs, into.Scan(row[i]))
+	}
+	return errors.Join(errs...)
+}
+
+func (db *session) saveAccount(a *account) error {
+	signer := ""
+	if a.signer != (common.Address{}) {
+		signer = a.signer.Hex()
+	}
+	_, err := db.exec(`INSERT OR REPLACE INTO accounts (provider, `+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		a.provider.Hex(), int64(a.block), a.balance.String(), a.pending.String(), a.carried.String(), a.debited.String(), a.settled.String(),
+		a.corrected.String(), a.unmatched.String(), a.through, a.accepted.String(), a.reserve.String(), signer, a.before.String())
+	return err
+}
+
+// changeAccount changes the row of one provider.
+func (s *Store) changeAccount(p common.Address, change func(*account)) (account, error) {
+	var a account
+	err := s.writer.do(true, func(db *session) (err error) {
+		if a, err = db.account(p); err != nil {
+			return err
+		}
+		change(&a)
+		return db.saveAccount(&a)
+	})
+	if err != nil {
+		return a, fmt.Errorf("record what is known of provider %s: %w", p, err)
+	}
+	return a, nil
+}
+
+// accounts reads all rows.
+func (s *Store) accounts() (map[common.Address]account, error) {
+	all := make(map[common.Address]account)
+	err := s.writer.do(false, func(db *session) error {
+		return db.query(`SELECT `+accountColumns+`, provider FROM accounts`, func(row []driver.Value) error {
+			name, _ := row[13].(string)
+			a := account{provider: common.HexToAddress(name)}
+			all[a.provider] = a
+			err := a.scan(row)
+			all[a.provider] = a
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read where matching stands: %w", err)
+	}
+	return all, nil
+}
