@@ -100,7 +100,7 @@ type process struct {
 	cmd       *exec.Cmd
 	started   time.Time
 	log       *logBuffer
-	listening chan [2]string // closed when it is known where, or never will be
+	listening chan struct{} // closed when it is known where, or never will be
 	api       string
 	admin     string
 	dead      chan struct{}
@@ -109,7 +109,8 @@ type process struct {
 // spawn starts the binary and returns at once.
 func (c *crashes) spawn(extra ...string) *process {
 	c.Helper()
-	p := &process{log: &logBuffer{listening: make(chan [2]string, 1)}, listening: make(chan [2]string), dead: make(chan struct{})}
+	told := make(chan [2]string, 1)
+	p := &process{log: &logBuffer{listening: told}, listening: make(chan struct{}), dead: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.Background(), c.binary, "serve")
 	p.cmd.Env = append(append(c.variables(), transfersPerDay(c.cap)...), "HOME="+c.home)
 	p.cmd.Env = append(p.cmd.Env, extra...)
@@ -126,7 +127,7 @@ func (c *crashes) spawn(extra ...string) *process {
 	go func() {
 		defer close(p.listening)
 		select {
-		case at := <-p.log.listening:
+		case at := <-told:
 			p.api, p.admin = strings.TrimSuffix(at[0], "/v1"), at[1]
 		case <-p.dead:
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	mathbig "math/big"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -323,3 +324,6 @@ func (c *crashes) integrity(whole bool) {
 		c.Fatalf("%s: %v", pragma, errors.Join(err, errors.New(said)))
 	}
 }
+
+// big is a number of the chain's library.
+func big(n uint64) *mathbig.Int { return new(mathbig.Int).SetUint64(n) }

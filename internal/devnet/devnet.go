@@ -29,6 +29,7 @@ type Config struct {
 	Testnet      bool          // the contracts' minimums of the testnet instead of those of mainnet
 	TokenDelay   time.Duration // before each token of an answer
 	SettleEvery  time.Duration // how often providers take what they are owed; 0: only when told
+	MoreChats    int           // further providers of chat models, lorem-2 and so on
 	PriceFactor  uint64        // the usual prices times this, for tests in which money has to run out; 0: 1
 	Log          zerolog.Logger
 }
@@ -77,7 +78,7 @@ func offers() []offer {
 // Network is a running network.
 type Network struct {
 	Chain     *simchain.Chain
-	Providers []*simprovider.Provider // alpha, beta, gamma, delta, epsilon
+	Providers []*simprovider.Provider // alpha, beta, gamma, delta, epsilon, and those of MoreChats
 }
 
 // Start runs a network: services registered and vouched for, the wallet's ledger filled and its sub-accounts opened. On
@@ -104,7 +105,13 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	if err := chain.Deposit(ctx, wallet, zg.OneOG.Mul(ledgerMoney)); err != nil {
 		return nil, fmt.Errorf("fill the wallet's ledger: %w", err)
 	}
-	for i, o := range offers() {
+	all := offers()
+	for i := range cfg.MoreChats {
+		all = append(all, offer{
+			fmt.Sprintf("zeta-%d", i+1), zg.Chatbot, fmt.Sprintf("lorem-%d", i+2), simprovider.Lorem, perMillion(200 + 10*uint64(i)), perMillion(600),
+		})
+	}
+	for i, o := range all {
 		if err := n.add(ctx, cfg, i, o); err != nil {
 			return nil, fmt.Errorf("provider %s: %w", o.name, err)
 		}
