@@ -41,6 +41,7 @@ type daemon struct {
 	directory *chain.Directory
 	store     *billing.Store
 	meter     *billing.Meter
+	journal   *billing.Journal
 	keeper    *billing.Keeper
 	sessions  *wallet.Sessions
 	peers     *provider.Client
@@ -109,10 +110,13 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	if d.store, err = billing.Open(ctx, cfg.DataDir, billing.StoreOptions{Log: log, Registerer: d.registry}); err != nil {
 		return nil, err
 	}
-	d.keeper = billing.NewKeeper(d.store, d.client, d.sender, billing.KeeperConfig{
+	d.journal = billing.NewJournal(d.store, d.sender, billing.JournalConfig{
+		Wallet: fmt.Sprintf("%d/%s", cfg.ChainID, d.wallet.Address()), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Log: log, Registerer: d.registry,
+	})
+	d.keeper = billing.NewKeeper(d.store, d.client, d.journal, billing.KeeperConfig{
 		Every: cfg.KeeperInterval.Std(), LowWater: cfg.LowWater.Neuron, HighWater: cfg.HighWater.Neuron, AutoFund: cfg.AutoFund,
 		MaxTopUpPerDay: cfg.MaxTopUpPerDay.Neuron, Providers: func() []common.Address { return cfg.Providers },
-		PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
+		Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
 	})
 	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {

@@ -150,8 +150,8 @@ func TestStoreFailedButPersisted(t *testing.T) {
 	if _, err := m.Open(t.Context(), order("refused", alice)); !errors.Is(err, ErrStore) {
 		t.Fatalf("Open = %v, want ErrStore", err)
 	}
-	if _, err := s.stageTopUp(alice, zg.OneOG, zg.SignedTx{Hash: common.Hash{1}, Raw: []byte{1}}, m.cfg.Now()); !errors.Is(err, ErrStore) {
-		t.Fatalf("stageTopUp = %v, want ErrStore", err)
+	if _, err := s.stageEntry("", zg.Intent{Kind: zg.IntentTransfer, Provider: alice, Amount: zg.OneOG}, OriginAuto, zg.SignedTx{Hash: common.Hash{1}, Raw: []byte{1}}, m.cfg.Now()); !errors.Is(err, ErrStore) {
+		t.Fatalf("stageEntry = %v, want ErrStore", err)
 	}
 	disk.Store(nil)
 	if err := s.Close(); err != nil {
@@ -161,7 +161,7 @@ func TestStoreFailedButPersisted(t *testing.T) {
 	if n, err := NewMeter(s, MeterConfig{}).Recover(t.Context()); err != nil || n != 1 {
 		t.Errorf("Recover = %d, %v; want 1", n, err)
 	}
-	if _, ok, err := s.unfinishedTopUp(t.Context()); err != nil || !ok {
+	if _, ok, err := s.unfinished(t.Context(), ""); err != nil || !ok {
 		t.Errorf("the top-up that was persisted is not found: %v, %v", ok, err)
 	}
 }
@@ -237,21 +237,21 @@ func TestStoreSyncsTopUps(t *testing.T) {
 func TestStoreOneTopUpAtATime(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	now := NewMeter(s, MeterConfig{}).cfg.Now()
-	first, err := s.stageTopUp(alice, zg.OneOG, zg.SignedTx{Hash: common.Hash{1}, Nonce: 1, Raw: []byte{1}}, now)
+	first, err := s.stageEntry("", zg.Intent{Kind: zg.IntentTransfer, Provider: alice, Amount: zg.OneOG}, OriginAuto, zg.SignedTx{Hash: common.Hash{1}, Nonce: 1, Raw: []byte{1}}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.stageTopUp(bob, zg.OneOG, zg.SignedTx{Hash: common.Hash{2}, Nonce: 2, Raw: []byte{2}}, now); err == nil {
+	if _, err := s.stageEntry("", zg.Intent{Kind: zg.IntentTransfer, Provider: bob, Amount: zg.OneOG}, OriginAuto, zg.SignedTx{Hash: common.Hash{2}, Nonce: 2, Raw: []byte{2}}, now); err == nil {
 		t.Error("a second top-up was staged while the first is under way")
 	}
 	check(t, s)
-	if err := s.endTopUp(first.ID, TopUpMined, "", &zg.Receipt{Hash: common.Hash{1}, OK: true, Block: 12}, now); err != nil {
+	if err := s.endEntry(first.ID, EntrySigned, EntryMined, "", &zg.Receipt{Hash: common.Hash{1}, OK: true, Block: 12}, now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.stageTopUp(bob, zg.OneOG, zg.SignedTx{Hash: common.Hash{2}, Nonce: 2, Raw: []byte{2}}, now); err != nil {
+	if _, err := s.stageEntry("", zg.Intent{Kind: zg.IntentTransfer, Provider: bob, Amount: zg.OneOG}, OriginAuto, zg.SignedTx{Hash: common.Hash{2}, Nonce: 2, Raw: []byte{2}}, now); err != nil {
 		t.Errorf("after the first has ended: %v", err)
 	}
-	if b, err := s.lastTopUpBlock(t.Context()); err != nil || b != 12 {
-		t.Errorf("lastTopUpBlock = %d, %v; want 12", b, err)
+	if b, err := s.lastBlock(t.Context(), ""); err != nil || b != 12 {
+		t.Errorf("lastBlock = %d, %v; want 12", b, err)
 	}
 }

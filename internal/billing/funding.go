@@ -14,8 +14,11 @@ const (
 	refusalNoLedger = "no_ledger"
 	refusalLedger   = "ledger_low"
 	refusalCap      = "daily_cap"
-	refusalSigning  = "signing_failed" // a short while ago; it is tried again
-	refusalReverted = "reverted"       // likewise
+	// A short while ago; it is tried again.
+	refusalSigning   = "signing_failed"
+	refusalWallet    = "wallet_low" // it could not pay for gas
+	refusalReverted  = "reverted"
+	refusalCancelled = "cancelled" // not mined in time
 )
 
 // hintFor tells a caller, or the operator behind it, what to do about a sub-account that is low.
@@ -37,6 +40,8 @@ func hintFor(reason string) string {
 		return "The wallet has no ledger yet; deposit 0G into one first."
 	case refusalLedger:
 		return "The ledger has too little left for a top-up; deposit 0G into it."
+	case refusalWallet:
+		return "The wallet cannot pay for gas; send some 0G to it."
 	case refusalCap:
 		return "The daily limit for top-ups is used up (ZGPROXY_MAX_TOPUP_PER_DAY)."
 	}

@@ -17,31 +17,12 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// ErrForeignNonce means that a transaction we do not know used the nonce of a top-up of ours: somebody else sends from
-// this wallet. The keeper stops, because two senders on one wallet undo each other's decisions. The top-up can never
-// happen any more and is recorded so; a new start goes on from what the chain says then.
-var ErrForeignNonce = errors.New("another program sends transactions from this wallet")
-
 // errStale means that the node answered with an older state of the chain than it, or another one, did before.
 var errStale = errors.New("the chain was read at an old block")
 
 // Chain reads what the wallet has on chain, all at one block.
 type Chain interface {
 	Holdings(ctx context.Context) (zg.Holdings, error)
-}
-
-// Sender signs and sends top-ups. It keeps no state of its own between calls that a restart would lose.
-type Sender interface {
-	// SignTopUp signs a transfer from the ledger to a sub-account with the lowest unused nonce, and sends nothing.
-	SignTopUp(ctx context.Context, provider common.Address, amount zg.Neuron) (zg.SignedTx, error)
-	// Replace signs the same call at the same nonce with fees high enough to take prev's place, and sends nothing.
-	Replace(ctx context.Context, prev zg.SignedTx) (zg.SignedTx, error)
-	// Broadcast sends the bytes as they are. To send what is known already is no error.
-	Broadcast(ctx context.Context, tx zg.SignedTx) error
-	// Receipt is nil without an error while the transaction is not mined.
-	Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error)
-	// Nonce is the number of the wallet's mined transactions, so every lower nonce is used up.
-	Nonce(ctx context.Context) (uint64, error)
 }
 
 // KeeperConfig says what the keeper looks after and within which limits.
@@ -57,12 +38,10 @@ type KeeperConfig struct {
 	Service func(common.Address) (zg.Service, bool)
 	// Unsettled asks a provider for the fees it has not taken on chain yet. Optional: without it, or when it fails, our
 	// own book says what is owed.
-	Unsettled    func(context.Context, common.Address) (zg.Neuron, error)
-	PollReceipt  time.Duration // between two looks for a receipt; 0: 1 s
-	ReplaceAfter time.Duration // a transaction not mined for so long is replaced by one with higher fees; 0: 90 s
-	Log          zerolog.Logger
-	Registerer   prometheus.Registerer // nil: no metrics
-	Now          func() time.Time      // nil: time.Now
+	Unsettled  func(context.Context, common.Address) (zg.Neuron, error)
+	Log        zerolog.Logger
+	Registerer prometheus.Registerer // nil: no metrics
+	Now        func() time.Time      // nil: time.Now
 }
 
 const (
@@ -96,7 +75,7 @@ type KeeperView struct {
 type Keeper struct {
 	store   *Store
 	chain   Chain
-	sender  Sender
+	journal *Journal
 	cfg     KeeperConfig
 	metrics *keeperMetrics
 	nudged  chan struct{}
@@ -117,8 +96,8 @@ type failure struct {
 	until  time.Time
 }
 
-// NewKeeper builds a Keeper. It starts nothing and reads nothing.
-func NewKeeper(store *Store, chain Chain, sender Sender, cfg KeeperConfig) *Keeper {
+// NewKeeper builds a Keeper. It starts nothing and reads nothing. A journal that reports to nobody reports to it.
+func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *Keeper {
 	if cfg.Every <= 0 {
 		cfg.Every = 30 * time.Second
 	}
@@ -129,21 +108,18 @@ func NewKeeper(store *Store, chain Chain, sender Sender, cfg KeeperConfig) *Keep
 		cfg.HighWater = zg.OneOG.Mul(3)
 	}
 	cfg.HighWater = cfg.HighWater.Max(cfg.LowWater)
-	if cfg.PollReceipt <= 0 {
-		cfg.PollReceipt = time.Second
-	}
-	if cfg.ReplaceAfter <= 0 {
-		cfg.ReplaceAfter = 90 * time.Second
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	k := &Keeper{
-		store: store, chain: chain, sender: sender, cfg: cfg, nudged: make(chan struct{}, 1),
+		store: store, chain: chain, journal: journal, cfg: cfg, nudged: make(chan struct{}, 1),
 		witnesses: make(map[common.Address]*witness), failures: make(map[common.Address]failure),
 	}
 	k.view.Store(&KeeperView{})
 	k.metrics = newKeeperMetrics(cfg.Registerer, k.View)
+	if journal.cfg.Report == nil {
+		journal.cfg.Report = k.report
+	}
 	return k
 }
 
@@ -163,7 +139,7 @@ func (k *Keeper) Nudge() {
 // a spend store that cannot be read at the start, is ErrForeignNonce.
 func (k *Keeper) Run(ctx context.Context) error {
 	var err error
-	if k.minBlock, err = k.store.lastTopUpBlock(ctx); err != nil {
+	if k.minBlock, err = k.store.lastBlock(ctx, k.journal.cfg.Wallet); err != nil {
 		return err
 	}
 	k.began = k.store.book.All()
@@ -222,10 +198,15 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // report publishes how the last look went, and logs it where that has changed.
 func (k *Keeper) report(err error) {
-	v := k.View()
-	before := v.Err
-	v.Err = err
-	k.view.Store(&v)
+	var before error
+	for { // the journal may have somebody else's news at the same time
+		old := k.view.Load()
+		v := *old
+		before, v.Err = v.Err, err
+		if k.view.CompareAndSwap(old, &v) {
+			break
+		}
+	}
 	switch {
 	case errors.Is(err, ErrForeignNonce):
 		k.cfg.Log.Error().Err(err).Msg("top-ups have stopped")
@@ -240,20 +221,21 @@ func (k *Keeper) report(err error) {
 // that there is never more than one transaction of ours under way.
 func (k *Keeper) tick(ctx context.Context) error {
 	for {
-		t, unfinished, err := k.store.unfinishedTopUp(ctx)
+		e, unfinished, err := k.journal.resume(ctx)
+		if unfinished {
+			k.ended(e)
+		}
 		if err != nil {
 			return err
 		}
-		if unfinished {
-			if err := k.finish(ctx, t); err != nil {
-				return err
-			}
-		}
+		decided := k.journal.changes.Load()
 		provider, amount, err := k.look(ctx)
 		if err != nil || amount.IsZero() {
 			return err
 		}
-		if err := k.topUp(ctx, provider, amount); err != nil {
+		_, exists := k.View().Holdings.Accounts[provider]
+		in := zg.Intent{Kind: zg.IntentTransfer, Provider: provider, Amount: amount, Opening: !exists}
+		if err := k.topUp(ctx, in, decided); err != nil {
 			return err
 		}
 	}
@@ -267,9 +249,13 @@ func (k *Keeper) look(ctx context.Context) (neediest common.Address, amount zg.N
 	if err != nil {
 		return neediest, amount, err
 	}
-	today, err := k.store.toppedUpSince(ctx, readAt.Add(-24*time.Hour))
+	moved, err := k.store.Transferred(ctx, readAt.Add(-24*time.Hour))
 	if err != nil {
 		return neediest, amount, err
+	}
+	var today zg.Neuron
+	for _, m := range moved {
+		today = today.Add(m.All())
 	}
 	providers := slices.Clone(k.cfg.Providers())
 	slices.SortFunc(providers, common.Address.Cmp)

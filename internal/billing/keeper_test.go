@@ -36,7 +36,7 @@ func TestKeeperFillsLowAccount(t *testing.T) {
 			t.Errorf("view %+v", v)
 		}
 		tops := topUps(t, s)
-		if len(tops) != 1 || tops[0].State != TopUpMined || tops[0].Amount != og(t, "1.5") || tops[0].EndedAt.IsZero() {
+		if len(tops) != 1 || tops[0].State != EntryMined || tops[0].Intent.Amount != og(t, "1.5") || tops[0].EndedAt.IsZero() {
 			t.Errorf("top-ups %+v, want one of 1.5 0G, mined", tops)
 		}
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
@@ -102,7 +102,7 @@ func TestKeeperDailyCap(t *testing.T) {
 		advance(time.Minute)
 		sum := zg.Neuron{}
 		for _, tu := range topUps(t, s) {
-			sum = sum.Add(tu.Amount)
+			sum = sum.Add(tu.Intent.Amount)
 		}
 		if sum != og(t, "5") {
 			t.Errorf("%s 0G were moved in half a day, want the cap of 5", sum.Og())
@@ -374,7 +374,7 @@ func TestKeeperStopsWithContext(t *testing.T) {
 		if took := time.Since(start); took != 0 {
 			t.Errorf("it took %v to stop", took)
 		}
-		if _, ok, err := s.unfinishedTopUp(context.Background()); !ok || err != nil {
+		if _, ok, err := s.unfinished(context.Background(), ""); !ok || err != nil {
 			t.Errorf("the top-up under way is not recorded: %v, %v", ok, err)
 		}
 	})

@@ -41,7 +41,7 @@ func child(dir string) int {
 		return 1
 	}
 	tx := zg.SignedTx{Hash: common.Hash{7}, Nonce: 7, Raw: []byte("signed bytes"), GasLimit: 150_000, FeeCap: zg.NeuronOf(9), TipCap: zg.NeuronOf(2)}
-	if _, err := store.stageTopUp(alice, zg.OneOG, tx, m.cfg.Now()); err != nil {
+	if _, err := store.stageEntry("", zg.Intent{Kind: zg.IntentTransfer, Provider: alice, Amount: zg.OneOG}, OriginAuto, tx, m.cfg.Now()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -105,11 +105,11 @@ func TestKill(t *testing.T) {
 		t.Errorf("a request of this process is %s after Recover, want open", r.State)
 	}
 	fresh.Close(answered())
-	top, ok, err := store.unfinishedTopUp(t.Context())
+	top, ok, err := store.unfinished(t.Context(), "")
 	if err != nil || !ok {
-		t.Fatalf("unfinishedTopUp: found %v, err %v", ok, err)
+		t.Fatalf("unfinished: found %v, err %v", ok, err)
 	}
-	if top.Provider != alice || top.Amount != zg.OneOG || len(top.Txs) != 1 || string(top.Txs[0].Raw) != "signed bytes" || top.Txs[0].Nonce != 7 {
+	if top.Intent.Provider != alice || top.Intent.Amount != zg.OneOG || len(top.Txs) != 1 || string(top.Txs[0].Raw) != "signed bytes" || top.Txs[0].Nonce != 7 {
 		t.Errorf("the staged top-up came back as %+v", top)
 	}
 }

@@ -80,6 +80,31 @@ func (m *meterMetrics) booked(provider, model string, u *zg.Usage, b Booking) {
 	tokens("cached", u.CachedTokens)
 }
 
+type journalMetrics struct {
+	ended             *prometheus.CounterVec
+	gas, replacements prometheus.Counter
+	pending           prometheus.Gauge
+}
+
+func newJournalMetrics(reg prometheus.Registerer) *journalMetrics {
+	m := &journalMetrics{
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_transactions_total", Help: "Transactions of the wallet, by what they were for, who wanted them, and how they ended.",
+		}, []string{"kind", "origin", "outcome"}),
+		gas: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "zgproxy_gas_spent_neuron_total", Help: "What the wallet paid for gas, in neuron (10^-18 0G), of those that reverted too.",
+		}),
+		replacements: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "zgproxy_transaction_replacements_total", Help: "Transactions signed with higher fees in place of one that was not mined.",
+		}),
+		pending: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "zgproxy_transaction_pending", Help: "Whether a transaction of the wallet is under way: 1 or 0.",
+		}),
+	}
+	register(reg, m.ended, m.gas, m.replacements, m.pending)
+	return m
+}
+
 type keeperMetrics struct {
 	topups, refusals *prometheus.CounterVec
 }

@@ -35,7 +35,8 @@ type network struct {
 	mempool  map[common.Hash]transfer
 	store    *Store // where every transaction has to be before it is sent
 
-	transfers int // mined and not reverted
+	history   []minedTx // oldest first, to be undone by a reorg
+	transfers int       // mined and not reverted
 	reads     int
 	sent      []common.Hash
 
@@ -45,13 +46,34 @@ type network struct {
 	after func() error
 	// old, if set, is what Holdings answers.
 	old *zg.Holdings
+	// lag, if set, is what Nonce answers, and Sign goes by: that of a node which is behind.
+	lag *uint64
+	// head, if set, is what BlockNumber answers.
+	head *uint64
+	// feeCap is the most that Replace and Cancel may sign with; 0: no limit.
+	feeCap uint64
+	// forgets makes nodes take transactions and lose them at once.
+	forgets bool
+	// closed makes no more blocks with transactions of ours in them.
+	closed bool
 }
 
 type transfer struct {
+	Kind     zg.IntentKind
 	Provider common.Address
 	Amount   zg.Neuron
+	Opening  bool
 	Nonce    uint64
 	Fee      uint64
+	Cancels  bool
+}
+
+// minedTx is a transaction in a block, with how to take it out again.
+type minedTx struct {
+	hash  common.Hash
+	tr    transfer
+	block uint64
+	undo  func()
 }
 
 func newNetwork(t *testing.T) *network {
@@ -125,29 +147,51 @@ func sign(tr transfer) zg.SignedTx {
 	if err != nil {
 		panic(err)
 	}
-	return zg.SignedTx{Hash: sha256.Sum256(raw), Nonce: tr.Nonce, Raw: raw, GasLimit: 150_000, FeeCap: zg.NeuronOf(tr.Fee), TipCap: zg.NeuronOf(1)}
+	return zg.SignedTx{Hash: sha256.Sum256(raw), Nonce: tr.Nonce, Raw: raw, GasLimit: 150_000, FeeCap: zg.NeuronOf(tr.Fee), TipCap: zg.NeuronOf(1), Cancels: tr.Cancels}
 }
 
-func (n *network) SignTopUp(_ context.Context, p common.Address, amount zg.Neuron) (zg.SignedTx, error) {
+func (n *network) Sign(_ context.Context, in zg.Intent) (zg.SignedTx, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.enter("SignTopUp"); err != nil {
+	if err := n.enter("Sign"); err != nil {
 		return zg.SignedTx{}, err
 	}
-	return sign(transfer{Provider: p, Amount: amount, Nonce: n.nonce, Fee: 2}), nil
+	if _, exists := n.accounts[in.Provider]; in.Kind == zg.IntentTransfer && exists == in.Opening {
+		return zg.SignedTx{}, zg.ErrDecidedOtherwise
+	}
+	return sign(transfer{Kind: in.Kind, Provider: in.Provider, Amount: in.Amount, Opening: in.Opening, Nonce: n.mined(), Fee: 2}), nil
+}
+
+// mined is the count of mined transactions that the node tells.
+func (n *network) mined() uint64 {
+	if n.lag != nil {
+		return *n.lag
+	}
+	return n.nonce
 }
 
 func (n *network) Replace(_ context.Context, prev zg.SignedTx) (zg.SignedTx, error) {
+	return n.supplant("Replace", prev, func(tr *transfer) {})
+}
+
+func (n *network) Cancel(_ context.Context, prev zg.SignedTx) (zg.SignedTx, error) {
+	return n.supplant("Cancel", prev, func(tr *transfer) { *tr = transfer{Nonce: tr.Nonce, Fee: tr.Fee, Cancels: true} })
+}
+
+func (n *network) supplant(call string, prev zg.SignedTx, change func(*transfer)) (zg.SignedTx, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.enter("Replace"); err != nil {
+	if err := n.enter(call); err != nil {
 		return zg.SignedTx{}, err
 	}
 	var tr transfer
 	if err := json.Unmarshal(prev.Raw, &tr); err != nil {
 		return zg.SignedTx{}, err
 	}
-	tr.Fee++
+	if tr.Fee++; n.feeCap > 0 && tr.Fee > n.feeCap {
+		return zg.SignedTx{}, zg.ErrFeeTooHigh
+	}
+	change(&tr)
 	return sign(tr), nil
 }
 
@@ -167,9 +211,11 @@ func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 		return err
 	}
 	if tr.Nonce < n.nonce {
-		return errors.New("nonce too low")
+		return zg.ErrNonceTooLow
 	}
-	n.mempool[tx.Hash] = tr
+	if !n.forgets {
+		n.mempool[tx.Hash] = tr
+	}
 	n.mine()
 	if n.after != nil {
 		return n.after()
@@ -179,23 +225,68 @@ func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 
 // mine includes what pays enough.
 func (n *network) mine() {
-	for hash, tr := range n.mempool {
-		if tr.Nonce != n.nonce || tr.Fee < n.minFee {
-			continue
+	for again := !n.closed; again; {
+		again = false
+		for hash, tr := range n.mempool {
+			if tr.Nonce == n.nonce && tr.Fee >= n.minFee {
+				n.include(hash, tr)
+				again = true
+			}
 		}
-		delete(n.mempool, hash)
-		n.nonce++
-		n.block++
-		n.receipts[hash] = &zg.Receipt{Hash: hash, OK: !n.reverts, Block: n.block, GasUsed: 93_600, GasCost: zg.NeuronOf(93_600 * tr.Fee)}
-		if n.reverts {
-			continue
-		}
-		n.transfers++
-		a := n.accounts[tr.Provider]
-		a.Provider, a.Acknowledged, a.Balance = tr.Provider, true, a.Balance.Add(tr.Amount)
-		n.accounts[tr.Provider] = a
-		n.ledger.Available = n.ledger.Available.Sub(tr.Amount)
 	}
+	for hash, tr := range n.mempool {
+		if tr.Nonce < n.nonce {
+			delete(n.mempool, hash)
+		}
+	}
+}
+
+// include makes a block with one transaction.
+func (n *network) include(hash common.Hash, tr transfer) {
+	delete(n.mempool, hash)
+	n.nonce++
+	n.block++
+	n.receipts[hash] = &zg.Receipt{Hash: hash, OK: !n.reverts, Block: n.block, GasUsed: 93_600, GasCost: zg.NeuronOf(93_600 * tr.Fee)}
+	m := minedTx{hash: hash, tr: tr, block: n.block, undo: func() {}}
+	if p := tr.Provider; !n.reverts && tr.Kind == zg.IntentTransfer {
+		before, existed := n.accounts[p]
+		a := before
+		a.Provider, a.Acknowledged, a.Balance = p, true, a.Balance.Add(tr.Amount)
+		n.accounts[p] = a
+		n.transfers++
+		n.ledger.Available = n.ledger.Available.Sub(tr.Amount)
+		m.undo = func() {
+			n.transfers--
+			n.ledger.Available = n.ledger.Available.Add(tr.Amount)
+			if n.accounts[p] = before; !existed {
+				delete(n.accounts, p)
+			}
+		}
+	}
+	n.history = append(n.history, m)
+}
+
+// blocks makes empty blocks.
+func (n *network) blocks(count uint64) {
+	n.with(func() { n.block += count })
+}
+
+// reorg replaces the last blocks by as many empty ones and one more. What was in them waits again, unless it is lost.
+func (n *network) reorg(depth uint64, lost bool) {
+	n.with(func() {
+		from := n.block - depth
+		for len(n.history) > 0 && n.history[len(n.history)-1].block > from {
+			m := n.history[len(n.history)-1]
+			n.history = n.history[:len(n.history)-1]
+			m.undo()
+			n.nonce--
+			delete(n.receipts, m.hash)
+			if !lost {
+				n.mempool[m.hash] = m.tr
+			}
+		}
+		n.block++
+	})
 }
 
 func (n *network) Receipt(_ context.Context, hash common.Hash) (*zg.Receipt, error) {
@@ -210,7 +301,16 @@ func (n *network) Receipt(_ context.Context, hash common.Hash) (*zg.Receipt, err
 func (n *network) Nonce(context.Context) (uint64, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.nonce, n.enter("Nonce")
+	return n.mined(), n.enter("Nonce")
+}
+
+func (n *network) BlockNumber(context.Context) (uint64, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.head != nil {
+		return *n.head, n.enter("BlockNumber")
+	}
+	return n.block, n.enter("BlockNumber")
 }
 
 func (n *network) unsettled(_ context.Context, p common.Address) (zg.Neuron, error) {
@@ -230,10 +330,15 @@ func (n *network) service(p common.Address) (zg.Service, bool) {
 	return s, ok
 }
 
+// journal makes a journal that sends to the network.
+func (n *network) journal(s *Store, cfg JournalConfig) *Journal {
+	n.store = s
+	return NewJournal(s, n, cfg)
+}
+
 // run starts a keeper for the given providers and returns it with a function that ends it and hands out what Run returned.
 func (n *network) run(s *Store, cfg KeeperConfig, providers ...common.Address) (*Keeper, func() error) {
 	n.t.Helper()
-	n.store = s
 	cfg.Providers = func() []common.Address { return providers }
 	cfg.Service, cfg.Unsettled = n.service, n.unsettled
 	if cfg.MaxTopUpPerDay.IsZero() {
@@ -242,7 +347,7 @@ func (n *network) run(s *Store, cfg KeeperConfig, providers ...common.Address) (
 	if cfg.Log.GetLevel() == zerolog.TraceLevel {
 		cfg.Log = zerolog.Nop()
 	}
-	k := NewKeeper(s, n, n, cfg)
+	k := NewKeeper(s, n, n.journal(s, JournalConfig{Log: cfg.Log, Registerer: cfg.Registerer}), cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()
@@ -259,9 +364,9 @@ func advance(d time.Duration) {
 	synctest.Wait()
 }
 
-func topUps(t *testing.T, s *Store) []TopUp {
+func topUps(t *testing.T, s *Store) []Entry {
 	t.Helper()
-	all, err := s.TopUps(context.Background(), 100)
+	all, err := s.Entries(context.Background(), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -25,7 +24,7 @@ func TestTopUpCrashes(t *testing.T) {
 		signed bool   // a top-up is on record then
 	}
 	for _, p := range []point{
-		{name: "before it is signed", call: "SignTopUp"},
+		{name: "before it is signed", call: "Sign"},
 		{name: "signed, not sent", call: "Broadcast", signed: true},
 		{name: "signed, before the first look", call: "Receipt", signed: true},
 		{name: "sent, not known", call: "Broadcast", after: true, signed: true},
@@ -67,7 +66,7 @@ func TestTopUpCrashes(t *testing.T) {
 					}
 				})
 				stopped(t, stop)
-				if _, ok, err := s.unfinishedTopUp(t.Context()); err != nil || ok != p.signed {
+				if _, ok, err := s.unfinished(t.Context(), ""); err != nil || ok != p.signed {
 					t.Errorf("a top-up is on record: %v (%v), want %v", ok, err, p.signed)
 				}
 				check(t, s)
@@ -82,7 +81,7 @@ func TestTopUpCrashes(t *testing.T) {
 				if n.moved() != 1 || n.locked(alice) != "3" {
 					t.Errorf("%d transfers, the account has %s 0G; want one and 3", n.moved(), n.locked(alice))
 				}
-				if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 1 {
+				if tops := topUps(t, s); len(tops) != 1 || tops[0].State != EntryMined || len(tops[0].Txs) != 1 {
 					t.Errorf("on record: %+v; want one top-up with one transaction, mined", tops)
 				}
 				if err := k.View().Err; err != nil {
@@ -105,7 +104,7 @@ func TestTopUpStoreFails(t *testing.T) {
 			disk := faulty(t, s)
 			n.hook = func(call string) error {
 				switch call {
-				case "SignTopUp":
+				case "Sign":
 					disk.Store(&fault{at: "COMMIT", persisted: persisted})
 				case "Holdings", "Receipt":
 					disk.Store(nil)
@@ -157,7 +156,7 @@ func TestTopUpReplaced(t *testing.T) {
 		})
 		advance(5 * time.Minute)
 		tops := topUps(t, s)
-		if len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 3 || n.locked(alice) != "3" || n.moved() != 1 {
+		if len(tops) != 1 || tops[0].State != EntryMined || len(tops[0].Txs) != 3 || n.locked(alice) != "3" || n.moved() != 1 {
 			t.Fatalf("on record %+v, %d transfers, %s 0G; want one top-up, mined with its third transaction", tops, n.moved(), n.locked(alice))
 		}
 		for i, tx := range tops[0].Txs {
@@ -192,7 +191,7 @@ func TestTopUpEarlierOneWins(t *testing.T) {
 			n.mine()
 		})
 		advance(10 * time.Second)
-		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 2 || n.moved() != 1 {
+		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != EntryMined || len(tops[0].Txs) != 2 || n.moved() != 1 {
 			t.Errorf("on record %+v, %d transfers; want one top-up, mined with its first of two", tops, n.moved())
 		}
 		stopped(t, stop)
@@ -216,7 +215,7 @@ func TestTopUpNotReplaceable(t *testing.T) {
 		advance(10 * time.Minute)
 		n.with(func() { n.minFee = 2 }) // gas is cheap again; the next sending of the same bytes is mined
 		advance(time.Minute)
-		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpMined || len(tops[0].Txs) != 1 {
+		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != EntryMined || len(tops[0].Txs) != 1 {
 			t.Errorf("on record %+v; want one top-up, mined with its only transaction", tops)
 		}
 		stopped(t, stop)
@@ -233,7 +232,7 @@ func TestTopUpReverted(t *testing.T) {
 		k, stop := n.run(s, KeeperConfig{}, alice)
 		advance(10 * time.Minute)
 		tops := topUps(t, s)
-		if len(tops) != 1 || tops[0].State != TopUpReverted || tops[0].Reason == "" {
+		if len(tops) != 1 || tops[0].State != EntryReverted || tops[0].Reason == "" {
 			t.Fatalf("on record %+v, want one top-up, reverted", tops)
 		}
 		if r := k.View().Providers[alice].Reason; r != refusalReverted {
@@ -256,7 +255,7 @@ func TestTopUpSigningFails(t *testing.T) {
 		n.set(bob, "1.5")
 		fail := true
 		n.hook = func(call string) error {
-			if call == "SignTopUp" && fail { // the neediest
+			if call == "Sign" && fail { // the neediest
 				fail = false
 				return errors.New("execution reverted")
 			}
@@ -317,7 +316,7 @@ func TestTopUpForeignNonce(t *testing.T) {
 		if err := stop(); !errors.Is(err, ErrForeignNonce) {
 			t.Errorf("Run = %v, want ErrForeignNonce", err)
 		}
-		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpSuperseded || n.moved() != 0 {
+		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != EntrySuperseded || n.moved() != 0 {
 			t.Errorf("on record %+v, %d transfers; want one top-up, superseded", tops, n.moved())
 		}
 		check(t, s)
@@ -349,54 +348,9 @@ func TestTopUpReceiptComesLate(t *testing.T) {
 		advance(20 * time.Second)
 		n.with(func() { n.receipts = late })
 		advance(20 * time.Second)
-		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != TopUpMined || k.View().Err != nil {
+		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != EntryMined || k.View().Err != nil {
 			t.Errorf("on record %+v, Err %v; want one top-up, mined", tops, k.View().Err)
 		}
 		stopped(t, stop)
 	})
-}
-
-// Only what counts against the cap is counted, and only as long as it does.
-func TestToppedUpSince(t *testing.T) {
-	s := openStore(t, t.TempDir())
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for i, state := range []TopUpState{TopUpMined, TopUpReverted, TopUpSuperseded, TopUpMined, TopUpSigned} {
-		at := now.Add(time.Duration(i) * time.Hour)
-		tu, err := s.stageTopUp(alice, zg.OneOG.Mul(1<<i), zg.SignedTx{Hash: common.Hash{byte(i + 1)}, Nonce: uint64(i), Raw: []byte{1}}, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if state != TopUpSigned {
-			if err := s.endTopUp(tu.ID, state, "", nil, at); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for _, tt := range []struct {
-		since time.Time
-		want  uint64
-	}{{now.Add(-time.Second), 1 + 8 + 16}, {now, 8 + 16}, {now.Add(3 * time.Hour), 16}, {now.Add(4 * time.Hour), 0}} {
-		got, err := s.toppedUpSince(context.Background(), tt.since)
-		if err != nil || got != zg.OneOG.Mul(tt.want) {
-			t.Errorf("toppedUpSince(%v) = %s, %v; want %d", tt.since, got.Og(), err, tt.want)
-		}
-	}
-}
-
-// An end that is recorded stays.
-func TestTopUpEndsOnce(t *testing.T) {
-	s := openStore(t, t.TempDir())
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	tu, err := s.stageTopUp(alice, zg.OneOG, zg.SignedTx{Hash: common.Hash{1}, Raw: []byte{1}}, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, state := range []TopUpState{TopUpMined, TopUpSuperseded} {
-		if err := s.endTopUp(tu.ID, state, "", nil, now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := topUps(t, s)[0].State; got != TopUpMined {
-		t.Errorf("state %s, want the first end, mined", got)
-	}
 }

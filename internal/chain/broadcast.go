@@ -14,20 +14,25 @@ import (
 
 // Why a node does not take a transaction. What is none of these is ErrRPC alone.
 var (
-	ErrNonceTooLow       = errors.New("the nonce is used already")                         // look for the receipts of all transactions with it
-	ErrUnderpriced       = errors.New("the fees are too low at the moment")                // replace it with higher ones
-	ErrTipTooLow         = errors.New("the tip is below the node's minimum")               // the same, or a higher MinTip
-	ErrInsufficientFunds = errors.New("the wallet cannot pay for gas; send some 0G to it") // nothing but that helps
+	ErrNonceTooLow       = zg.ErrNonceTooLow
+	ErrNonceGap          = zg.ErrNonceGap
+	ErrUnderpriced       = zg.ErrUnderpriced
+	ErrTipTooLow         = zg.ErrTipTooLow
+	ErrInsufficientFunds = zg.ErrInsufficientFunds
 )
 
-// sendErrors are the words of different nodes for the same refusal, in lower case.
+// sendErrors are the words of different nodes for the same refusal, in lower case. The first that fits counts.
 var sendErrors = []struct {
 	part string
 	err  error // nil: not an error
 }{
 	{"already known", nil},
 	{"already imported", nil},
+	{"already in mempool", nil},
 	{"nonce too low", ErrNonceTooLow},
+	{"nonce too high", ErrNonceGap},
+	{"nonce gap", ErrNonceGap},
+	{"gapped nonce", ErrNonceGap},
 	{"replacement transaction underpriced", ErrUnderpriced},
 	{"less than block base fee", ErrUnderpriced},
 	{"price below minimum", ErrTipTooLow},
@@ -45,6 +50,14 @@ func (s *Sender) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 		return struct{}{}, s.client.rpc.CallContext(ctx, nil, "eth_sendRawTransaction", hexutil.Encode(tx.Raw))
 	})
 	return classifySend(err)
+}
+
+// notAfforded names the one refusal that an estimate shares with the sending itself.
+func notAfforded(err error) error {
+	if named := classifySend(err); errors.Is(named, ErrInsufficientFunds) {
+		return named
+	}
+	return err
 }
 
 // classifySend names the reason of a refusal. Only a node's own refusal is looked at: the page of a broken gateway may
@@ -73,6 +86,7 @@ func (s *Sender) Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, er
 	type receipt struct {
 		Hash    common.Hash     `json:"transactionHash"`
 		Block   *hexutil.Uint64 `json:"blockNumber"`
+		Digest  *common.Hash    `json:"blockHash"`
 		Status  *hexutil.Uint64 `json:"status"`
 		GasUsed *hexutil.Uint64 `json:"gasUsed"`
 		Price   *hexutil.Big    `json:"effectiveGasPrice"`
@@ -94,6 +108,9 @@ func (s *Sender) Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, er
 		return nil, fmt.Errorf("%w: the receipt of %s does not say how it ended", ErrRPC, hash)
 	}
 	out := &zg.Receipt{Hash: hash, OK: *r.Status == 1, Block: uint64(*r.Block), GasUsed: uint64(*r.GasUsed)}
+	if r.Digest != nil {
+		out.BlockHash = *r.Digest
+	}
 	if r.Price != nil {
 		price, err := zg.NeuronFromBig(r.Price.ToInt())
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 func TestBroadcast(t *testing.T) {
 	n := startNode(t)
 	s := n.sender(t, gweis(100))
-	tx, err := s.SignTopUp(t.Context(), providerAddr, zg.OneOG)
+	tx, err := s.Sign(t.Context(), topUp(zg.OneOG))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestBroadcast(t *testing.T) {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 
-	sentinels := []error{ErrNonceTooLow, ErrUnderpriced, ErrTipTooLow, ErrInsufficientFunds}
+	sentinels := []error{ErrNonceTooLow, ErrNonceGap, ErrUnderpriced, ErrTipTooLow, ErrInsufficientFunds}
 	for _, tt := range []struct {
 		code    int
 		message string
@@ -48,6 +48,10 @@ func TestBroadcast(t *testing.T) {
 		{-32000, "already known", nil},
 		{-32003, "Transaction Already Imported", nil},
 		{-32000, "ALREADY KNOWN", nil},
+		{-32000, "tx already in mempool", nil},
+		{-32000, "nonce too high: address 0x1, tx: 9 state: 7", ErrNonceGap},
+		{-32000, "nonce too high: tx nonce 9, gapped nonce 8", ErrNonceGap},
+		{-32000, "nonce gap in the pool", ErrNonceGap},
 		{-32000, "nonce too low: next nonce 8, tx nonce 7", ErrNonceTooLow},
 		{-32003, "Nonce too low", ErrNonceTooLow},
 		{-32000, "replacement transaction underpriced: new tx gas fee cap 1 <= 2", ErrUnderpriced},
@@ -95,7 +99,7 @@ func TestReceipt(t *testing.T) {
 	hash := common.HexToHash("0xabc1")
 	receipt := func(change func(map[string]any)) map[string]any {
 		r := map[string]any{
-			"transactionHash": hash, "blockNumber": "0x10", "status": "0x1", "gasUsed": "0x16d8a", "effectiveGasPrice": "0xee6b2800",
+			"transactionHash": hash, "blockNumber": "0x10", "status": "0x1", "gasUsed": "0x16d8a", "effectiveGasPrice": "0xee6b2800", "blockHash": common.Hash{9},
 			"feePayer": userAddr, "logs": "not even a list",
 		}
 		if change != nil {
@@ -107,7 +111,7 @@ func TestReceipt(t *testing.T) {
 		n.method("eth_getTransactionReceipt", result, nil)
 		return s.Receipt(t.Context(), hash)
 	}
-	mined := zg.Receipt{Hash: hash, OK: true, Block: 16, GasUsed: 93578, GasCost: gweis(4).Mul(93578)}
+	mined := zg.Receipt{Hash: hash, OK: true, Block: 16, BlockHash: common.Hash{9}, GasUsed: 93578, GasCost: gweis(4).Mul(93578)}
 	if r, err := ask(receipt(nil)); err != nil || r == nil || *r != mined {
 		t.Errorf("mined: %+v, %v; want %+v", r, err, mined)
 	}

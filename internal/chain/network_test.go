@@ -69,6 +69,11 @@ func (n *network) open(t *testing.T, change func(*chain.Config)) *chain.Client {
 	return c
 }
 
+// transfer is a top-up of a sub-account; opening where there is none yet.
+func transfer(provider common.Address, amount zg.Neuron, opening bool) zg.Intent {
+	return zg.Intent{Kind: zg.IntentTransfer, Provider: provider, Amount: amount, Opening: opening}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -168,9 +173,9 @@ func TestNetworkTopUp(t *testing.T) {
 	}
 	refused := func(amount zg.Neuron, want string) {
 		t.Helper()
-		tx, err := n.sender.SignTopUp(ctx, provider, amount)
+		tx, err := n.sender.Sign(ctx, transfer(provider, amount, true))
 		if r, ok := chain.DecodeRevert(err); !ok || r.Name != want || r.Hint == "" || tx.Raw != nil {
-			t.Errorf("SignTopUp: %v, want the refusal %s", err, want)
+			t.Errorf("Sign: %v, want the refusal %s", err, want)
 		}
 	}
 	refused(zg.OneOG, "LedgerNotExists")
@@ -183,7 +188,7 @@ func TestNetworkTopUp(t *testing.T) {
 	}
 
 	before := holdings()
-	first, err := n.sender.SignTopUp(ctx, provider, zg.OneOG.Mul(2))
+	first, err := n.sender.Sign(ctx, transfer(provider, zg.OneOG.Mul(2), true))
 	must(t, err)
 	if first.GasLimit < 600_000 {
 		t.Errorf("a transfer that opens a sub-account has %d gas", first.GasLimit)
@@ -217,7 +222,7 @@ func TestNetworkTopUp(t *testing.T) {
 		t.Errorf("the wallet has %s, the receipt says %s", h.Wallet, want)
 	}
 
-	second, err := n.sender.SignTopUp(ctx, provider, zg.NeuronOf(5))
+	second, err := n.sender.Sign(ctx, transfer(provider, zg.NeuronOf(5), false))
 	must(t, err)
 	if second.Nonce != first.Nonce+1 || second.GasLimit < 117_000 || second.GasLimit > 400_000 {
 		t.Errorf("a second transfer has nonce %d and %d gas", second.Nonce, second.GasLimit)
@@ -253,7 +258,7 @@ func TestNetworkReplace(t *testing.T) {
 	must(t, n.Deposit(ctx, n.key, zg.OneOG.Mul(10)))
 	n.Mine()
 	provider := common.Address{0xaa}
-	first, err := n.sender.SignTopUp(ctx, provider, zg.OneOG)
+	first, err := n.sender.Sign(ctx, transfer(provider, zg.OneOG, true))
 	must(t, err)
 	must(t, n.sender.Broadcast(ctx, first))
 	second, err := n.sender.Replace(ctx, first)
@@ -287,7 +292,7 @@ func TestNetworkRevertedTopUp(t *testing.T) {
 	must(t, n.Deposit(ctx, n.key, zg.OneOG.Mul(3)))
 	n.Mine()
 	provider := common.Address{0xaa}
-	first, err := n.sender.SignTopUp(ctx, provider, zg.OneOG.Mul(2))
+	first, err := n.sender.Sign(ctx, transfer(provider, zg.OneOG.Mul(2), true))
 	must(t, err)
 	inner := new(types.Transaction)
 	must(t, inner.UnmarshalBinary(first.Raw))
@@ -324,7 +329,7 @@ func TestNetworkFaults(t *testing.T) {
 	n.fund(t)
 	must(t, n.Deposit(ctx, n.key, zg.OneOG.Mul(3)))
 	n.Mine()
-	tx, err := n.sender.SignTopUp(ctx, common.Address{0xaa}, zg.OneOG)
+	tx, err := n.sender.Sign(ctx, transfer(common.Address{0xaa}, zg.OneOG, true))
 	must(t, err)
 	n.SetMinTip(zg.NeuronOf(90_000_000_000))
 	if err := n.sender.Broadcast(ctx, tx); !errors.Is(err, chain.ErrTipTooLow) {

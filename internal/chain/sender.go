@@ -7,14 +7,16 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum"
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// ErrFeeTooHigh means that nothing was signed because it would have offered more per gas than the owner allows.
-var ErrFeeTooHigh = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")
+// Why nothing was signed, besides what the contract or the endpoint says.
+var (
+	ErrFeeTooHigh       = zg.ErrFeeTooHigh       // it would have offered more per gas than the owner allows
+	ErrDecidedOtherwise = zg.ErrDecidedOtherwise // it was decided on another state of the sub-account
+)
 
 // SignFunc signs a transaction for one chain. The key is somewhere else.
 type SignFunc func(tx *types.Transaction, chainID *big.Int) (*types.Transaction, error)
@@ -41,45 +43,8 @@ func NewSender(c *Client, sign SignFunc, cfg SenderConfig) *Sender {
 	return &Sender{client: c, signer: sign, cfg: cfg}
 }
 
-// gas is how much of it a call may be given.
-type gas struct {
-	// floor is the least that is set, whatever the estimate: the state can change before the call is mined, and too little
-	// gas looks like a refusal of the contract. What is not used is not paid.
-	floor uint64
-	// ceiling is the most that the call can need. An estimate above it is wrong, and is not paid for.
-	ceiling uint64
-}
-
-// A transfer to a sub-account that is there is estimated at 117 000 gas, one that opens a sub-account at 480 000.
-var (
-	gasTransfer = gas{floor: 150_000, ceiling: 1_000_000}
-	gasOpening  = gas{floor: 600_000, ceiling: 3_000_000}
-)
-
-// SignTopUp signs a transfer from the ledger to a sub-account with the lowest unused nonce. It sends nothing. The node's
-// estimate of the gas is also the last check that the contract would accept it: a refusal is a *RevertError.
-func (s *Sender) SignTopUp(ctx context.Context, provider common.Address, amount zg.Neuron) (zg.SignedTx, error) {
-	c := s.client
-	if amount.IsZero() {
-		return zg.SignedTx{}, errors.New("a top-up of nothing")
-	}
-	name, err := c.ServiceName(ctx)
-	if err != nil {
-		return zg.SignedTx{}, err
-	}
-	exists, err := read(ctx, c, c.cfg.Inference, c.inf.PackAccountExists(c.cfg.User, provider), nil, c.inf.UnpackAccountExists)
-	if err != nil {
-		return zg.SignedTx{}, fmt.Errorf("look for the sub-account: %w", err)
-	}
-	limit := gasOpening
-	if exists {
-		limit = gasTransfer
-	}
-	return s.sign(ctx, c.cfg.Ledger, c.led.PackTransferFund(provider, name, amount.Big()), zg.Neuron{}, limit)
-}
-
 // sign signs a call with the lowest unused nonce. Every call of this wallet goes through here.
-func (s *Sender) sign(ctx context.Context, to common.Address, data []byte, value zg.Neuron, limit gas) (zg.SignedTx, error) {
+func (s *Sender) sign(ctx context.Context, c call) (zg.SignedTx, error) {
 	if err := s.client.checkChainID(ctx); err != nil {
 		return zg.SignedTx{}, err
 	}
@@ -87,20 +52,41 @@ func (s *Sender) sign(ctx context.Context, to common.Address, data []byte, value
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	estimate, err := s.estimate(ctx, ethereum.CallMsg{From: s.client.cfg.User, To: &to, Value: value.Big(), Data: data})
+	estimate, err := s.estimate(ctx, ethereum.CallMsg{From: s.client.cfg.User, To: &c.to, Value: c.value.Big(), Data: c.data})
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	if estimate > limit.ceiling {
-		return zg.SignedTx{}, fmt.Errorf("the node estimates %d gas, the call cannot need more than %d", estimate, limit.ceiling)
+	if estimate > c.gas.ceiling {
+		return zg.SignedTx{}, fmt.Errorf("the node estimates %d gas, the call cannot need more than %d", estimate, c.gas.ceiling)
 	}
 	base, tip, err := s.suggestion(ctx)
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	return s.signTx(&types.DynamicFeeTx{
-		Nonce: nonce, To: &to, Value: value.Big(), Data: data, Gas: max(estimate+estimate/5, limit.floor),
-	}, tip.Add(base.Mul(2)), tip)
+	limit, feeCap := max(estimate+estimate/5, c.gas.floor), tip.Add(base.Mul(2))
+	if err := s.allowed(feeCap); err != nil { // before the balance is compared with what such a fee would come to
+		return zg.SignedTx{}, err
+	}
+	if err := s.affords(ctx, c.value.Add(feeCap.Mul(limit))); err != nil {
+		return zg.SignedTx{}, err
+	}
+	return s.signTx(&types.DynamicFeeTx{Nonce: nonce, To: &c.to, Value: c.value.Big(), Data: c.data, Gas: limit}, feeCap, tip)
+}
+
+// affords checks that the wallet holds what a transaction may take from it. Nodes refuse one that it could not pay, which
+// would then be signed, recorded and stuck.
+func (s *Sender) affords(ctx context.Context, most zg.Neuron) error {
+	c := s.client
+	balance, err := observe(ctx, c, "eth_getBalance", func(ctx context.Context) (*big.Int, error) { return c.eth.BalanceAt(ctx, c.cfg.User, nil) })
+	if err != nil {
+		return fmt.Errorf("read the wallet's balance: %w", err)
+	}
+	if has, err := zg.NeuronFromBig(balance); err != nil {
+		return fmt.Errorf("%w: the wallet's balance: %w", ErrRPC, err)
+	} else if has.Less(most) {
+		return fmt.Errorf("%w: it has %s 0G and up to %s 0G are needed", ErrInsufficientFunds, has.Og(), most.Og())
+	}
+	return nil
 }
 
 // estimate asks for the gas of a call. Where the node drops the reason of a refusal, the call itself is tried for it.
@@ -114,7 +100,7 @@ func (s *Sender) estimate(ctx context.Context, call ethereum.CallMsg) (uint64, e
 		}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("estimate the gas: %w", err)
+		return 0, fmt.Errorf("estimate the gas: %w", notAfforded(err))
 	}
 	return units, nil
 }
@@ -136,10 +122,18 @@ func (s *Sender) suggestion(ctx context.Context) (base, tip zg.Neuron, err error
 	return at.baseFee, tip.Max(s.cfg.MinTip), nil
 }
 
+// allowed checks a fee per gas against the owner's limit.
+func (s *Sender) allowed(feeCap zg.Neuron) error {
+	if s.cfg.MaxFeePerGas.Less(feeCap) {
+		return fmt.Errorf("%w: %s neuron per gas are needed, %s are allowed", ErrFeeTooHigh, feeCap, s.cfg.MaxFeePerGas)
+	}
+	return nil
+}
+
 // signTx puts fees into a transaction, within the owner's limit, and has it signed.
 func (s *Sender) signTx(inner *types.DynamicFeeTx, feeCap, tip zg.Neuron) (zg.SignedTx, error) {
-	if s.cfg.MaxFeePerGas.Less(feeCap) {
-		return zg.SignedTx{}, fmt.Errorf("%w: %s neuron per gas are needed, %s are allowed", ErrFeeTooHigh, feeCap, s.cfg.MaxFeePerGas)
+	if err := s.allowed(feeCap); err != nil {
+		return zg.SignedTx{}, err
 	}
 	chainID := new(big.Int).SetUint64(s.client.cfg.ChainID)
 	inner.ChainID, inner.GasFeeCap, inner.GasTipCap = chainID, feeCap.Big(), tip.Big()
@@ -154,7 +148,9 @@ func (s *Sender) signTx(inner *types.DynamicFeeTx, feeCap, tip zg.Neuron) (zg.Si
 	if err != nil {
 		return zg.SignedTx{}, fmt.Errorf("encode the transaction: %w", err)
 	}
-	return zg.SignedTx{Hash: tx.Hash(), Nonce: inner.Nonce, Raw: raw, GasLimit: inner.Gas, FeeCap: feeCap, TipCap: tip}, nil
+	return zg.SignedTx{
+		Hash: tx.Hash(), Nonce: inner.Nonce, Raw: raw, GasLimit: inner.Gas, FeeCap: feeCap, TipCap: tip, Cancels: s.cancels(tx),
+	}, nil
 }
 
 // signedByUs verifies that a transaction carries this wallet's signature for this chain.
@@ -168,37 +164,6 @@ func (s *Sender) signedByUs(tx *types.Transaction) error {
 	}
 	return nil
 }
-
-// Replace signs the same call at the same nonce with both fees at least a tenth higher, which is what nodes demand of a
-// replacement, and at least what the network asks for now. It sends nothing. Only what this wallet has signed before can
-// be replaced: whoever can change the record of a transaction can't have another one signed.
-func (s *Sender) Replace(ctx context.Context, prev zg.SignedTx) (zg.SignedTx, error) {
-	old, err := s.decode(prev)
-	if err != nil {
-		return zg.SignedTx{}, fmt.Errorf("replace: %w", err)
-	}
-	if err := s.client.checkChainID(ctx); err != nil {
-		return zg.SignedTx{}, err
-	}
-	feeCap, err := zg.NeuronFromBig(old.GasFeeCap())
-	if err != nil {
-		return zg.SignedTx{}, fmt.Errorf("replace: %w", err)
-	}
-	tip, err := zg.NeuronFromBig(old.GasTipCap())
-	if err != nil {
-		return zg.SignedTx{}, fmt.Errorf("replace: %w", err)
-	}
-	base, suggested, err := s.suggestion(ctx)
-	if err != nil {
-		return zg.SignedTx{}, err
-	}
-	tip = raised(tip).Max(suggested)
-	feeCap = raised(feeCap).Max(tip.Add(base.Mul(2)))
-	return s.signTx(&types.DynamicFeeTx{Nonce: old.Nonce(), To: old.To(), Value: old.Value(), Data: old.Data(), Gas: old.Gas()}, feeCap, tip)
-}
-
-// raised is a tenth more, rounded up.
-func raised(fee zg.Neuron) zg.Neuron { return fee.Add(fee.Add(zg.NeuronOf(9)).MulDiv(1, 10)) }
 
 // decode reads the bytes of a transaction, which must be those that its hash names and signed by this wallet.
 func (s *Sender) decode(tx zg.SignedTx) (*types.Transaction, error) {

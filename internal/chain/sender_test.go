@@ -26,6 +26,11 @@ func (n *node) sender(t *testing.T, limit zg.Neuron) *Sender {
 	return NewSender(n.client(t), signTest, SenderConfig{MaxFeePerGas: limit})
 }
 
+// topUp is a transfer to a sub-account that is there.
+func topUp(amount zg.Neuron) zg.Intent {
+	return zg.Intent{Kind: zg.IntentTransfer, Provider: providerAddr, Amount: amount}
+}
+
 func decodeTx(t *testing.T, tx zg.SignedTx) *types.Transaction {
 	t.Helper()
 	out := new(types.Transaction)
@@ -35,12 +40,12 @@ func decodeTx(t *testing.T, tx zg.SignedTx) *types.Transaction {
 	return out
 }
 
-func TestSignTopUp(t *testing.T) {
+func TestSignTransfer(t *testing.T) {
 	n := startNode(t)
 	s := n.sender(t, gweis(100))
-	tx, err := s.SignTopUp(t.Context(), providerAddr, zg.OneOG.Mul(2))
+	tx, err := s.Sign(t.Context(), topUp(zg.OneOG.Mul(2)))
 	if err != nil {
-		t.Fatalf("SignTopUp: %v", err)
+		t.Fatalf("Sign: %v", err)
 	}
 	inner := decodeTx(t, tx)
 	if want := readRecorded(t).Calls["transferFund"]; !bytes.Equal(inner.Data(), want) {
@@ -101,7 +106,9 @@ func TestGasLimit(t *testing.T) {
 		n.method("eth_estimateGas", hexutil.Uint64(tt.estimate), nil)
 		c := n.client(t)
 		n.on(inferenceAddr, c.inf.PackAccountExists(userAddr, providerAddr), values(tt.exists))
-		tx, err := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)}).SignTopUp(t.Context(), providerAddr, zg.OneOG)
+		in := topUp(zg.OneOG)
+		in.Opening = !tt.exists
+		tx, err := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)}).Sign(t.Context(), in)
 		if tx.GasLimit != tt.want || (err != nil) != (tt.want == 0) {
 			t.Errorf("estimate %d, sub-account %v: gas %d, %v; want %d", tt.estimate, tt.exists, tx.GasLimit, err, tt.want)
 		}
@@ -126,9 +133,9 @@ func TestFees(t *testing.T) {
 			n := startNode(t)
 			n.method("eth_maxPriorityFeePerGas", hexutil.Uint64(tt.suggested), nil)
 			n.method("eth_getBlockByNumber", map[string]any{"number": "0x1", "timestamp": "0x1", "baseFeePerGas": hexutil.Uint64(tt.base)}, nil)
-			tx, err := n.sender(t, zg.NeuronOf(tt.most)).SignTopUp(t.Context(), providerAddr, zg.OneOG)
+			tx, err := n.sender(t, zg.NeuronOf(tt.most)).Sign(t.Context(), topUp(zg.OneOG))
 			if tt.tip == 0 {
-				wantErr(t, "SignTopUp", err, ErrFeeTooHigh)
+				wantErr(t, "Sign", err, ErrFeeTooHigh)
 				if tx.Raw != nil {
 					t.Error("it was signed all the same")
 				}
@@ -165,6 +172,14 @@ func TestNothingIsSigned(t *testing.T) {
 		"neither yes nor no": {func(n *node, c *Client) {
 			n.on(inferenceAddr, c.inf.PackAccountExists(userAddr, providerAddr), answer{raw: bytes.Repeat([]byte{7}, 32)})
 		}, ErrLayout},
+		"no balance":       {func(n *node, _ *Client) { n.method("eth_getBalance", nil, down) }, ErrRPC},
+		"no money for gas": {func(n *node, _ *Client) { n.method("eth_getBalance", "0x1", nil) }, ErrInsufficientFunds},
+		"no money, says the node": {func(n *node, _ *Client) {
+			n.method("eth_estimateGas", nil, &nodeError{Code: -32000, Message: "insufficient funds for transfer"})
+		}, ErrInsufficientFunds},
+		"no sub-account any more": {func(n *node, c *Client) {
+			n.on(inferenceAddr, c.inf.PackAccountExists(userAddr, providerAddr), values(false))
+		}, ErrDecidedOtherwise},
 		"no service name": {func(n *node, c *Client) {
 			n.on(ledgerAddr, c.led.PackGetServiceInfo(inferenceAddr), answer{err: down})
 		}, ErrRPC},
@@ -172,15 +187,25 @@ func TestNothingIsSigned(t *testing.T) {
 		n := startNode(t)
 		c := n.client(t)
 		tt.script(n, c)
-		tx, err := NewSender(c, counting, SenderConfig{MaxFeePerGas: gweis(100)}).SignTopUp(t.Context(), providerAddr, zg.OneOG)
+		tx, err := NewSender(c, counting, SenderConfig{MaxFeePerGas: gweis(100)}).Sign(t.Context(), topUp(zg.OneOG))
 		wantErr(t, name, err, tt.want)
 		if tx.Raw != nil || signed > 0 {
 			t.Fatalf("%s: signed %d times", name, signed)
 		}
 	}
 	n := startNode(t)
-	if _, err := n.sender(t, gweis(100)).SignTopUp(t.Context(), providerAddr, zg.Neuron{}); err == nil || len(n.asked) > 0 {
-		t.Errorf("a top-up of nothing: %v, asked %v", err, n.asked)
+	for name, in := range map[string]zg.Intent{
+		"a top-up of nothing":           topUp(zg.Neuron{}),
+		"a deposit of nothing":          {Kind: zg.IntentDeposit},
+		"a refund of nothing":           {Kind: zg.IntentRefund},
+		"retrieving from nobody":        {Kind: zg.IntentRetrieve},
+		"acknowledging nobody":          {Kind: zg.IntentAcknowledge},
+		"what there is no call for":     {Kind: "gift", Provider: providerAddr, Amount: zg.OneOG},
+		"nothing at all, and to nobody": {},
+	} {
+		if tx, err := n.sender(t, gweis(100)).Sign(t.Context(), in); err == nil || tx.Raw != nil || len(n.asked) > 0 {
+			t.Errorf("%s: %v, asked %v", name, err, n.asked)
+		}
 	}
 }
 
@@ -194,18 +219,18 @@ func TestSignersThatAreNotTheWallet(t *testing.T) {
 		"not at all":    func(tx *types.Transaction, _ *big.Int) (*types.Transaction, error) { return tx, nil },
 		"with an error": func(*types.Transaction, *big.Int) (*types.Transaction, error) { return nil, errors.New("locked") },
 	} {
-		if tx, err := NewSender(n.client(t), sign, SenderConfig{MaxFeePerGas: gweis(100)}).SignTopUp(t.Context(), providerAddr, zg.OneOG); err == nil {
+		if tx, err := NewSender(n.client(t), sign, SenderConfig{MaxFeePerGas: gweis(100)}).Sign(t.Context(), topUp(zg.OneOG)); err == nil {
 			t.Errorf("signed %s: %+v", name, tx)
 		}
 	}
 	other := NewSender(n.client(t, func(c *Config) { c.User = addr(1) }), signTest, SenderConfig{MaxFeePerGas: gweis(100)})
-	if tx, err := other.SignTopUp(t.Context(), providerAddr, zg.OneOG); err == nil {
+	if tx, err := other.Sign(t.Context(), topUp(zg.OneOG)); err == nil {
 		t.Errorf("signed with another wallet's key: %+v", tx)
 	}
 }
 
 // The contract's refusal is told in its own terms, even when the node drops its data from an estimate.
-func TestSignTopUpThatTheContractRefuses(t *testing.T) {
+func TestSignTransferThatTheContractRefuses(t *testing.T) {
 	sel := selector("InsufficientAvailableBalance(uint256,uint256)")
 	why := refuses(sel, big.NewInt(5), zg.OneOG.Big())
 	for name, estimate := range map[string]*nodeError{
@@ -217,7 +242,7 @@ func TestSignTopUpThatTheContractRefuses(t *testing.T) {
 		n.method("eth_estimateGas", nil, estimate)
 		c := n.client(t)
 		n.on(ledgerAddr, c.led.PackTransferFund(providerAddr, "", new(big.Int)), why)
-		_, err := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)}).SignTopUp(t.Context(), providerAddr, zg.OneOG)
+		_, err := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)}).Sign(t.Context(), topUp(zg.OneOG))
 		if r, ok := DecodeRevert(err); !ok || r.Name != "InsufficientAvailableBalance" || len(r.Args) != 2 || r.Hint == "" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -227,7 +252,7 @@ func TestSignTopUpThatTheContractRefuses(t *testing.T) {
 func TestReplace(t *testing.T) {
 	n := startNode(t)
 	s := n.sender(t, gweis(100))
-	first, err := s.SignTopUp(t.Context(), providerAddr, zg.OneOG)
+	first, err := s.Sign(t.Context(), topUp(zg.OneOG))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +306,7 @@ func TestReplace(t *testing.T) {
 func TestOnlyOwnTransactionsAreReplacedAndSent(t *testing.T) {
 	n := startNode(t)
 	s := n.sender(t, gweis(100))
-	good, err := s.SignTopUp(t.Context(), providerAddr, zg.OneOG)
+	good, err := s.Sign(t.Context(), topUp(zg.OneOG))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,46 +49,6 @@ type Holdings struct {
 	MinAccount Neuron                        // smallest first transfer to a new sub-account
 }
 
-// SignedTx is a transaction whose bytes are fixed: it may be broadcast any number of times and takes effect at most once.
-type SignedTx struct {
-	Hash           common.Hash
-	Nonce          uint64
-	Raw            []byte
-	GasLimit       uint64
-	FeeCap, TipCap Neuron // per gas
-}
-
-// Receipt is the outcome of a mined transaction.
-type Receipt struct {
-	Hash    common.Hash
-	OK      bool // false: mined and reverted
-	Block   uint64
-	GasUsed uint64
-	GasCost Neuron // what the wallet paid for it
-}
-
-// IntentKind is what a transaction of the wallet is for.
-type IntentKind string
-
-// The transactions that a user of the network makes.
-const (
-	IntentTransfer    IntentKind = "transfer"    // ledger → sub-account; opens it where it is missing
-	IntentDeposit     IntentKind = "deposit"     // wallet → ledger; opens it where it is missing
-	IntentRetrieve    IntentKind = "retrieve"    // sub-account → ledger: asks for all of it, and takes what has become free
-	IntentRefund      IntentKind = "refund"      // ledger → wallet
-	IntentAcknowledge IntentKind = "acknowledge" // the user's consent to a provider's TEE signer
-)
-
-// Intent is what a transaction is to do.
-type Intent struct {
-	Kind     IntentKind
-	Provider common.Address // of transfer, retrieve and acknowledge
-	Amount   Neuron         // of transfer, deposit and refund
-	// Opening marks the transfer that opens a sub-account. Signing it fails where there is one, and the other way round:
-	// what was decided for one case is not done in the other.
-	Opening bool
-}
-
 // Settlement is one debit of a sub-account by its provider.
 type Settlement struct {
 	Provider common.Address

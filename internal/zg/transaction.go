@@ -1,0 +1,61 @@
+package zg
+
+import (
+	"errors"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Why a transaction is not signed, or not taken by a node. They are here because one room finds them out and another
+// acts on them.
+var (
+	ErrNonceTooLow       = errors.New("the nonce is used already")                                                  // look for the receipts of all transactions with it
+	ErrNonceGap          = errors.New("a lower nonce is not used yet")                                              // that one has to be mined first
+	ErrUnderpriced       = errors.New("the fees are too low at the moment")                                         // replace it with higher ones
+	ErrTipTooLow         = errors.New("the tip is below the node's minimum")                                        // likewise
+	ErrInsufficientFunds = errors.New("the wallet cannot pay for it and its gas; send some 0G to it")               // nothing but that helps
+	ErrFeeTooHigh        = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")                       // wait, or allow more
+	ErrDecidedOtherwise  = errors.New("the sub-account is not as it was when the transfer was decided; read again") // Intent.Opening
+)
+
+// SignedTx is a transaction whose bytes are fixed: it may be broadcast any number of times and takes effect at most once.
+type SignedTx struct {
+	Hash           common.Hash
+	Nonce          uint64
+	Raw            []byte
+	GasLimit       uint64
+	FeeCap, TipCap Neuron // per gas
+	Cancels        bool   // it moves nothing and only uses up the nonce
+}
+
+// Receipt is the outcome of a mined transaction.
+type Receipt struct {
+	Hash      common.Hash
+	OK        bool // false: mined and reverted
+	Block     uint64
+	BlockHash common.Hash // tells blocks of one number apart; zero where the node does not say
+	GasUsed   uint64
+	GasCost   Neuron // what the wallet paid for it
+}
+
+// IntentKind is what a transaction of the wallet is for.
+type IntentKind string
+
+// The transactions that a user of the network makes.
+const (
+	IntentTransfer    IntentKind = "transfer"    // ledger → sub-account; opens it where it is missing
+	IntentDeposit     IntentKind = "deposit"     // wallet → ledger; opens it where it is missing
+	IntentRetrieve    IntentKind = "retrieve"    // sub-account → ledger: asks for all of it, and takes what has become free
+	IntentRefund      IntentKind = "refund"      // ledger → wallet
+	IntentAcknowledge IntentKind = "acknowledge" // the user's consent to a provider's TEE signer
+)
+
+// Intent is what a transaction is to do.
+type Intent struct {
+	Kind     IntentKind
+	Provider common.Address // of transfer, retrieve and acknowledge
+	Amount   Neuron         // of transfer, deposit and refund
+	// Opening marks the transfer that opens a sub-account. Signing it fails where there is one, and the other way round:
+	// what was decided for one case is not done in the other.
+	Opening bool
+}
