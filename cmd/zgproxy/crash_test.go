@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+
 	"github.com/zgproxy/zgproxy/internal/devnet"
+	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -27,6 +33,8 @@ var crashPoints = []string{
 	"start/migrated", "start/recovered",
 	"request/before-open", "request/opened", "request/before-send", "request/header", "request/mid-relay", "request/before-close", "request/closed",
 	"store/before-begin", "store/before-commit", "store/committed", "store/committed-durably",
+	"tx/before-sign", "tx/signed", "tx/recorded", "tx/sent", "tx/sent-and-noted", "tx/receipt-seen", "tx/ended",
+	"tx/replacement-signed", "tx/replaced",
 }
 
 // passedOnce are points that a process passes a single time.
@@ -87,12 +95,50 @@ func (c *crashes) roundAt(point string, n int) {
 	}
 	// The keeper may reach a point of the store or the transactions before the check is through, which is fine: the next
 	// round checks.
+	if strings.HasPrefix(point, "tx/") { // so many top-ups have to be allowed
+		c.allow(zg.OneOG.Mul(2 * uint64(n)))
+	}
+	if strings.HasPrefix(point, "tx/replace") {
+		c.refuseFirstFees()
+		defer c.net.Chain.SetFault(nil)
+	}
 	p := c.spawn("ZGPROXY_CRASH_AT=" + at)
 	traffic := c.traffic(p)
 	c.waitDeath(p, at)
 	traffic()
 	p = c.startAndCheck()
 	p.kill()
+}
+
+// refuseFirstFees makes the node want a little more for every transaction than is offered first.
+func (c *crashes) refuseFirstFees() {
+	var mu sync.Mutex
+	first := map[uint64]common.Hash{} // by nonce
+	c.net.Chain.SetFault(func(method string, params []byte) *simchain.Fault {
+		tx := sentTx(method, params)
+		if tx == nil {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if _, ok := first[tx.Nonce()]; !ok {
+			first[tx.Nonce()] = tx.Hash()
+		}
+		if first[tx.Nonce()] != tx.Hash() {
+			return nil
+		}
+		return &simchain.Fault{Error: &simchain.RPCError{Code: -32000, Message: "transaction gas price below minimum: gas tip cap 1, minimum needed 2"}}
+	})
+}
+
+// sentTx is the transaction in a call that sends one; nil in any other.
+func sentTx(method string, params []byte) *types.Transaction {
+	var raw []hexutil.Bytes
+	tx := new(types.Transaction)
+	if method != "eth_sendRawTransaction" || json.Unmarshal(params, &raw) != nil || len(raw) != 1 || tx.UnmarshalBinary(raw[0]) != nil {
+		return nil
+	}
+	return tx
 }
 
 // process is one life of the daemon.
@@ -135,6 +181,17 @@ func (c *crashes) spawn(extra ...string) *process {
 	return p
 }
 
+// said is the log without the lines about single requests.
+func (p *process) said() string {
+	var out []string
+	for line := range strings.SplitSeq(p.log.String(), "\n") {
+		if !strings.Contains(line, `"message":"request"`) {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // it may be dead already
 	<-p.dead
@@ -147,7 +204,7 @@ func (c *crashes) killAfter(p *process, d time.Duration) {
 	select {
 	case <-moment.C:
 	case <-p.dead:
-		c.Fatalf("the daemon ended by itself:\n%s", p.log)
+		c.Fatalf("the daemon ended by itself:\n%s", p.said())
 	}
 	p.kill()
 	c.kills++
@@ -160,11 +217,11 @@ func (c *crashes) waitDeath(p *process, at string) {
 	case <-p.dead:
 		c.kills++
 		if state := p.cmd.ProcessState.String(); !strings.Contains(state, "killed") {
-			c.Fatalf("%s: the daemon ended with %s:\n%s", at, state, p.log)
+			c.Fatalf("%s: the daemon ended with %s:\n%s", at, state, p.said())
 		}
 	case <-time.After(20 * time.Second):
 		p.kill()
-		c.Fatalf("%s was never passed:\n%s", at, p.log)
+		c.Fatalf("%s was never passed:\n%s", at, p.said())
 	}
 }
 
@@ -172,7 +229,7 @@ func (c *crashes) waitDeath(p *process, at string) {
 func (c *crashes) startAndCheck() *process {
 	c.Helper()
 	c.checkCap("before the restart")
-	c.cap = c.cap.Add(c.step)
+	c.allow(zg.OneOG)
 	p := c.spawn()
 	<-p.listening
 	ready := func() error {
@@ -201,9 +258,9 @@ func (c *crashes) poll(what string, p *process, f func() error) {
 		}
 		select {
 		case <-deadline:
-			c.Fatalf("not %s: %v\n%s", what, err, p.log)
+			c.Fatalf("not %s: %v\n%s", what, err, p.said())
 		case <-p.dead:
-			c.Fatalf("not %s: the daemon ended: %v\n%s", what, err, p.log)
+			c.Fatalf("not %s: the daemon ended: %v\n%s", what, err, p.said())
 		case <-tick.C:
 		}
 	}
@@ -281,11 +338,11 @@ func (c *crashes) finish(named int) {
 	<-p.dead
 	traffic()
 	if state := p.cmd.ProcessState; !state.Success() {
-		c.Errorf("the daemon ended with %s:\n%s", state, p.log)
+		c.Errorf("the daemon ended with %s:\n%s", state, p.said())
 	}
 	p = c.startAndCheck()
 	if open := strings.Count(p.log.String(), "requests were open when the last process ended"); open != 0 {
-		c.Errorf("after a clean end there were open requests:\n%s", p.log)
+		c.Errorf("after a clean end there were open requests:\n%s", p.said())
 	}
 	c.integrity(true)
 	p.kill()
@@ -301,6 +358,7 @@ func (c *crashes) finish(named int) {
 // TestCrashPointsAreListed compares the points in the code with those that are tried.
 func TestCrashPointsAreListed(t *testing.T) {
 	c := newCrashes(t)
+	c.refuseFirstFees()
 	list := filepath.Join(t.TempDir(), "passed")
 	p := c.spawn("ZGPROXY_CRASH_LIST=" + list)
 	traffic := c.traffic(p)
@@ -346,7 +404,7 @@ func newCrashes(t *testing.T) *crashes {
 	}
 	c := &crashes{
 		world: w, binary: binary, home: t.TempDir(), providers: providers,
-		step: zg.OneOG.MulDiv(1, 2), cap: zg.OneOG.Mul(2), books: map[string]*bookOf{}, seen: map[string]int{},
+		cap: zg.OneOG.Mul(2), books: map[string]*bookOf{}, seen: map[string]int{},
 	}
 	for _, p := range providers {
 		c.books[p.Address().Hex()] = &bookOf{}
@@ -357,7 +415,7 @@ func newCrashes(t *testing.T) *crashes {
 			c.last.kill()
 		}
 		if t.Failed() && c.last != nil {
-			t.Logf("the last daemon's log:\n%s", c.last.log)
+			t.Logf("the last daemon's log:\n%s", c.last.said())
 		}
 	})
 	return c
