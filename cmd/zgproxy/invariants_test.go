@@ -29,7 +29,7 @@ type crashes struct {
 	providers    []*simprovider.Provider
 	last         *process
 
-	cap, step  zg.Neuron // what may be transferred in all, and how much more every restart allows
+	cap        zg.Neuron // what may be transferred in all
 	spent      simchain.Spending
 	block      uint64 // up to which spent is read
 	firstNonce uint64
@@ -103,6 +103,13 @@ func (c *crashes) read() {
 	c.spent.Failed += s.Failed
 	c.spent.Transfers, c.spent.Deposits = c.spent.Transfers.Add(s.Transfers), c.spent.Deposits.Add(s.Deposits)
 	c.spent.Hashes = append(c.spent.Hashes, s.Hashes...)
+}
+
+// allow lets the next life of the daemon transfer so much more than was transferred until now. The cap is never lowered:
+// what the last life signed may still be mined.
+func (c *crashes) allow(more zg.Neuron) {
+	c.read()
+	c.cap = c.cap.Max(c.spent.Transfers.Add(more))
 }
 
 // checkCap: nothing above the cap is ever moved.
