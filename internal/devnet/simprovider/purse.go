@@ -68,6 +68,9 @@ func (p *Provider) Billed(user common.Address) zg.Neuron {
 	return p.purse.billed[user]
 }
 
+// Forgive gives up what user owes.
+func (p *Provider) Forgive(user common.Address) { p.purse.take(user, p.purse.owed(user)) }
+
 // Bill adds to what user owes, as if a request had cost it: what a dishonest provider does.
 func (p *Provider) Bill(user common.Address, fee zg.Neuron) { p.purse.add(user, fee) }
 
