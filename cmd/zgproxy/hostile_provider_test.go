@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -156,6 +157,7 @@ func (h *hostile) unfunded(lie func() error) {
 	if err := lie(); err != nil {
 		h.Fatal(err)
 	}
+	h.while(300 * time.Millisecond) // the directory is read again
 	h.net.Chain.SetFault(nil)
 }
 

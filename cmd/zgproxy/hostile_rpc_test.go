@@ -124,7 +124,7 @@ func rpcLies() []script {
 				return nil
 			})
 		}, log: []string{"transaction", "account"}},
-		{name: "more accounts than are listed", lie: contract(accounts, word(zg.NeuronOf(64))+word(zg.NeuronOf(2))+word(zg.Neuron{})), log: []string{"not whole"}},
+		{name: "more accounts than are listed", lie: contract(accounts, word(zg.NeuronOf(64))+word(zg.NeuronOf(2))+word(zg.Neuron{})), log: []string{"does not end where it should"}},
 		{name: "refused as if there were no account", lie: func(h *hostile) {
 			h.rpc(simchain.Fault{Error: &simchain.RPCError{Code: 3, Message: "execution reverted", Data: "0x08ca03ac" +
 				common.Bytes2Hex(common.LeftPadBytes(devnet.Wallet().Bytes(), 32)) + common.Bytes2Hex(common.LeftPadBytes(h.p.Address().Bytes(), 32))}}, call)
@@ -177,14 +177,14 @@ func rpcLies() []script {
 		says("gas of one", "eth_estimateGas", `"0x1"`, "transaction"),
 		says("tip without end", "eth_maxPriorityFeePerGas", `"0x38d7ea4c68000"`, "ZGPROXY_MAX_FEE_PER_GAS"),
 		says("tip of 2^300", "eth_maxPriorityFeePerGas", `"0x1`+strings.Repeat("0", 75)+`"`, badRPC),
-		changes("base fee without end", "eth_getBlockByNumber", `"baseFeePerGas":"0x`, `"baseFeePerGas":"0xfffffff`, "ZGPROXY_MAX_FEE_PER_GAS"),
+		changes("base fee without end", "eth_getBlockByNumber", `"baseFeePerGas":"0x`, `"baseFeePerGas":"0xfffffffffff`, "ZGPROXY_MAX_FEE_PER_GAS"),
 
 		lied("transactions lost", simchain.Fault{Drop: true}, []string{send}, "transaction"),
 		refuses("already known, and is not", send, "already known", "transaction"),
 		refuses("nonce too low, and is not", send, "nonce too low", "nonce is used already"),
 		refuses("nonce too high, and is not", send, "nonce too high", "transaction", "nonce"),
 		refuses("never paid enough", send, "replacement transaction underpriced", "fees are too low", "higher fees"),
-		refuses("no money for gas, though there is", send, "insufficient funds for gas * price + value", "cannot pay for gas"),
+		refuses("no money for gas, though there is", send, "insufficient funds for gas * price + value", "cannot pay for"),
 		refuses("refused without a reason", send, "no", badRPC),
 		refuses("estimate refused", "eth_estimateGas", "execution reverted", "signed"),
 		eventLie("events invented", func(h *hostile, r json.RawMessage, from string) json.RawMessage {
@@ -257,7 +257,7 @@ func rpcAnswers() []script {
 		everything("a number", simchain.Fault{Result: raw("12345678901234567890")}, badRPC),
 		everything("a list", simchain.Fault{Result: raw(`[1,2,3]`)}, badRPC),
 		everything("too many requests", simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}, "too many requests"),
-		everything("an error of 10 MB", simchain.Fault{Error: &simchain.RPCError{Code: -32000, Message: strings.Repeat("x", 10<<20)}}, badRPC),
+		everything("errors of 10 MB", simchain.Fault{Error: &simchain.RPCError{Code: -32000, Message: strings.Repeat("x", 10<<20)}}, badRPC),
 		everything("20 MB of zeros", simchain.Fault{Body: `{"jsonrpc":"2.0","id":1,"result":"0x` + strings.Repeat("0", 20<<20) + `"}`}, "larger than"),
 		everything("slow", simchain.Fault{Delay: 150 * time.Millisecond}),
 		{name: "every other call fails", lie: func(h *hostile) {
