@@ -57,10 +57,10 @@ func bench(ctx context.Context, rounds int, each time.Duration, streams int, asJ
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	binary := filepath.Join(dir, "zgproxy")
-	progress("building zgproxy")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./cmd/zgproxy").CombinedOutput(); err != nil { //nolint:gosec // our own source
-		return fmt.Errorf("build zgproxy: %w\n%s", err, out)
+	progress("building zgproxy, with and without its store")
+	binary, storelessBinary := filepath.Join(dir, "zgproxy"), filepath.Join(dir, "zgproxy-nostore")
+	if err := errors.Join(build(ctx, binary), build(ctx, storelessBinary, "-tags=nostore")); err != nil {
+		return err
 	}
 
 	tee, err := crypto.GenerateKey()
@@ -93,8 +93,13 @@ func bench(ctx context.Context, rounds int, each time.Duration, streams int, asJ
 		return err
 	}
 	defer verified.stop()
+	storeless, err := startDaemon(ctx, storelessBinary, filepath.Join(dir, "data-nostore"), env)
+	if err != nil {
+		return err
+	}
+	defer storeless.stop()
 
-	report := runScenarios(ctx, scenarios(mockProc, bareProc, verified), rounds, each)
+	report := runScenarios(ctx, scenarios(mockProc, bareProc, verified, storeless), rounds, each)
 	progress("sending %d instantly answered streams", streams)
 	report.Cut = countCuts(ctx, verified, streams)
 	report.RSSKiB, report.PeakKiB = verified.memory()
@@ -102,6 +107,15 @@ func bench(ctx context.Context, rounds int, each time.Duration, streams int, asJ
 		return json.NewEncoder(os.Stdout).Encode(report)
 	}
 	return report.print(os.Stdout)
+}
+
+// build compiles the daemon as it is released, apart from the given flags.
+func build(ctx context.Context, binary string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}, flags...)
+	if out, err := exec.CommandContext(ctx, "go", append(args, "./cmd/zgproxy")...).CombinedOutput(); err != nil { //nolint:gosec // our own source
+		return fmt.Errorf("build zgproxy: %w\n%s", err, out)
+	}
+	return nil
 }
 
 func progress(format string, args ...any) {

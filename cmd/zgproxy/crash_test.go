@@ -399,9 +399,6 @@ func newCrashes(t *testing.T) *crashes {
 	w := newWorld(t, devnet.Config{PriceFactor: 2500, SettleEvery: 300 * time.Millisecond})
 	providers := w.net.Providers[:2]
 	w.env = append(w.env, "ZGPROXY_PROVIDERS="+providers[0].Address().Hex()+","+providers[1].Address().Hex())
-	if knows(t, "ZGPROXY_CONFIRMATIONS") {
-		w.env = append(w.env, "ZGPROXY_CONFIRMATIONS=1")
-	}
 	c := &crashes{
 		world: w, binary: binary, home: t.TempDir(), providers: providers,
 		cap: zg.OneOG.Mul(2), books: map[string]*bookOf{}, seen: map[string]int{},

@@ -139,7 +139,7 @@ func TestMisbehavingProvider(t *testing.T) {
 
 func TestRevokedTokenIsReplacedOnce(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
-	w.env = append(w.env, "ZGPROXY_MAX_TOPUP_PER_DAY=0") // the test sends from the wallet itself
+	w.env = append(w.env, "ZGPROXY_BUDGET_TRANSFERS_DAY=0") // the test sends from the wallet itself
 	w.inProcess()
 	if resp, answer := w.post("/v1/chat/completions", "application/json", []byte(streamBody)); resp.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", resp.StatusCode, answer)
@@ -272,4 +272,23 @@ func grep(text, part string) string {
 		}
 	}
 	return strings.Join(out, "\n")
+}
+
+// An answer without usage is booked by the provider's own rule, to the neuron, and marked as an estimate.
+func TestNoUsageIsBookedAsItIsBilled(t *testing.T) {
+	w := newWorld(t, devnet.Config{})
+	w.inProcess()
+	for _, body := range []string{streamBody, strings.Replace(streamBody, `"stream":true`, `"stream":false`, 1)} {
+		before := w.lorem().Unsettled(devnet.Wallet())
+		w.lorem().SetFault(simprovider.Fault{Kind: simprovider.NoUsage, N: 1})
+		resp, answer := w.post("/v1/chat/completions", "application/json", []byte(body))
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%d %s", resp.StatusCode, answer)
+		}
+		rec := w.record(resp.Header.Get("X-Request-Id"), true)
+		billed := w.lorem().Unsettled(devnet.Wallet()).Sub(before)
+		if rec.Fee != billed || zg.FeeBasis(rec.Basis) != zg.FeeEstimated || rec.Reason != "no_usage" || billed.IsZero() {
+			t.Errorf("the provider bills %s, the book says %s, %s (%s)", billed, rec.Fee, rec.Basis, rec.Reason)
+		}
+	}
 }

@@ -208,7 +208,7 @@ func rpcLies() []script {
 }
 
 // autoFund lets missing sub-accounts be opened.
-func autoFund() []string { return []string{"ZGPROXY_AUTO_FUND=true"} }
+func autoFund() []string { return []string{"ZGPROXY_AUTO_FUND=1 0G"} }
 
 // eventLie changes the events that tell of debits, and has the provider take what it is owed.
 func eventLie(name string, change func(h *hostile, result json.RawMessage, from string) json.RawMessage, log ...string) script {

@@ -81,9 +81,6 @@ func runHostile(t *testing.T, shared *world, s script) {
 	picture := w.net.Providers[3].Address().Hex()
 	w.env = append(w.net.Env(), "ZGPROXY_PROVIDERS="+h.p.Address().Hex()+","+picture, "ZGPROXY_LOG_LEVEL=debug")
 	w.env = append(append(w.env, transfersPerDay(hostileCap)...), s.env...)
-	if knows(t, "ZGPROXY_CONFIRMATIONS") {
-		w.env = append(w.env, "ZGPROXY_CONFIRMATIONS=1")
-	}
 	d := w.inProcess()
 	h.funding("looked at", func(f fundingStatus) error { return f.seen() })
 	healed := false

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,12 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
 
-	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
 	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
@@ -58,19 +55,9 @@ type bookOf struct {
 	extraSum zg.Neuron // … and what it billed
 }
 
-// knows reports whether the configuration has a variable.
-func knows(t *testing.T, name string) bool {
-	t.Helper()
-	var table bytes.Buffer
-	if err := config.Table(&table); err != nil {
-		t.Fatal(err)
-	}
-	return strings.Contains(table.String(), "`"+name+"`")
-}
-
 // transfersPerDay is the cap on transfers.
 func transfersPerDay(n zg.Neuron) []string {
-	return []string{"ZGPROXY_MAX_TOPUP_PER_DAY=" + n.String() + " neuron"}
+	return []string{"ZGPROXY_BUDGET_TRANSFERS_DAY=" + n.String() + " neuron"}
 }
 
 func (c *crashes) begin() {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,8 @@ type daemon struct {
 	proxy     *proxy.Server
 	registry  *prometheus.Registry
 	checked   atomic.Bool // the chain behind the RPC is the configured one
+	saved     *readings
+	routes    sync.Mutex // one rebuilding at a time, so that the last one has seen everything
 }
 
 // serve runs the daemon until ctx ends or something it needs fails. The spend store is closed when it returns.
@@ -103,7 +106,10 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	}
 	d.sender = chain.NewSender(d.client, d.wallet.SignTx, chain.SenderConfig{MaxFeePerGas: cfg.MaxFeePerGas.Neuron})
 	d.directory = chain.NewDirectory(d.client.Services, chain.DirectoryConfig{Every: cfg.Refresh.Std(), Log: log, Registerer: d.registry})
-	d.sessions = wallet.NewSessions(d.wallet, wallet.SessionsConfig{Generation: d.client.Generation})
+	d.sessions = wallet.NewSessions(d.wallet, wallet.SessionsConfig{Generation: d.generation})
+	d.saved = newReadings(realm{
+		ChainID: cfg.ChainID, Ledger: cfg.LedgerContract.Address, Inference: cfg.InferenceContract.Address, Wallet: d.wallet.Address(),
+	}, d.registry)
 	d.peers = provider.New(provider.Config{AllowPrivate: cfg.AllowPrivate, UserAgent: userAgent()})
 	d.catalogs = provider.NewCatalogs(d.peers, d.targets, provider.CatalogsConfig{Log: log})
 
@@ -111,14 +117,16 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 		return nil, err
 	}
 	d.journal = billing.NewJournal(d.store, d.sender, billing.JournalConfig{
-		Wallet: fmt.Sprintf("%d/%s", cfg.ChainID, d.wallet.Address()), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Log: log, Registerer: d.registry,
+		Wallet: fmt.Sprintf("%d/%s", cfg.ChainID, d.wallet.Address()), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()),
+		Confirmations: uint64(cfg.Confirmations), Log: log, Registerer: d.registry,
 	})
 	d.keeper = billing.NewKeeper(d.store, d.client, d.journal, billing.KeeperConfig{
-		Every: cfg.KeeperInterval.Std(), LowWater: cfg.LowWater.Neuron, HighWater: cfg.HighWater.Neuron, AutoFund: cfg.AutoFund,
-		MaxTopUpPerDay: cfg.MaxTopUpPerDay.Neuron, Providers: func() []common.Address { return cfg.Providers },
-		Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
+		Every: cfg.KeeperInterval.Std(), Budget: budgets(cfg).Transfers, AutoFund: cfg.AutoFund.Neuron, WalletFloor: cfg.WalletFloor.Neuron,
+		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
+		MaxReserve: cfg.MaxReserve.Neuron, DriftTolerance: cfg.DriftTolerance.Neuron, QuietFor: min(time.Minute, 2*cfg.KeeperInterval.Std()),
+		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
 	})
-	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Log: log, Registerer: d.registry})
+	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Budgets: budgets(cfg), Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {
 		d.verify = attest.NewQueue(attest.QueueConfig{
 			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Log: log, Registerer: d.registry,
@@ -126,8 +134,9 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	}
 	d.proxy = proxy.New(proxy.Config{
 		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
-		Verdict: d.verdict, Answered: d.answered, Refused: func(common.Address, zg.Refusal) { d.keeper.Nudge() }, Ready: d.ready,
-		Keys: cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
+		Verdict: d.verdict, Answered: d.answered, Ready: d.ready,
+		Refused: func(p common.Address, r zg.RefusalDetail) { d.keeper.Learn(p, r.Reserve) },
+		Keys:    cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
 		DrainBytes: int64(cfg.DrainBytes), DrainTimeout: cfg.DrainTimeout.Std(), UserAgent: userAgent(), Log: log, Metrics: proxy.NewMetrics(d.registry),
 	})
 	return d, nil
@@ -141,6 +150,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 		d.log.Warn().Int("requests", n).Msg("requests were open when the last process ended; booked at their upper bound")
 	}
 	crash.Point("start/recovered")
+	d.loadReadings(ctx)
 	// Loops outlive the signal: answers that are still being streamed need them until they are booked.
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
@@ -214,8 +224,15 @@ func (d *daemon) httpServer(h http.Handler) *http.Server {
 }
 
 // followChain checks that the RPC serves the configured network and then keeps directory, catalogues, routes and
-// funding up to date. A wrong network ends the daemon; an RPC that can't be reached is waited for.
+// funding up to date. A wrong network ends the daemon; an RPC that can't be reached is waited for, and meanwhile what was
+// read last is served. No money is moved before the chain has been read.
 func (d *daemon) followChain(ctx context.Context, g *errgroup.Group) error {
+	fromSaved := d.serveSaved()
+	if fromSaved {
+		g.Go(func() error { return d.catalogs.Run(ctx) })
+		g.Go(func() error { return d.followRoutes(ctx) })
+		g.Go(func() error { d.warmSessions(ctx); return nil })
+	}
 	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 30*time.Second) {
 		err := d.client.Check(ctx)
 		if err == nil {
@@ -230,6 +247,7 @@ func (d *daemon) followChain(ctx context.Context, g *errgroup.Group) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop
 		}
+		d.saved.chainErr.Store(&err)
 		d.log.Warn().Err(err).Dur("retry_ms", wait).Msg("the chain cannot be read yet")
 		select {
 		case <-ctx.Done():
@@ -241,13 +259,17 @@ func (d *daemon) followChain(ctx context.Context, g *errgroup.Group) error {
 	d.checked.Store(true)
 	d.log.Info().Int("services", len(d.directory.Snapshot().Services)).Uint64("block", d.directory.Snapshot().Block).Msg("ready")
 	g.Go(func() error { return d.directory.Run(ctx) })
-	g.Go(func() error { return d.catalogs.Run(ctx) })
 	g.Go(func() error {
 		if err := d.keeper.Run(ctx); !errors.Is(err, billing.ErrForeignNonce) {
 			return err
 		}
 		return nil // it has said so and stays stopped; what is funded can still be served
 	})
+	if fromSaved {
+		d.dropSaved(ctx)
+		return nil
+	}
+	g.Go(func() error { return d.catalogs.Run(ctx) })
 	g.Go(func() error { return d.followRoutes(ctx) })
 	d.warmSessions(ctx)
 	return nil
@@ -262,25 +284,34 @@ func (d *daemon) warmSessions(ctx context.Context) {
 	}
 }
 
+// followRoutes takes over what is read anew: into the routes, and into the store for the next start.
 func (d *daemon) followRoutes(ctx context.Context) error {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			d.saveReadings()
 			return nil
+		case <-tick.C:
 		case <-d.directory.Changed():
+			d.rebuildRoutes()
 		case <-d.catalogs.Changed():
+			d.rebuildRoutes()
 		}
-		d.rebuildRoutes()
+		d.saveReadings()
 	}
 }
 
 func (d *daemon) rebuildRoutes() {
-	d.proxy.SetRoutes(proxy.BuildRoutes(d.directory.Snapshot(), d.catalogs.Snapshot(), d.cfg.Providers))
+	d.routes.Lock()
+	defer d.routes.Unlock()
+	d.proxy.SetRoutes(proxy.BuildRoutes(d.services(), d.catalogues(), d.cfg.Providers))
 }
 
 // service finds a provider's offer in the last directory.
 func (d *daemon) service(p common.Address) (zg.Service, bool) {
-	services := d.directory.Snapshot().Services
+	services := d.services().Services
 	i := slices.IndexFunc(services, func(s zg.Service) bool { return s.Provider == p })
 	if i < 0 {
 		return zg.Service{}, false

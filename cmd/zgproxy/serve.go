@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 )
@@ -31,6 +32,9 @@ and the providers you consent to pay (ZGPROXY_PROVIDERS or --provider). Everythi
 			}
 			if !cfg.HasKey() {
 				return usageError{errNoWallet}
+			}
+			if err := refuseWithoutStore(billing.RecordsNothing, cfg.Network); err != nil {
+				return usageError{err}
 			}
 			info, statErr := os.Stderr.Stat()
 			terminal := statErr == nil && info.Mode()&os.ModeCharDevice != 0
@@ -66,6 +70,14 @@ func loadConfig(flags config.Flags) (config.Config, config.Sources, error) {
 		LedgerContract: config.Address{Address: n.Ledger}, InferenceContract: config.Address{Address: n.Inference},
 	})
 	return cfg, sources, err
+}
+
+// refuseWithoutStore keeps a build that records nothing off every network with money in it.
+func refuseWithoutStore(recordsNothing bool, network string) error {
+	if recordsNothing && network != config.Devnet {
+		return fmt.Errorf("this build is for benchmarks and records no request: it is refused on %s", network)
+	}
+	return nil
 }
 
 // refuseDevnetKey keeps the wallet that everybody knows off every chain but the simulated one.

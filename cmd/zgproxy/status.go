@@ -15,7 +15,7 @@ import (
 
 // ready says whether requests can be served at all; what is wrong with a single provider is not its business.
 func (d *daemon) ready() (bool, string) {
-	if !d.checked.Load() {
+	if !d.checked.Load() && d.saved.state.Load() == nil {
 		return false, "the chain has not been read yet"
 	}
 	return true, ""
@@ -23,9 +23,8 @@ func (d *daemon) ready() (bool, string) {
 
 // checks are the lines of /readyz.
 func (d *daemon) checks() []admin.Check {
-	ok, why := d.ready()
 	return []admin.Check{
-		{Name: "chain", OK: ok, Detail: why},
+		d.chainCheck(),
 		{Name: "store", OK: d.store.Err() == nil, Detail: errText(d.store.Err())},
 	}
 }
@@ -46,7 +45,7 @@ func (d *daemon) request(ctx context.Context, id string) (any, bool, error) {
 // status is the JSON of /v1/status. Amounts are decimal strings of neuron, with 0G beside them for reading.
 func (d *daemon) status() any {
 	view := d.keeper.View()
-	dir := d.directory.Snapshot()
+	dir := d.services()
 	type amount struct {
 		Neuron zg.Neuron `json:"neuron"`
 		Og     string    `json:"0g"`

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zgproxy/zgproxy/internal/billing"
 )
 
 // Set by the linker in release builds; otherwise what the Go toolchain recorded is used.
@@ -22,10 +24,11 @@ type buildInfo struct {
 	Go      string `json:"go"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
+	NoStore bool   `json:"records_nothing,omitempty"` // a build for benchmarks
 }
 
 func thisBuild() buildInfo {
-	b := buildInfo{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	b := buildInfo{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, NoStore: billing.RecordsNothing}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if b.Version == "" {
 			b.Version = info.Main.Version
@@ -57,6 +60,9 @@ func versionCommand() *cobra.Command {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(b)
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "zgproxy %s\ncommit  %s\ngo      %s %s/%s\n", b.Version, b.Commit, b.Go, b.OS, b.Arch)
+			if err == nil && b.NoStore {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "store   none: this build is for benchmarks and records no request")
+			}
 			return err
 		},
 	}

@@ -37,9 +37,14 @@ func (a *account) locked() zg.Neuron { return a.balance.Sub(a.pending) }
 // debit counts an amount that was taken.
 func (a *account) debit(amount zg.Neuron) {
 	a.debited = a.debited.Add(amount)
-	used := a.carried.Min(amount)
-	a.carried = a.carried.Sub(used)
-	a.unmatched = a.unmatched.Add(amount.Sub(used))
+	a.unmatched = a.unmatched.Add(amount)
+}
+
+// carry takes what could not be matched for something that is not in the book, as far as the allowance goes. Requests come
+// first: an allowance that a provider has talked itself into must not make it owed more.
+func (a *account) carry() {
+	used := a.carried.Min(a.unmatched)
+	a.carried, a.unmatched = a.carried.Sub(used), a.unmatched.Sub(used)
 }
 
 // undo takes note of money that came back without a transfer: a debit that a reorganisation undid, or that never was.
@@ -71,14 +76,21 @@ func (a *account) owed(fees, claim zg.Neuron, claimed bool) zg.Neuron {
 // requests under way, which it may have counted already.
 func (a *account) drift(fees, held, claim zg.Neuron) zg.Neuron {
 	theirs := a.unmatched.Add(claim)
-	ours := a.unsettled(fees).Add(a.carried).Add(held).Add(a.accepted)
-	return theirs.Sub(ours)
+	return theirs.Sub(a.unsettled(fees)).Sub(a.carried).Sub(held)
+}
+
+// accept takes drift off: what was taken is matched with nothing any more, and what is only claimed may be taken.
+func (a *account) accept(drift zg.Neuron) {
+	taken := a.unmatched.Min(drift)
+	a.unmatched = a.unmatched.Sub(taken)
+	a.carried = a.carried.Add(drift.Sub(taken))
+	a.accepted = a.accepted.Add(drift)
 }
 
 // excess is how far our estimates go beyond what the provider says is left to take. It means something only while no
-// request is under way or just finished.
+// request is under way or just finished. What the provider may take for something else can only make it look smaller.
 func (a *account) excess(fees, claim zg.Neuron) zg.Neuron {
-	return a.unsettled(fees).Add(a.carried).Sub(a.unmatched).Sub(claim)
+	return a.unsettled(fees).Sub(a.unmatched).Sub(claim)
 }
 
 // due is one closed request that no debit was matched with.
@@ -86,8 +98,8 @@ type due struct {
 	key       int64
 	fee       zg.Neuron // booked
 	expected  zg.Neuron // what will be taken for it: the fee, unless that was corrected
-	estimated bool
-	closed    int64 // µs since 1970
+	estimated bool      // and the provider's own figures have not been seen since
+	closed    int64     // µs since 1970
 }
 
 // matched is what matching decided about one request.
@@ -97,35 +109,37 @@ type matched struct {
 	settled bool      // else only corrected
 }
 
-// correct lowers estimates, the oldest first, by what they are too high in total.
+// correct takes the provider's own figures for estimates, which are too high by so much in total: the oldest are lowered
+// first.
 func (a *account) correct(excess zg.Neuron, dues []due) []matched {
 	var out []matched
 	for i := range dues {
 		d := &dues[i]
-		cut := excess.Min(d.expected)
-		if !d.estimated || cut.IsZero() {
+		if !d.estimated {
 			continue
 		}
+		cut := excess.Min(d.expected)
 		excess = excess.Sub(cut)
 		a.corrected = a.corrected.Add(cut)
-		d.expected = d.expected.Sub(cut)
+		d.expected, d.estimated = d.expected.Sub(cut), false
 		out = append(out, matched{key: d.key, amount: d.expected})
 	}
 	return out
 }
 
-// match settles requests, the oldest first, with what was taken. A provider takes everything at once that it has not taken
-// yet; so a request that was closed long enough before a debit, which is before the time aged, will not be taken for any
-// more, and what is left of it is corrected away.
-func (a *account) match(dues []due, aged int64) []matched {
-	var out []matched
-	for _, d := range dues {
+// match settles requests, the oldest first, with what was taken, and returns those that are left.
+//
+// Estimates wait for the provider's own figures: matched at its bound, one would swallow what was taken for others. But a
+// provider takes everything at once that it has not taken yet; so for a request that was closed long enough before a debit,
+// which is before the time aged, nothing will be taken any more, and what is left of it is corrected away.
+func (a *account) match(dues []due, aged int64) (out []matched, left []due) {
+	for i, d := range dues {
 		amount := d.expected
-		if a.unmatched.Less(amount) {
+		if a.unmatched.Less(amount) || d.estimated {
 			if d.closed >= aged {
-				break
+				return out, dues[i:]
 			}
-			amount = a.unmatched
+			amount = amount.Min(a.unmatched)
 			a.corrected = a.corrected.Add(d.expected.Sub(amount))
 		}
 		a.unmatched = a.unmatched.Sub(amount)
@@ -133,5 +147,5 @@ func (a *account) match(dues []due, aged int64) []matched {
 		a.through = d.key
 		out = append(out, matched{key: d.key, amount: amount, settled: true})
 	}
-	return out
+	return out, nil
 }

@@ -183,6 +183,11 @@ func (s *Store) lastEntry(ctx context.Context, wallet string, below uint64) (Ent
 	return s.oneEntry(ctx, ours+` AND nonce < ? AND state IN ('mined', 'reverted', 'cancelled') ORDER BY nonce DESC LIMIT 1`, wallet, int64(min(below, 1<<62)))
 }
 
+// entriesFrom are the entries with a nonce and all higher ones, lowest first.
+func (s *Store) entriesFrom(ctx context.Context, wallet string, nonce uint64) ([]Entry, error) {
+	return s.entries(ctx, ours+` AND nonce >= ? ORDER BY nonce`, wallet, int64(nonce))
+}
+
 func (s *Store) oneEntry(ctx context.Context, where string, args ...any) (Entry, bool, error) {
 	all, err := s.entries(ctx, where, args...)
 	if err != nil || len(all) == 0 {

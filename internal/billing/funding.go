@@ -1,143 +1,211 @@
 package billing
 
 import (
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // Why a sub-account that is low is not topped up. The set is bounded: it labels a metric.
 const (
-	refusalAutoFund = "auto_fund_off"
-	refusalService  = "service_gone"
-	refusalSigner   = "signer_not_acknowledged"
-	refusalConsent  = "not_acknowledged"
-	refusalDraining = "pending_refund"
-	refusalNoLedger = "no_ledger"
-	refusalLedger   = "ledger_low"
-	refusalCap      = "daily_cap"
-	// A short while ago; it is tried again.
-	refusalSigning   = "signing_failed"
-	refusalWallet    = "wallet_low" // it could not pay for gas
-	refusalReverted  = "reverted"
-	refusalCancelled = "cancelled" // not mined in time
+	refusalAutoFund     = "auto_fund_off"
+	refusalAutoFundCap  = "auto_fund_cap"
+	refusalService      = "service_gone"
+	refusalSigner       = "signer_not_acknowledged"
+	refusalSignerChange = "signer_changed"
+	refusalConsent      = "not_acknowledged"
+	refusalDraining     = "pending_refund"
+	refusalDrift        = "drift"
+	refusalReserve      = "reserve_too_high"
+	refusalNoLedger     = "no_ledger"
+	refusalLedger       = "ledger_low"
+	refusalWallet       = "wallet_low"
+	refusalSigning      = "signing_failed" // a short while ago; it is tried again
+	refusalReverted     = "reverted"       // likewise
+	refusalCancelled    = "cancelled"      // likewise: it was not mined in time
+	refusalGas          = "gas_low"        // likewise: the wallet could not pay for gas
+
+	// Followed by the name of a limit, such as day or provider_total.
+	refusalBudget = "budget_transfers_"
 )
 
-// hintFor tells a caller, or the operator behind it, what to do about a sub-account that is low.
-func hintFor(reason string) string {
+// hintFor tells a caller, or the operator behind it, what to do about a sub-account that is low. Each names a command or a
+// variable that mends it.
+func hintFor(reason string, p common.Address) string {
 	switch reason {
 	case "":
 		return "A top-up is expected; try again in a moment."
 	case refusalAutoFund:
-		return "Open it with a first transfer from your ledger, or let zgproxy do that with ZGPROXY_AUTO_FUND=true."
+		return fmt.Sprintf("Open it with a first transfer (zgproxy fund %s 3), or let zgproxy do that by setting ZGPROXY_AUTO_FUND to an amount.", p)
+	case refusalAutoFundCap:
+		return fmt.Sprintf("What ZGPROXY_AUTO_FUND allows is used up; raise it, or move the money yourself (zgproxy deposit 5, zgproxy fund %s 3).", p)
 	case refusalService:
 		return "The provider is no longer registered; use another one."
 	case refusalSigner:
 		return "The provider's signer is not vouched for, so it serves nobody; use another one."
+	case refusalSignerChange:
+		return fmt.Sprintf("The provider signs with another key than before. If you trust it: zgproxy provider accept %s.", p)
 	case refusalConsent:
-		return "Its acknowledgement was taken back, so zgproxy does not fund it; transfer 0G to it yourself to give it again."
+		return fmt.Sprintf("Its acknowledgement was taken back, so zgproxy does not fund it. To give it again: zgproxy provider acknowledge %s.", p)
 	case refusalDraining:
-		return "A refund from it is under way, so zgproxy does not fund it; transfer 0G to it yourself to go on using it."
+		return fmt.Sprintf("A refund from it is under way, so zgproxy does not fund it. To go on using it, cancel the refund with a transfer: zgproxy fund %s 3.", p)
+	case refusalDrift:
+		return fmt.Sprintf("The provider has taken or claims more than what was witnessed here. Look at zgproxy account; if it is in order: zgproxy provider accept %s.", p)
+	case refusalReserve:
+		return "The provider wants more left in its sub-account than ZGPROXY_MAX_RESERVE; raise that, or use another provider."
 	case refusalNoLedger:
-		return "The wallet has no ledger yet; deposit 0G into one first."
+		return "The wallet has no ledger yet; open one with zgproxy deposit 5, or let zgproxy do that by setting ZGPROXY_AUTO_FUND to an amount."
 	case refusalLedger:
-		return "The ledger has too little left for a top-up; deposit 0G into it."
+		return "The ledger has too little left for a top-up: zgproxy deposit 5, or let zgproxy do that by setting ZGPROXY_AUTO_FUND to an amount."
 	case refusalWallet:
+		return "The wallet itself has too little left for a deposit above ZGPROXY_WALLET_FLOOR; send 0G to it."
+	case refusalGas:
 		return "The wallet cannot pay for gas; send some 0G to it."
-	case refusalCap:
-		return "The daily limit for top-ups is used up (ZGPROXY_MAX_TOPUP_PER_DAY)."
+	}
+	for _, l := range limits {
+		if reason == refusalBudget+string(l) {
+			return fmt.Sprintf("The limit %s is used up; raise it, or move the money yourself (zgproxy fund %s 1).", transferVariable(l), p)
+		}
 	}
 	return "Funding it failed; the log says why. It is tried again."
 }
 
-// facts are everything a funding decision depends on.
+// transferVariable is the environment variable that sets a limit in the budget of transfers.
+func transferVariable(l Limit) string { return "ZGPROXY_BUDGET_" + strings.ToUpper(transferBudget(l)) }
+
+// transferBudget is the limit's name in the budget of transfers, as metrics have it.
+func transferBudget(l Limit) string {
+	if name, ok := strings.CutPrefix(string(l), "provider_"); ok {
+		return "provider_transfers_" + name
+	}
+	return "transfers_" + string(l)
+}
+
+// facts are everything a funding decision about one provider depends on.
 type facts struct {
-	account    zg.SubAccount
-	exists     bool
-	owed       zg.Neuron // fees not taken on chain yet, no more of them than we witnessed
-	held       zg.Neuron // upper bounds of the requests under way
-	ledger     *zg.Ledger
-	minAccount zg.Neuron // smallest first transfer
-	service    zg.Service
-	registered bool
-	today      zg.Neuron // topped up in the last 24 hours, all providers together
-	low, high  zg.Neuron
-	dailyCap   zg.Neuron
-	autoFund   bool   // missing sub-accounts may be opened
-	blocked    string // why not to try yet: the last try failed a short while ago
+	provider    common.Address
+	account     zg.SubAccount
+	exists      bool
+	owed        zg.Neuron // fees not taken on chain yet, no more of them than we witnessed
+	held        zg.Neuron // upper bounds of the requests under way
+	drift       bool      // it has taken or claims more than that, beyond the tolerance
+	reserve     zg.Neuron // what the provider wants left; zero: not known
+	maxReserve  zg.Neuron
+	service     zg.Service
+	registered  bool
+	otherSigner bool // it is not the one that was first seen
+	low, high   zg.Neuron
+	ledger      *zg.Ledger
+	minLedger   zg.Neuron // smallest deposit that opens a ledger
+	minAccount  zg.Neuron // smallest first transfer
+	spare       zg.Neuron // of the wallet, above its floor
+
+	room      zg.Neuron // what the budgets leave for transfers …
+	roomLimit Limit     // … and the limit that leaves the least
+	autoFund  bool      // sub-accounts and the ledger may be opened, and the ledger filled …
+	openRoom  zg.Neuron // … by first transfers of so much more
+	fillRoom  zg.Neuron // … and deposits of so much more
+	blocked   string    // why not to try yet: the last try failed a short while ago
 }
 
 // spendable is what is left of the sub-account once everything owed and under way is paid.
 func (f *facts) spendable() zg.Neuron { return f.account.Locked().Sub(f.owed).Sub(f.held) }
 
-// decide returns how much to transfer. Zero with a reason means that money is needed and must not be moved; zero without
-// one, that none is needed.
+// water are the marks between which the sub-account is kept. A provider that wants more left than usual lifts both, as far
+// as the owner goes along with that.
+func (f *facts) water() (low, high zg.Neuron) {
+	between := f.high.Sub(f.low)
+	low = f.low.Max(f.reserve.Min(f.maxReserve).Add(between.MulDiv(1, 2)))
+	if f.reserve.IsZero() {
+		low = f.low
+	}
+	return low, f.high.Max(low.Add(between))
+}
+
+// decide returns what to do. An intent without a kind and with a reason means that money is needed and must not be moved;
+// without a reason, that none is needed.
 //
 // Requests under way make a top-up come earlier, never larger: a transfer lifts the sub-account to the high-water mark
 // above what is owed, and no bound that a provider's price leads to can lift it beyond.
-func (f *facts) decide() (amount zg.Neuron, refusal string) {
-	if f.exists && !f.spendable().Less(f.low) {
-		return zg.Neuron{}, ""
+func (f *facts) decide() (in zg.Intent, refusal string) {
+	low, high := f.water()
+	if f.exists && !f.spendable().Less(low) {
+		return in, ""
 	}
-	want := f.high.Add(f.owed).Sub(f.account.Locked())
+	want := high.Add(f.owed).Sub(f.account.Locked())
 	// Below half the distance between the marks a transfer is not worth its gas; more will be due soon.
-	step := f.high.Sub(f.low).MulDiv(1, 2).Max(zg.NeuronOf(1))
+	step := high.Sub(low).MulDiv(1, 2).Max(zg.NeuronOf(1))
 	if !f.exists {
 		want = want.Max(f.minAccount)
 		step = step.Max(f.minAccount)
 	}
 	if want.Less(step) {
-		return zg.Neuron{}, ""
+		return in, ""
 	}
+	if refusal = f.forbidden(); refusal != "" {
+		return in, refusal
+	}
+	amount := want.Min(f.room)
+	if amount.Less(step) {
+		return in, refusalBudget + string(f.roomLimit)
+	}
+	if !f.exists {
+		if amount = amount.Min(f.openRoom); amount.Less(step) {
+			return in, refusalAutoFundCap
+		}
+	}
+	if f.ledger != nil && !f.ledger.Available.Less(step) {
+		return zg.Intent{Kind: zg.IntentTransfer, Provider: f.provider, Amount: amount.Min(f.ledger.Available), Opening: !f.exists}, ""
+	}
+	return f.deposit(amount, step)
+}
+
+// forbidden says why no money goes to the provider, whatever there is.
+func (f *facts) forbidden() string {
 	switch {
 	case !f.exists && !f.autoFund:
-		return zg.Neuron{}, refusalAutoFund
+		return refusalAutoFund
 	case !f.registered:
-		return zg.Neuron{}, refusalService
+		return refusalService
 	case !f.service.TEESignerAcknowledged:
-		return zg.Neuron{}, refusalSigner
+		return refusalSigner
+	case f.otherSigner:
+		return refusalSignerChange
 	case f.exists && !f.account.Acknowledged:
 		// A transfer would give the consent again that the owner has taken back.
-		return zg.Neuron{}, refusalConsent
+		return refusalConsent
 	case !f.account.PendingRefund.IsZero():
 		// The owner is taking the money out; a transfer would cancel that.
-		return zg.Neuron{}, refusalDraining
-	case f.ledger == nil:
-		return zg.Neuron{}, refusalNoLedger
-	case f.blocked != "":
-		return zg.Neuron{}, f.blocked
+		return refusalDraining
+	case f.drift:
+		return refusalDrift
+	case f.maxReserve.Less(f.reserve):
+		return refusalReserve
 	}
-	if amount = want.Min(f.ledger.Available); amount.Less(step) {
-		return zg.Neuron{}, refusalLedger
-	}
-	if amount = amount.Min(f.dailyCap.Sub(f.today)); amount.Less(step) {
-		return zg.Neuron{}, refusalCap
-	}
-	return amount, ""
+	return f.blocked
 }
 
-// witness follows what a provider may be owed by what we saw ourselves: the fees of our own requests less what it has
-// taken from the sub-account since.
-type witness struct {
-	owed      zg.Neuron
-	witnessed zg.Neuron // the book's sum when owed was last brought up to date
-	locked    zg.Neuron // the sub-account then
-}
-
-// newWitness begins with the fees of recent requests, of which the provider may already have taken some: an upper bound
-// until it says less itself. They were summed when the book had witnessed began.
-func newWitness(recent, began zg.Neuron, s Sum, locked zg.Neuron, claim zg.Neuron, claimed bool) *witness {
-	w := &witness{owed: recent, witnessed: began, locked: locked}
-	w.update(s, locked)
-	if claimed {
-		w.owed = w.owed.Min(claim)
+// deposit fills the ledger so far that a transfer of an amount, or at least of a step, is possible next.
+func (f *facts) deposit(amount, step zg.Neuron) (in zg.Intent, refusal string) {
+	low, available, least := refusalLedger, zg.Neuron{}, zg.Neuron{}
+	if f.ledger == nil {
+		low, least = refusalNoLedger, f.minLedger
+	} else {
+		available = f.ledger.Available
 	}
-	return w
+	if !f.autoFund {
+		return in, low
+	}
+	least = least.Max(step.Sub(available))
+	need := amount.Sub(available).Max(least)
+	if need = need.Min(f.fillRoom); need.Less(least) {
+		return in, refusalAutoFundCap
+	}
+	if need = need.Min(f.spare); need.Less(least) {
+		return in, refusalWallet
+	}
+	return zg.Intent{Kind: zg.IntentDeposit, Amount: need}, ""
 }
-
-// update counts new fees and what was taken since.
-func (w *witness) update(s Sum, locked zg.Neuron) {
-	w.owed = w.owed.Add(s.Witnessed.Sub(w.witnessed)).Sub(w.locked.Sub(locked))
-	w.witnessed, w.locked = s.Witnessed, locked
-}
-
-// toppedUp keeps a transfer of our own from hiding what was taken meanwhile.
-func (w *witness) toppedUp(amount zg.Neuron) { w.locked = w.locked.Add(amount) }

@@ -3,7 +3,6 @@ package billing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -20,25 +19,35 @@ import (
 // errStale means that the node answered with an older state of the chain than it, or another one, did before.
 var errStale = errors.New("the chain was read at an old block")
 
-// Chain reads what the wallet has on chain, all at one block.
+// Chain reads what the wallet has on chain.
 type Chain interface {
+	// Holdings is everything, all at one block.
 	Holdings(ctx context.Context) (zg.Holdings, error)
+	// Movements are the events of the sub-accounts from one block to another, both included, whole or not at all.
+	Movements(ctx context.Context, from, to uint64) (zg.Movements, error)
 }
 
 // KeeperConfig says what the keeper looks after and within which limits.
 type KeeperConfig struct {
 	Every time.Duration // between two looks at the accounts; 0: 30 s
-	// A sub-account with less than LowWater left is filled up to HighWater; 0: 2 and 3 0G.
-	LowWater, HighWater zg.Neuron
-	AutoFund            bool      // also open missing sub-accounts, with a first transfer
-	MaxTopUpPerDay      zg.Neuron // most transferred in any 24 hours, all providers together; 0: nothing is transferred
+	// Water are the marks of a provider's sub-account: with less than low left, it is filled up to high. nil: 2 and 3 0G.
+	Water  func(common.Address) (low, high zg.Neuron)
+	Budget Budget // limits what is transferred
+	// AutoFund lets missing sub-accounts be opened by first transfers of so much together, ever, and the ledger be filled
+	// from the wallet by deposits of so much together. Zero: neither.
+	AutoFund       zg.Neuron
+	WalletFloor    zg.Neuron // is left in the wallet, for gas
+	MaxReserve     zg.Neuron // a provider that wants more left in its sub-account is not followed; 0: 5 0G
+	DriftTolerance zg.Neuron // drift up to this is put down to chance
 	// Providers are those that may be paid. Required.
 	Providers func() []common.Address
 	// Service finds a provider's offer in the directory. Required.
 	Service func(common.Address) (zg.Service, bool)
 	// Unsettled asks a provider for the fees it has not taken on chain yet. Optional: without it, or when it fails, our
 	// own book says what is owed.
-	Unsettled  func(context.Context, common.Address) (zg.Neuron, error)
+	Unsettled func(context.Context, common.Address) (zg.Neuron, error)
+	// QuietFor is how long a provider's requests must be at rest for its figures to correct our estimates; 0: a minute.
+	QuietFor   time.Duration
 	Log        zerolog.Logger
 	Registerer prometheus.Registerer // nil: no metrics
 	Now        func() time.Time      // nil: time.Now
@@ -46,9 +55,7 @@ type KeeperConfig struct {
 
 const (
 	// minGap keeps nudges from turning into a flood of reads.
-	minGap       = 2 * time.Second
-	readTimeout  = 30 * time.Second
-	claimTimeout = 10 * time.Second
+	minGap = 2 * time.Second
 )
 
 // ProviderView is what the keeper knows of one provider.
@@ -58,7 +65,16 @@ type ProviderView struct {
 	Unsettled      zg.Neuron // what the provider says it has not taken yet …
 	UnsettledKnown bool      // … if it could be asked
 	Owed           zg.Neuron // what we believe of it: no more than we witnessed
-	Reason         string    // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
+	Drift          zg.Neuron // what it has taken or claims beyond that
+	Debited        zg.Neuron // taken since the book began …
+	Settled        zg.Neuron // … of that matched with requests
+	Corrected      zg.Neuron // what requests were booked at above what was taken for them
+	Reserve        zg.Neuron // what it wants left in the sub-account, as its last refusal said; zero: it never refused
+	ReserveAt      time.Time // when it said so last; zero: not since this process started
+	Signer         common.Address
+	Reason         string // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
+	// The marks that are in force, with the provider's own reserve.
+	LowWater, HighWater zg.Neuron
 	// Headroom is how much was left above the low-water mark, and FeesAtRead the book's fees at that time.
 	Headroom, FeesAtRead zg.Neuron
 }
@@ -68,10 +84,12 @@ type KeeperView struct {
 	Holdings  zg.Holdings
 	ReadAt    time.Time // local time of the reading; zero: never
 	Providers map[common.Address]ProviderView
+	Moves     Moves
 	Err       error // why the last look failed, or why the keeper stopped; nil: all is well
 }
 
-// Keeper reads the wallet's accounts and tops up the sub-accounts that run low. One Keeper serves a wallet.
+// Keeper reads the wallet's accounts, matches what was taken from them with the book, and tops up the sub-accounts that run
+// low. One Keeper serves a wallet.
 type Keeper struct {
 	store   *Store
 	chain   Chain
@@ -80,13 +98,15 @@ type Keeper struct {
 	metrics *keeperMetrics
 	nudged  chan struct{}
 	view    atomic.Pointer[KeeperView]
+	learned sync.Map // address → reserve, not recorded yet
+	said    sync.Map // address → when it last said what it wants
 
 	// Owned by the goroutine of Run.
-	minBlock  uint64                       // older states of the chain are not acted on
-	recent    map[common.Address]zg.Neuron // fees from before Run that may be unsettled
-	began     map[common.Address]Sum       // the book when those were summed
-	witnesses map[common.Address]*witness
-	failures  map[common.Address]failure
+	minBlock uint64 // older states of the chain are not acted on
+	accounts map[common.Address]account
+	puzzled  map[common.Address]int // looks in a row at which a balance had changed and no event told why
+	still    map[common.Address]still
+	failures map[common.Address]failure
 }
 
 // failure keeps a provider from being tried again at once.
@@ -101,22 +121,24 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	if cfg.Every <= 0 {
 		cfg.Every = 30 * time.Second
 	}
-	if cfg.LowWater.IsZero() {
-		cfg.LowWater = zg.OneOG.Mul(2)
+	if cfg.Water == nil {
+		cfg.Water = func(common.Address) (low, high zg.Neuron) { return zg.OneOG.Mul(2), zg.OneOG.Mul(3) }
 	}
-	if cfg.HighWater.IsZero() {
-		cfg.HighWater = zg.OneOG.Mul(3)
+	if cfg.MaxReserve.IsZero() {
+		cfg.MaxReserve = zg.OneOG.Mul(5)
 	}
-	cfg.HighWater = cfg.HighWater.Max(cfg.LowWater)
+	if cfg.QuietFor <= 0 {
+		cfg.QuietFor = time.Minute
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	k := &Keeper{
-		store: store, chain: chain, journal: journal, cfg: cfg, nudged: make(chan struct{}, 1),
-		witnesses: make(map[common.Address]*witness), failures: make(map[common.Address]failure),
+		store: store, chain: chain, journal: journal, cfg: cfg, nudged: make(chan struct{}, 1), accounts: make(map[common.Address]account),
+		puzzled: make(map[common.Address]int), still: make(map[common.Address]still), failures: make(map[common.Address]failure),
 	}
 	k.view.Store(&KeeperView{})
-	k.metrics = newKeeperMetrics(cfg.Registerer, k.View)
+	k.metrics = newKeeperMetrics(cfg.Registerer, k)
 	if journal.cfg.Report == nil {
 		journal.cfg.Report = k.report
 	}
@@ -139,11 +161,10 @@ func (k *Keeper) Nudge() {
 // a spend store that cannot be read at the start, is ErrForeignNonce.
 func (k *Keeper) Run(ctx context.Context) error {
 	var err error
-	if k.minBlock, err = k.store.lastBlock(ctx, k.journal.cfg.Wallet); err != nil {
+	if err := k.store.adopt(k.journal.cfg.Wallet); err != nil {
 		return err
 	}
-	k.began = k.store.book.All()
-	if k.recent, err = k.store.feesSince(ctx, k.cfg.Now().Add(-settleWithin)); err != nil {
+	if k.minBlock, err = k.store.lastBlock(ctx, k.journal.cfg.Wallet); err != nil {
 		return err
 	}
 	for failed := 0; ; {
@@ -217,145 +238,25 @@ func (k *Keeper) report(err error) {
 	}
 }
 
-// tick looks at all accounts and tops up, one after the other, those that need it. It begins with what is unfinished, so
-// that there is never more than one transaction of ours under way.
+// tick looks at all accounts and does, one after the other, what they need. It begins with what is unfinished, so that
+// there is never more than one transaction of ours under way.
 func (k *Keeper) tick(ctx context.Context) error {
 	for {
-		e, unfinished, err := k.journal.resume(ctx)
-		if unfinished {
+		e, was, err := k.journal.resume(ctx)
+		if was {
 			k.ended(e)
 		}
 		if err != nil {
 			return err
 		}
 		decided := k.journal.changes.Load()
-		provider, amount, err := k.look(ctx)
-		if err != nil || amount.IsZero() {
+		next, err := k.look(ctx)
+		if err != nil || next.intent.Kind == "" {
 			return err
 		}
-		_, exists := k.View().Holdings.Accounts[provider]
-		in := zg.Intent{Kind: zg.IntentTransfer, Provider: provider, Amount: amount, Opening: !exists}
-		if err := k.topUp(ctx, in, decided); err != nil {
+		if err := k.carryOut(ctx, next, decided); err != nil {
 			return err
 		}
-	}
-}
-
-// look reads all accounts at one block, publishes the view, and returns the neediest sub-account that may be topped up and
-// the amount; zero if there is none.
-func (k *Keeper) look(ctx context.Context) (neediest common.Address, amount zg.Neuron, err error) {
-	readAt := k.cfg.Now()
-	h, err := k.holdings(ctx)
-	if err != nil {
-		return neediest, amount, err
-	}
-	moved, err := k.store.Transferred(ctx, readAt.Add(-24*time.Hour))
-	if err != nil {
-		return neediest, amount, err
-	}
-	var today zg.Neuron
-	for _, m := range moved {
-		today = today.Add(m.All())
-	}
-	providers := slices.Clone(k.cfg.Providers())
-	slices.SortFunc(providers, common.Address.Cmp)
-	providers = slices.Compact(providers)
-	// Claims are read after the balances: should a provider settle in between, the fees count as paid on one side and as
-	// still owed on none, which delays a top-up rather than causing one that is not needed.
-	claims := k.claims(ctx, h, providers)
-	view := KeeperView{Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Err: k.View().Err}
-	least := zg.MaxNeuron
-	for _, p := range providers {
-		f, pv := k.facts(p, h, claims)
-		f.today = today
-		want, refusal := f.decide()
-		pv.Reason = refusal
-		view.Providers[p] = pv
-		if refusal != "" {
-			k.metrics.refusals.WithLabelValues(p.Hex(), refusal).Inc()
-		}
-		if left := f.spendable(); !want.IsZero() && (amount.IsZero() || left.Less(least)) {
-			neediest, amount, least = p, want, left
-		}
-	}
-	k.logRefusals(view)
-	k.view.Store(&view)
-	return neediest, amount, nil
-}
-
-// holdings reads the accounts and refuses to go back in time.
-func (k *Keeper) holdings(ctx context.Context) (zg.Holdings, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	h, err := k.chain.Holdings(ctx)
-	if err != nil {
-		return h, fmt.Errorf("read the accounts: %w", err)
-	}
-	if h.Block < k.minBlock {
-		return h, fmt.Errorf("%w (%d; %d has been seen)", errStale, h.Block, k.minBlock)
-	}
-	k.minBlock = h.Block
-	return h, nil
-}
-
-// claims asks every provider with a sub-account for its unsettled fees, all at once. Those that do not answer are absent.
-func (k *Keeper) claims(ctx context.Context, h zg.Holdings, providers []common.Address) map[common.Address]zg.Neuron {
-	if k.cfg.Unsettled == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
-	defer cancel()
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	out := make(map[common.Address]zg.Neuron)
-	for _, p := range providers {
-		if _, ok := h.Accounts[p]; !ok {
-			continue
-		}
-		wg.Go(func() {
-			n, err := k.cfg.Unsettled(ctx, p)
-			if err != nil {
-				k.cfg.Log.Debug().Err(err).Str("provider", p.Hex()).Msg("unsettled fee not known; counting our own")
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			out[p] = n
-		})
-	}
-	wg.Wait()
-	return out
-}
-
-// facts gathers what a decision about one provider depends on, and what the view shows of it.
-func (k *Keeper) facts(p common.Address, h zg.Holdings, claims map[common.Address]zg.Neuron) (facts, ProviderView) {
-	sum := k.store.book.Provider(p)
-	f := facts{
-		ledger: h.Ledger, minAccount: h.MinAccount, held: sum.Held,
-		low: k.cfg.LowWater, high: k.cfg.HighWater, dailyCap: k.cfg.MaxTopUpPerDay, autoFund: k.cfg.AutoFund,
-	}
-	f.account, f.exists = h.Accounts[p]
-	f.service, f.registered = k.cfg.Service(p)
-	if fail, ok := k.failures[p]; ok && k.cfg.Now().Before(fail.until) {
-		f.blocked = fail.reason
-	}
-	claim, known := claims[p]
-	if f.exists {
-		w := k.witnesses[p]
-		if w == nil {
-			w = newWitness(k.recent[p], k.began[p].Witnessed, sum, f.account.Locked(), claim, known)
-			k.witnesses[p] = w
-		} else {
-			w.update(sum, f.account.Locked())
-		}
-		// A provider may claim what it likes; it is believed up to what we know to have spent.
-		if f.owed = w.owed; known {
-			f.owed = w.owed.Min(claim)
-		}
-	}
-	return f, ProviderView{
-		Exists: f.exists, Account: f.account, Unsettled: claim, UnsettledKnown: known, Owed: f.owed,
-		Headroom: f.spendable().Sub(k.cfg.LowWater), FeesAtRead: sum.Fees,
 	}
 }
 
@@ -366,7 +267,7 @@ func (k *Keeper) logRefusals(next KeeperView) {
 		pv := next.Providers[p]
 		if pv.Reason != "" && pv.Reason != before[p].Reason {
 			k.cfg.Log.Warn().Str("provider", p.Hex()).Str("reason", pv.Reason).Stringer("locked_neuron", pv.Account.Locked()).
-				Str("hint", hintFor(pv.Reason)).Msg("a sub-account is low and is not topped up")
+				Str("hint", hintFor(pv.Reason, p)).Msg("a sub-account is low and is not topped up")
 		}
 	}
 }

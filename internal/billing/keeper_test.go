@@ -61,15 +61,15 @@ zgproxy_wallet_neuron 1e+18
 }
 
 func TestKeeperOpensMissingAccounts(t *testing.T) {
-	for _, auto := range []bool{false, true} {
-		t.Run(fmt.Sprintf("auto fund %v", auto), func(t *testing.T) {
+	for _, auto := range []zg.Neuron{{}, og(t, "6")} {
+		t.Run(fmt.Sprintf("auto fund %s", auto), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := newNetwork(t)
 				s := openStore(t, t.TempDir())
 				k, stop := n.run(s, KeeperConfig{AutoFund: auto}, alice, bob)
 				advance(time.Minute)
 				want, reason := "0", refusalAutoFund
-				if auto {
+				if !auto.IsZero() {
 					want, reason = "3", ""
 				}
 				for _, p := range []common.Address{alice, bob} {
@@ -94,7 +94,7 @@ func TestKeeperDailyCap(t *testing.T) {
 		n := newNetwork(t)
 		n.set(alice, "1")
 		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{MaxTopUpPerDay: og(t, "5")}, alice)
+		k, stop := n.run(s, KeeperConfig{Budget: Budget{Day: CapOf(og(t, "5"))}}, alice)
 		for range 60 {
 			advance(10 * time.Minute)
 			n.set(alice, "1") // somebody takes it all, again and again
@@ -107,8 +107,8 @@ func TestKeeperDailyCap(t *testing.T) {
 		if sum != og(t, "5") {
 			t.Errorf("%s 0G were moved in half a day, want the cap of 5", sum.Og())
 		}
-		if r := k.View().Providers[alice].Reason; r != refusalCap {
-			t.Errorf("reason %q, want %q", r, refusalCap)
+		if r := k.View().Providers[alice].Reason; r != refusalBudget+"day" {
+			t.Errorf("reason %q, want %q", r, refusalBudget+"day")
 		}
 		advance(15 * time.Hour)
 		if n.locked(alice) == "1" {
@@ -191,7 +191,7 @@ func TestKeeperDoesNotBelieveClaims(t *testing.T) {
 		n.set(alice, "3")
 		n.with(func() { n.claims[alice] = og(t, "1000") })
 		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{MaxTopUpPerDay: og(t, "500")}, alice)
+		k, stop := n.run(s, KeeperConfig{Budget: Budget{Day: CapOf(og(t, "500"))}}, alice)
 		advance(5 * time.Minute)
 		if n.moved() != 0 {
 			t.Fatalf("%d transfers for a mere claim", n.moved())
@@ -242,6 +242,8 @@ func TestKeeperCountsItselfWithoutClaim(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		_, stop := n.run(s, KeeperConfig{}, alice)
+		stopped(t, stop)
 		spend(s, "a", "0.9")
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -273,6 +275,7 @@ func TestKeeperSeesDebitsBehindTopUps(t *testing.T) {
 			a := n.accounts[alice]
 			a.Balance = a.Balance.Sub(og(t, "0.5"))
 			n.accounts[alice] = a
+			n.debits = append(n.debits, zg.Settlement{Provider: alice, Amount: og(t, "0.5"), Block: n.block, Tx: common.Hash{9}})
 			n.after = nil
 			return nil
 		}
@@ -318,7 +321,7 @@ func TestKeeperUnknownNeverSpends(t *testing.T) {
 		down := errors.New("connection refused")
 		n.hook = func(string) error { return down }
 		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{AutoFund: true}, alice, bob)
+		k, stop := n.run(s, KeeperConfig{AutoFund: zg.OneOG.Mul(100)}, alice, bob)
 		advance(10 * time.Minute)
 		if v := k.View(); !errors.Is(v.Err, down) || !v.ReadAt.IsZero() || len(v.Providers) != 0 {
 			t.Errorf("view %+v, want nothing but the error", v)

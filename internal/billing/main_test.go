@@ -2,8 +2,10 @@ package billing
 
 import (
 	"context"
+	"database/sql/driver"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
@@ -102,7 +104,6 @@ func check(tb testing.TB, s *Store) {
 	}
 	book := s.Book().All()
 	for p, sum := range book {
-		sum.Witnessed = zg.Neuron{} // counts this process only
 		book[p] = sum
 		if sum == (Sum{}) { // a request that was refused by the store
 			delete(book, p)
@@ -112,12 +113,13 @@ func check(tb testing.TB, s *Store) {
 		tb.Errorf("the book is not the sum of the store (-store +book):\n%s", diff)
 	}
 	again := &Store{writer: &writer{session: s.writer.session}, book: newBook()}
-	if err := s.writer.do(false, func(*session) error { return again.load() }); err != nil {
+	if err := s.writer.do(false, func(*session) error { return again.load(time.UnixMicro(s.book.clock)) }); err != nil {
 		tb.Fatalf("load: %v", err)
 	}
 	if diff := cmp.Diff(fold, again.book.All(), compareAmounts); diff != "" {
 		tb.Errorf("the totals are not the sum of the rows (-rows +totals):\n%s", diff)
 	}
+	checkSpending(tb, s, again)
 	var unfinished, nonces int
 	if err := s.readers.QueryRowContext(ctx, `SELECT COUNT(*) FROM journal WHERE state = 'signed'`).Scan(&unfinished); err != nil {
 		tb.Fatalf("count unfinished top-ups: %v", err)
@@ -168,6 +170,46 @@ func checkMatching(tb testing.TB, s *Store, fold map[common.Address]Sum) {
 		if taken.Less(a.debited) || taken.Less(a.settled.Add(a.unmatched)) {
 			tb.Errorf("%s has taken %s; the account says %s, %s of it settled and %s unmatched", p, taken, a.debited, a.settled, a.unmatched)
 		}
+	}
+}
+
+// checkSpending asserts that the sums by time are those of the totals, and the windows of the book those of the table.
+func checkSpending(tb testing.TB, s, again *Store) {
+	tb.Helper()
+	rows := make(map[common.Address]total)
+	all := make(map[common.Address]total)
+	err := s.writer.do(false, func(db *session) error {
+		for query, into := range map[string]map[common.Address]total{`SELECT provider, fees, requests FROM spending`: rows, `SELECT provider, fees, requests FROM totals`: all} {
+			if err := db.query(query, func(row []driver.Value) error {
+				p, fees, err := providerAmount(row)
+				n, _ := row[2].(int64)
+				into[p] = total{into[p].fees.Add(fees), into[p].requests + n}
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatalf("read the sums: %v", err)
+	}
+	if diff := cmp.Diff(all, rows, compareAmounts, cmp.AllowUnexported(total{})); diff != "" {
+		tb.Errorf("the sums by time are not the totals (-totals +by time):\n%s", diff)
+	}
+	now := time.UnixMicro(s.book.clock)
+	for p := range all {
+		if got, want := s.book.Spent(p, now), again.book.Spent(p, now); got != want {
+			tb.Errorf("the book has spent %+v, a new start would have %+v", got, want)
+		}
+	}
+	var sum zg.Neuron
+	var held zg.Neuron
+	for _, v := range s.book.All() {
+		sum, held = sum.Add(v.Fees), held.Add(v.Held)
+	}
+	if s.book.all.Fees != sum || s.book.all.Held != held {
+		tb.Errorf("all providers together have %v booked and %v held, the sum of each is %v and %v", s.book.all.Fees, s.book.all.Held, sum, held)
 	}
 }
 

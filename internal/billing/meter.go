@@ -19,11 +19,16 @@ const (
 	ReasonTruncated    = "truncated"     // it broke off before it could
 	ReasonNoAnswer     = "no_answer"     // the provider got the request and nothing came back
 	ReasonAbsurd       = "absurd_usage"  // what it said leads to more money than there is
+	ReasonAboveBound   = "above_bound"   // what it said leads to more than the request could cost
 	ReasonProcessEnded = "process_ended" // zgproxy ended while the request was open
 )
 
 // freshView is how old the keeper's view may be for a request to be refused because of it.
 const freshView = 2 * time.Minute
+
+// freshReserve is how long a provider is taken at its word about the reserve it wants. Then one request is let through to
+// see whether it still does.
+const freshReserve = 10 * time.Minute
 
 // fundingWait is when a caller should try again while a top-up is expected.
 const fundingWait = 10 * time.Second
@@ -37,7 +42,17 @@ const (
 	RefusedAccount RefusalKind = "no_account"           // the wallet has no sub-account with the provider
 	RefusedBalance RefusalKind = "insufficient_balance" // the sub-account is below what the provider asks for
 	RefusedStore   RefusalKind = "store_unavailable"    // the request cannot be recorded
+
+	// One of the owner's budgets has no room for what the request may cost.
+	RefusedTotal         RefusalKind = "budget_fees_total"
+	RefusedProviderTotal RefusalKind = "budget_provider_fees_total"
+	RefusedDay           RefusalKind = "budget_fees_day"
+	RefusedProviderDay   RefusalKind = "budget_provider_fees_day"
 )
+
+// absurd is a million million 0G, a thousand times all there is: an amount that is not believed whoever says it. Sums of
+// believed amounts stay far below what a Neuron can hold, so they are exact.
+var absurd = zg.OneOG.Mul(1_000_000_000_000)
 
 // Refused is a request that was not admitted. Message and Hint are for the caller: what is the matter and what to do.
 type Refused struct { //nolint:errname // it is read as "was refused" wherever it is used
@@ -85,17 +100,19 @@ type Outcome struct {
 	Verdict                       zg.Verdict // where it is known already
 }
 
-// Booking is what was booked for a request.
+// Booking is what was booked for a request. The fee is never above the request's bound.
 type Booking struct {
-	Fee    zg.Neuron
-	Basis  zg.FeeBasis
-	Reason string // why the fee is an estimate
+	Fee     zg.Neuron
+	Basis   zg.FeeBasis
+	Reason  string    // why the fee is an estimate
+	Claimed zg.Neuron // what the answer's own usage leads to, where that was not believed
 }
 
 // MeterConfig is what a Meter needs besides the store. All fields are optional.
 type MeterConfig struct {
 	View       func() KeeperView // what is known of the sub-accounts; nil: nothing, and unknown never refuses
 	Nudge      func()            // asks the keeper to look again; must not block
+	Budgets    Budgets           // of which those for fees hold here
 	Log        zerolog.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time // nil: time.Now
@@ -120,7 +137,9 @@ func NewMeter(store *Store, cfg MeterConfig) *Meter {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Meter{store: store, cfg: cfg, metrics: newMeterMetrics(cfg.Registerer)}
+	m := &Meter{store: store, cfg: cfg, metrics: newMeterMetrics(cfg.Registerer)}
+	register(cfg.Registerer, budgetCollector{m})
+	return m
 }
 
 // Recover books every request that an earlier process left open at its upper bound, and returns how many there were. It
@@ -144,11 +163,15 @@ func (m *Meter) Open(ctx context.Context, o Order) (*Reservation, error) {
 		m.metrics.refused.WithLabelValues(string(refused.Kind)).Inc()
 		return nil, refused
 	}
+	if short := m.store.book.admit(o.Provider, o.Bound, now, &m.cfg.Budgets.Fees); short != nil {
+		refused := m.overBudget(short)
+		m.metrics.refused.WithLabelValues(string(refused.Kind)).Inc()
+		return nil, refused
+	}
 	if o.At.IsZero() || o.At.After(now) {
 		o.At = now
 	}
 	r := &Reservation{meter: m, row: request{order: o, opened: micros(o.At), providerText: m.name(o.Provider), bound: o.Bound.String()}}
-	m.store.book.hold(o.Provider, o.Bound)
 	b, err := m.store.writer.put(op{open: &r.row})
 	if err == nil {
 		<-b.done
@@ -168,7 +191,7 @@ func (m *Meter) Open(ctx context.Context, o Order) (*Reservation, error) {
 
 // refusal says why a request must not be sent, by facts only: what is not known, or not known recently, never refuses.
 func (m *Meter) refusal(o *Order, now time.Time) *Refused {
-	if o.Bound == zg.MaxNeuron {
+	if !o.Bound.Less(absurd) {
 		return &Refused{
 			Kind: RefusedPrice, Message: "The price of this model is absurd: the request could cost more than all the money there is.",
 			Hint: "Use another provider.",
@@ -182,8 +205,12 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 	if !ok {
 		return nil
 	}
-	// The provider serves while what is locked covers the fees it has not taken yet and 1 0G.
-	gate := zg.OneOG
+	// The provider serves while what is locked covers the fees it has not taken yet and its reserve. How much that is shows
+	// when it refuses, which costs nothing; where it has not done so lately, nothing is refused that it may serve.
+	gate := zg.NeuronOf(1)
+	if now.Sub(pv.ReserveAt) <= freshReserve {
+		gate = gate.Max(pv.Reserve)
+	}
 	if pv.UnsettledKnown {
 		gate = gate.Add(pv.Unsettled)
 	}
@@ -193,14 +220,27 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 	}
 	m.cfg.Nudge()
 	r := &Refused{Kind: RefusedBalance, Message: fmt.Sprintf(
-		"The sub-account with provider %s holds %s 0G; the provider serves from %s 0G.", m.name(o.Provider), locked.Og(), gate.Og())}
+		"The sub-account with provider %s holds %s 0G; the provider serves from %s 0G, so %s 0G are missing.",
+		m.name(o.Provider), locked.Og(), gate.Og(), gate.Sub(locked).Og())}
 	if !pv.Exists {
 		r.Kind, r.Message = RefusedAccount, fmt.Sprintf("There is no sub-account with provider %s yet.", m.name(o.Provider))
 	}
-	if r.Hint = hintFor(pv.Reason); pv.Reason == "" {
-		r.RetryAfter = fundingWait
-	}
+	r.Hint, r.RetryAfter = m.Funding(o.Provider)
 	return r
+}
+
+// Funding says what has to happen before a provider whose sub-account is missing or low serves again, and how long to wait
+// where that is nothing but waiting.
+func (m *Meter) Funding(p common.Address) (hint string, wait time.Duration) {
+	view := m.cfg.View()
+	if view.ReadAt.IsZero() {
+		return "zgproxy has not read the wallet's accounts yet; it tops up what is low when it has.", fundingWait
+	}
+	reason := view.Providers[p].Reason
+	if reason == "" {
+		wait = fundingWait
+	}
+	return hintFor(reason, p), wait
 }
 
 // name is the checksummed text of a provider's address.
@@ -234,13 +274,15 @@ func (r *Reservation) Close(out Outcome) Booking {
 	r.once.Do(func() {
 		m, o := r.meter, &r.row.order
 		b := price(o, &out)
-		r.row.out, r.row.booking, r.row.closed = out, b, micros(m.cfg.Now())
-		m.store.book.close(o.Provider, o.Bound, b.Fee)
+		now := m.cfg.Now()
+		r.row.out, r.row.booking, r.row.closed, r.row.quarter = out, b, micros(now), m.store.book.quarter(now)
+		m.store.book.close(o.Provider, o.Bound, b.Fee, r.row.quarter)
 		m.metrics.booked(r.row.providerText, o.Model, &out.Usage, b)
-		if b.Basis == zg.FeeExact && o.Bound.Less(b.Fee) {
+		if !b.Claimed.IsZero() {
 			m.metrics.above.Inc()
 			m.cfg.Log.Warn().Str("request_id", o.ID).Str("provider", r.row.providerText).Str("model", o.Model).
-				Stringer("fee_neuron", b.Fee).Stringer("bound_neuron", o.Bound).Msg("a fee is above the upper bound computed before")
+				Str("reason", b.Reason).Stringer("claimed_neuron", b.Claimed).Stringer("bound_neuron", o.Bound).
+				Msg("an answer's usage leads above the upper bound; the bound is booked")
 		}
 		if _, err := m.store.writer.put(op{close: &r.row}); err != nil {
 			m.cfg.Log.Error().Err(err).Str("request_id", o.ID).Msg("a request was closed after the store; it will be booked at its bound")
@@ -253,7 +295,8 @@ func (r *Reservation) Close(out Outcome) Booking {
 	return r.row.booking
 }
 
-// price is the fee of an exchange. Where the truth is not known it is the upper bound, marked as an estimate.
+// price is the fee of an exchange. Where the truth is not known it is the upper bound, marked as an estimate. So it is
+// where the usage leads above the bound: budgets were checked against the bound, and no answer may move more.
 func price(o *Order, out *Outcome) Booking {
 	estimate := func(reason string) Booking { return Booking{Fee: o.Bound, Basis: zg.FeeEstimated, Reason: reason} }
 	switch {
@@ -266,12 +309,20 @@ func price(o *Order, out *Outcome) Booking {
 	}
 	fee, ok := zg.Fee(o.Type, o.Price, out.Usage)
 	switch {
-	case ok && fee == zg.MaxNeuron:
-		return estimate(ReasonAbsurd)
+	case ok && o.Bound.Less(fee):
+		b := estimate(ReasonAboveBound)
+		if b.Claimed = fee; !fee.Less(absurd) {
+			b.Reason = ReasonAbsurd
+		}
+		return b
 	case ok:
 		return Booking{Fee: fee, Basis: zg.FeeExact}
 	case !out.Complete:
 		return estimate(ReasonTruncated)
 	}
-	return estimate(ReasonNoUsage)
+	b := estimate(ReasonNoUsage)
+	if fee, ok := zg.Fallback(o.Type, o.Price, out.Usage); ok {
+		b.Fee = fee.Min(o.Bound)
+	}
+	return b
 }

@@ -3,6 +3,7 @@ package billing
 import (
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -109,7 +110,7 @@ type keeperMetrics struct {
 	topups, refusals *prometheus.CounterVec
 }
 
-func newKeeperMetrics(reg prometheus.Registerer, view func() KeeperView) *keeperMetrics {
+func newKeeperMetrics(reg prometheus.Registerer, k *Keeper) *keeperMetrics {
 	m := &keeperMetrics{
 		topups: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zgproxy_topups_total", Help: "Top-ups of sub-accounts, by how they ended.",
@@ -118,44 +119,83 @@ func newKeeperMetrics(reg prometheus.Registerer, view func() KeeperView) *keeper
 			Name: "zgproxy_topup_refusals_total", Help: "Times a sub-account was low and not topped up, by reason.",
 		}, []string{"provider", "reason"}),
 	}
-	register(reg, m.topups, m.refusals, viewCollector{view})
+	register(reg, m.topups, m.refusals, viewCollector{k}, transferBudgets{k})
 	return m
 }
 
 var (
 	balanceDesc   = prometheus.NewDesc("zgproxy_balance_neuron", "What a provider may count on in its sub-account.", []string{"provider"}, nil)
 	unsettledDesc = prometheus.NewDesc("zgproxy_unsettled_neuron", "Fees the provider says it has not taken on chain yet.", []string{"provider"}, nil)
+	owedDesc      = prometheus.NewDesc("zgproxy_owed_neuron", "Fees of requests that the provider has not taken on chain yet, by our own book.", []string{"provider"}, nil)
+	driftDesc     = prometheus.NewDesc("zgproxy_drift_neuron", "What the provider has taken or claims beyond what was witnessed here.", []string{"provider"}, nil)
+	settledDesc   = prometheus.NewDesc("zgproxy_settled_neuron_total", "Taken on chain by the provider and matched with requests.", []string{"provider"}, nil)
+	debitedDesc   = prometheus.NewDesc("zgproxy_debited_neuron_total", "Taken on chain by the provider.", []string{"provider"}, nil)
+	correctedDesc = prometheus.NewDesc("zgproxy_corrected_neuron_total", "What requests were booked at above what was taken for them.", []string{"provider"}, nil)
+	runwayDesc    = prometheus.NewDesc("zgproxy_runway_seconds", "How long the sub-account lasts above the provider's reserve at the rate of the last hour. Absent while nothing is spent.", []string{"provider"}, nil)
 	availableDesc = prometheus.NewDesc("zgproxy_ledger_available_neuron", "What is left in the ledger for top-ups.", nil, nil)
 	walletDesc    = prometheus.NewDesc("zgproxy_wallet_neuron", "What the wallet itself holds; it pays for gas.", nil, nil)
 	heldDesc      = prometheus.NewDesc("zgproxy_held_neuron", "Upper bounds of the requests under way.", []string{"provider"}, nil)
 )
 
 // viewCollector reads the keeper's last view when it is scraped. What was never read is absent, not zero.
-type viewCollector struct{ view func() KeeperView }
+type viewCollector struct{ keeper *Keeper }
 
 func (c viewCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{balanceDesc, unsettledDesc, availableDesc, walletDesc} {
+	for _, d := range []*prometheus.Desc{
+		balanceDesc, unsettledDesc, owedDesc, driftDesc, settledDesc, debitedDesc, correctedDesc, runwayDesc, availableDesc, walletDesc,
+	} {
 		out <- d
 	}
 }
 
 func (c viewCollector) Collect(out chan<- prometheus.Metric) {
-	v := c.view()
+	v := c.keeper.View()
 	if v.ReadAt.IsZero() {
 		return
 	}
 	gauge := func(d *prometheus.Desc, n zg.Neuron, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n.Float(), labels...)
 	}
+	counter := func(d *prometheus.Desc, n zg.Neuron, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n.Float(), labels...)
+	}
 	gauge(walletDesc, v.Holdings.Wallet)
 	if v.Holdings.Ledger != nil {
 		gauge(availableDesc, v.Holdings.Ledger.Available)
 	}
 	for p, pv := range v.Providers {
-		gauge(balanceDesc, pv.Account.Locked(), p.Hex())
+		who := p.Hex()
+		gauge(balanceDesc, pv.Account.Locked(), who)
+		gauge(owedDesc, pv.Owed, who)
+		gauge(driftDesc, pv.Drift, who)
+		counter(debitedDesc, pv.Debited, who)
+		counter(settledDesc, pv.Settled, who)
+		counter(correctedDesc, pv.Corrected, who)
 		if pv.UnsettledKnown {
-			gauge(unsettledDesc, pv.Unsettled, p.Hex())
+			gauge(unsettledDesc, pv.Unsettled, who)
 		}
+		if left, ok := c.keeper.Runway(p); ok {
+			out <- prometheus.MustNewConstMetric(runwayDesc, prometheus.GaugeValue, left.Seconds(), who)
+		}
+	}
+}
+
+// transferBudgets tells what the budgets of transfers leave. The metric is described by the meter, which tells the same of
+// fees; one metric can't be described twice.
+type transferBudgets struct{ keeper *Keeper }
+
+func (transferBudgets) Describe(chan<- *prometheus.Desc) {}
+
+func (c transferBudgets) Collect(out chan<- prometheus.Metric) {
+	if c.keeper.View().ReadAt.IsZero() {
+		return
+	}
+	for _, b := range c.keeper.TransferBudgets() {
+		who := ""
+		if b.Provider != (common.Address{}) {
+			who = b.Provider.Hex()
+		}
+		out <- prometheus.MustNewConstMetric(budgetDesc, prometheus.GaugeValue, b.Cap.Sub(b.Spent).Float(), transferBudget(b.Limit), who)
 	}
 }
 

@@ -36,7 +36,9 @@ type network struct {
 	store    *Store // where every transaction has to be before it is sent
 
 	history   []minedTx // oldest first, to be undone by a reorg
-	transfers int       // mined and not reverted
+	debits    []zg.Settlement
+	changed   map[common.Address]uint64 // block of the last change of a sub-account
+	transfers int                       // mined and not reverted
 	reads     int
 	sent      []common.Hash
 
@@ -54,6 +56,8 @@ type network struct {
 	feeCap uint64
 	// forgets makes nodes take transactions and lose them at once.
 	forgets bool
+	// offered is the fee of the transaction that Broadcast is called with.
+	offered uint64
 	// closed makes no more blocks with transactions of ours in them.
 	closed bool
 }
@@ -81,7 +85,7 @@ func newNetwork(t *testing.T) *network {
 	n := &network{
 		t: t, block: 100, ledger: &zg.Ledger{Available: og(t, "100"), Total: og(t, "100")}, minFee: 2, nonce: 5,
 		accounts: make(map[common.Address]zg.SubAccount), claims: make(map[common.Address]zg.Neuron), services: make(map[common.Address]zg.Service),
-		receipts: make(map[common.Hash]*zg.Receipt), mempool: make(map[common.Hash]transfer),
+		receipts: make(map[common.Hash]*zg.Receipt), mempool: make(map[common.Hash]transfer), changed: make(map[common.Address]uint64),
 	}
 	for _, p := range []common.Address{alice, bob} {
 		n.services[p] = zg.Service{Provider: p, Type: zg.Chatbot, TEESignerAcknowledged: true}
@@ -102,10 +106,14 @@ func (n *network) with(f func()) {
 	f()
 }
 
-// set gives a provider's sub-account a balance, in 0G.
+// set gives a provider's sub-account a balance, in 0G. What is missing then was taken by the provider.
 func (n *network) set(p common.Address, balance string) {
 	n.with(func() {
 		n.block++
+		n.changed[p] = n.block
+		if taken := n.accounts[p].Balance.Sub(og(n.t, balance)); !taken.IsZero() {
+			n.debits = append(n.debits, zg.Settlement{Provider: p, Amount: taken, Block: n.block, Tx: common.Hash{1, byte(n.block >> 8), byte(n.block)}})
+		}
 		n.accounts[p] = zg.SubAccount{Provider: p, Balance: og(n.t, balance), Acknowledged: true}
 	})
 }
@@ -140,6 +148,26 @@ func (n *network) Holdings(context.Context) (zg.Holdings, error) {
 	}
 	ledger := *n.ledger
 	return zg.Holdings{Block: n.block, Wallet: zg.OneOG, Ledger: &ledger, Accounts: maps.Clone(n.accounts), MinAccount: zg.OneOG}, nil
+}
+
+func (n *network) Movements(_ context.Context, from, to uint64) (zg.Movements, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := zg.Movements{Last: make(map[common.Address]zg.Standing)}
+	if err := n.enter("Movements"); err != nil {
+		return m, err
+	}
+	for _, d := range n.debits {
+		if from <= d.Block && d.Block <= to {
+			m.Settlements = append(m.Settlements, d)
+		}
+	}
+	for p, block := range n.changed {
+		if from <= block && block <= to {
+			m.Last[p] = zg.Standing{Balance: n.accounts[p].Balance, PendingRefund: n.accounts[p].PendingRefund}
+		}
+	}
+	return m, nil
 }
 
 func sign(tr transfer) zg.SignedTx {
@@ -198,6 +226,11 @@ func (n *network) supplant(call string, prev zg.SignedTx, change func(*transfer)
 func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	var tr transfer
+	if err := json.Unmarshal(tx.Raw, &tr); err != nil {
+		return err
+	}
+	n.offered = tr.Fee
 	if err := n.enter("Broadcast"); err != nil {
 		return err
 	}
@@ -206,10 +239,6 @@ func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 		n.t.Errorf("a transaction is sent that is not in the store (%d, %v)", recorded, err)
 	}
 	n.sent = append(n.sent, tx.Hash)
-	var tr transfer
-	if err := json.Unmarshal(tx.Raw, &tr); err != nil {
-		return err
-	}
 	if tr.Nonce < n.nonce {
 		return zg.ErrNonceTooLow
 	}
@@ -253,6 +282,7 @@ func (n *network) include(hash common.Hash, tr transfer) {
 		a := before
 		a.Provider, a.Acknowledged, a.Balance = p, true, a.Balance.Add(tr.Amount)
 		n.accounts[p] = a
+		n.changed[p] = n.block
 		n.transfers++
 		n.ledger.Available = n.ledger.Available.Sub(tr.Amount)
 		m.undo = func() {
@@ -341,8 +371,11 @@ func (n *network) run(s *Store, cfg KeeperConfig, providers ...common.Address) (
 	n.t.Helper()
 	cfg.Providers = func() []common.Address { return providers }
 	cfg.Service, cfg.Unsettled = n.service, n.unsettled
-	if cfg.MaxTopUpPerDay.IsZero() {
-		cfg.MaxTopUpPerDay = og(n.t, "10")
+	if _, set := cfg.Budget.Day.Limit(); !set {
+		cfg.Budget.Day = CapOf(og(n.t, "10"))
+	}
+	if cfg.DriftTolerance.IsZero() { // most tests are about something else
+		cfg.DriftTolerance = zg.MaxNeuron
 	}
 	if cfg.Log.GetLevel() == zerolog.TraceLevel {
 		cfg.Log = zerolog.Nop()

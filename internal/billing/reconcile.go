@@ -69,42 +69,33 @@ type matching struct {
 	more bool // there is more to do than fits into one transaction
 }
 
-func (m *matching) run(r reading, firstNew int64) error {
-	switch {
-	case m.block == 0:
-		if err := m.begin(r, firstNew); err != nil {
-			return err
-		}
-	case r.block > m.block && r.told:
-		for _, d := range r.debits {
-			if d.Block <= m.block {
-				continue
-			}
-			if err := m.count(d.Tx.Hex(), int64(d.LogIndex), d.Amount, d.Block, r.now.Balance.IsZero()); err != nil {
-				return err
-			}
-		}
-	case r.block > m.block:
-		if err := m.guess(r); err != nil {
-			return err
-		}
-	}
-	if r.block >= m.block {
-		m.block, m.balance, m.pending = r.block, r.now.Balance, r.now.PendingRefund
-	}
-	if r.quiet && r.claimed {
-		if excess := m.excess(m.fees, r.claim); !excess.IsZero() {
-			return m.reconcile(excess, "", notAged)
-		}
-	}
-	if !m.unmatched.IsZero() { // a request may have been closed after the debit was seen
-		return m.reconcile(zg.Neuron{}, "", notAged)
-	}
-	return nil
+// taken is a debit that was not counted before.
+type taken struct {
+	tx     string
+	amount zg.Neuron
 }
 
 // notAged is before everything.
 const notAged = 0
+
+func (m *matching) run(r reading, firstNew int64) (err error) {
+	var news []taken
+	switch {
+	case m.block == 0:
+		err = m.begin(r, firstNew)
+	case r.block > m.block && r.told:
+		news, err = m.count(r.debits)
+	case r.block > m.block:
+		news, err = m.guess(r)
+	}
+	if err != nil {
+		return err
+	}
+	if r.block >= m.block {
+		m.block, m.balance, m.pending = r.block, r.now.Balance, r.now.PendingRefund
+	}
+	return m.reconcile(news, r)
+}
 
 // begin is the first look at an account: what is owed now was owed before matching began. Requests of earlier processes
 // are not matched; those of this one are.
@@ -124,61 +115,125 @@ func (m *matching) begin(r reading, firstNew int64) error {
 	return err
 }
 
-// count books a debit, once however often it is seen, and matches it. Where it emptied the account, the provider may have
-// wanted more, so nothing is taken for too old to be settled.
-func (m *matching) count(tx string, index int64, amount zg.Neuron, block uint64, emptied bool) error {
+// count books debits, each once however often it is seen.
+func (m *matching) count(debits []zg.Settlement) (news []taken, err error) {
+	for _, d := range debits {
+		if d.Block <= m.block {
+			continue
+		}
+		fresh, err := m.insert(d.Tx.Hex(), int64(d.LogIndex), d.Amount, d.Block)
+		if err != nil {
+			return nil, err
+		}
+		if fresh {
+			news = append(news, taken{d.Tx.Hex(), d.Amount})
+		}
+	}
+	return news, nil
+}
+
+func (m *matching) insert(tx string, index int64, amount zg.Neuron, block uint64) (fresh bool, err error) {
 	n, err := m.db.exec(`INSERT INTO settlements (tx, log_index, provider, amount, block, seen_at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tx, log_index) DO NOTHING`, tx, index, m.provider.Hex(), amount.String(), int64(block), micros(m.now))
-	if err != nil || n == 0 {
-		return err
-	}
-	m.debit(amount)
-	aged := micros(m.now.Add(-settleWithin))
-	if emptied {
-		aged = notAged
-	}
-	return m.reconcile(zg.Neuron{}, tx, aged)
+	return n == 1, err
 }
 
 // guess infers a debit from the balance where no event tells of it. Where a refund was asked for or paid out at the same
 // time there is no telling the two apart, and nothing is inferred.
-func (m *matching) guess(r reading) error {
+func (m *matching) guess(r reading) ([]taken, error) {
 	if r.now.PendingRefund != m.pending {
-		return nil
+		return nil, nil
 	}
 	expected := m.balance.Add(r.ours)
-	if taken := expected.Sub(r.now.Balance); !taken.IsZero() {
-		return m.count(fmt.Sprintf("balance of %s at block %d", m.provider.Hex(), r.block), -1, taken, r.block, r.now.Balance.IsZero())
+	amount := expected.Sub(r.now.Balance)
+	if amount.IsZero() {
+		// More than there should be: somebody else's transfer, or a debit that was undone. Only the latter concerns the book.
+		m.undo(r.now.Balance.Sub(expected))
+		return nil, nil
 	}
-	// More than there should be: somebody else's transfer, or a debit that was undone. Only the latter concerns the book.
-	m.undo(r.now.Balance.Sub(expected))
-	return nil
+	fresh, err := m.insert(fmt.Sprintf("balance of %s at block %d", m.provider.Hex(), r.block), -1, amount, r.block)
+	if err != nil || !fresh {
+		return nil, err
+	}
+	return []taken{{amount: amount}}, nil
 }
 
 // reconcile corrects estimates and matches debits with requests, as many as fit into one transaction.
-func (m *matching) reconcile(excess zg.Neuron, tx string, aged int64) error {
-	before := m.through
-	dues, free, full, err := m.db.dues(m.provider, m.through)
+func (m *matching) reconcile(news []taken, r reading) error {
+	before := *m.account
+	for _, n := range news {
+		m.debit(n.amount)
+	}
+	correct := r.quiet && r.claimed
+	if m.unmatched.IsZero() && (!correct || m.excess(m.fees, r.claim).IsZero()) {
+		return nil
+	}
+	dues, free, full, open, err := m.db.dues(m.provider, m.through)
 	if err != nil {
 		return err
 	}
 	m.through = max(m.through, free)
-	changes := m.correct(excess, dues)
-	changes = append(changes, m.match(dues, aged)...)
-	for _, c := range changes {
-		if err := m.db.saveMatch(c, tx); err != nil {
+	if correct {
+		if err := m.save(m.correct(m.excess(m.fees, r.claim), dues), ""); err != nil {
 			return err
 		}
 	}
-	m.more = m.more || (full && m.through > before)
+	aged := int64(notAged)
+	if len(news) > 0 && !r.now.Balance.IsZero() { // a debit that emptied the account may have wanted more
+		aged = micros(m.now.Add(-settleWithin))
+	}
+	if len(news) == 0 { // a request was closed after the debit that was for it
+		tx, err := m.db.lastSettlement(m.provider)
+		if err != nil {
+			return err
+		}
+		news = []taken{{tx: tx}}
+	}
+	// Each debit is matched by itself, so that each request is said to be settled by the right one.
+	m.unmatched = before.unmatched
+	for _, n := range news {
+		m.unmatched = m.unmatched.Add(n.amount)
+		var done []matched
+		if done, dues = m.match(dues, aged); len(done) > 0 {
+			if err := m.save(done, n.tx); err != nil {
+				return err
+			}
+		}
+	}
+	m.more = m.more || (full && m.through > before.through)
+	if !full && !open { // else there may be a request to match it with
+		m.carry()
+	}
 	return nil
 }
 
+func (m *matching) save(changes []matched, tx string) error {
+	for _, c := range changes {
+		query := `UPDATE requests SET settled = ?, settlement = ? WHERE opened_at = ? AND state IN ('closed', 'abandoned')`
+		if c.settled {
+			query = `UPDATE requests SET settled = ?, settlement = ?, state = 'settled' WHERE opened_at = ? AND state IN ('closed', 'abandoned')`
+		}
+		if _, err := m.db.exec(query, c.amount.String(), text(tx), c.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastSettlement is the newest debit by a provider that an event told of; empty if there is none.
+func (db *session) lastSettlement(p common.Address) (tx string, err error) {
+	err = db.query(`SELECT tx FROM settlements WHERE provider = ? AND log_index >= 0 ORDER BY block DESC, log_index DESC LIMIT 1`, func(row []driver.Value) error {
+		tx, _ = row[0].(string)
+		return nil
+	}, p.Hex())
+	return tx, err
+}
+
 // dues are a provider's oldest closed requests that no debit was matched with. They end where a request is still open: it
-// is older than what follows. free is the key of the last request before the first due one that cost nothing.
-func (db *session) dues(p common.Address, after int64) (out []due, free int64, more bool, err error) {
+// is older than what follows, and blocked says so. free is the key of the last request before the first due one that cost
+// nothing; more says that there are more than fit into one transaction.
+func (db *session) dues(p common.Address, after int64) (out []due, free int64, more, blocked bool, err error) {
 	var rows int
-	blocked := false
 	err = db.query(`SELECT opened_at, state, basis, fee, settled, closed_at FROM requests WHERE opened_at > ? AND provider = ?
 		ORDER BY opened_at LIMIT ?`, func(row []driver.Value) error {
 		rows++
@@ -193,7 +248,7 @@ func (db *session) dues(p common.Address, after int64) (out []due, free int64, m
 		if err := d.fee.Scan(row[3]); err != nil {
 			return fmt.Errorf("the fee of request %d: %w", d.key, err)
 		}
-		d.expected = d.fee
+		d.expected, d.estimated = d.fee, basis == string(zg.FeeEstimated) && row[4] == nil
 		if row[4] != nil {
 			if err := d.expected.Scan(row[4]); err != nil {
 				return fmt.Errorf("what was settled of request %d: %w", d.key, err)
@@ -205,20 +260,10 @@ func (db *session) dues(p common.Address, after int64) (out []due, free int64, m
 			}
 			return nil
 		}
-		d.estimated = basis == string(zg.FeeEstimated)
 		out = append(out, d)
 		return nil
 	}, after, p.Hex(), int64(duesAtOnce))
-	return out, free, rows == duesAtOnce && !blocked, err
-}
-
-func (db *session) saveMatch(m matched, tx string) error {
-	query := `UPDATE requests SET settled = ?, settlement = ? WHERE opened_at = ? AND state IN ('closed', 'abandoned')`
-	if m.settled {
-		query = `UPDATE requests SET settled = ?, settlement = ?, state = 'settled' WHERE opened_at = ? AND state IN ('closed', 'abandoned')`
-	}
-	_, err := db.exec(query, m.amount.String(), text(tx), m.key)
-	return err
+	return out, free, rows == duesAtOnce && !blocked, blocked, err
 }
 
 const accountColumns = `block, balance, pending, carried, debited, settled, corrected, unmatched, settled_through, accepted, reserve, signer, before`
@@ -276,6 +321,43 @@ func (s *Store) changeAccount(p common.Address, change func(*account)) (account,
 		return a, fmt.Errorf("record what is known of provider %s: %w", p, err)
 	}
 	return a, nil
+}
+
+// Accept records that the owner accepts so much drift of a provider, and its signer; the zero address leaves the signer.
+func (s *Store) Accept(p common.Address, drift zg.Neuron, signer common.Address) (Accepted, error) {
+	out := Accepted{Drift: drift, Signer: signer}
+	_, err := s.changeAccount(p, func(a *account) {
+		out.Before = a.accepted
+		a.accept(drift)
+		if signer != (common.Address{}) {
+			a.signer = signer
+		}
+	})
+	return out, err
+}
+
+// adopt makes the store that of one wallet on one chain. What was matched for another one means nothing.
+func (s *Store) adopt(wallet string) error {
+	err := s.writer.do(true, func(db *session) error {
+		var before string
+		if err := db.query(`SELECT value FROM snapshots WHERE name = 'matched_wallet'`, func(row []driver.Value) error {
+			before, _ = row[0].(string)
+			return nil
+		}); err != nil || before == wallet {
+			return err
+		}
+		if before != "" {
+			if _, err := db.exec(`DELETE FROM accounts`); err != nil {
+				return err
+			}
+		}
+		_, err := db.exec(`INSERT OR REPLACE INTO snapshots (name, value, read_at) VALUES ('matched_wallet', ?, 0)`, wallet)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find out whose wallet the spend store belongs to: %w", err)
+	}
+	return nil
 }
 
 // accounts reads all rows.

@@ -18,6 +18,7 @@ type books struct {
 	meter *Meter
 	next  int
 	block uint64
+	quick bool      // checks at the end only
 	held  zg.Neuron // in the sub-account
 	log   []zg.Settlement
 	now   time.Time
@@ -64,7 +65,9 @@ func (b *books) look(change func(*reading)) account {
 	if err != nil {
 		b.tb.Fatalf("settle: %v", err)
 	}
-	check(b.tb, b.Store)
+	if !b.quick {
+		check(b.tb, b.Store)
+	}
 	return all[alice]
 }
 
@@ -164,9 +167,18 @@ func TestDriftIsWhatGoesBeyondTheBook(t *testing.T) {
 	if got := a.drift(b.fees(), fee.Mul(2), zg.Neuron{}); got != fee.Mul(2) {
 		t.Errorf("drift %s with two fees' worth of requests under way, want 2 fees", got)
 	}
-	a.accepted = fee.Mul(4)
-	if got := a.drift(b.fees(), zg.Neuron{}, zg.Neuron{}); !got.IsZero() {
-		t.Errorf("drift %s after it was accepted, want nothing", got)
+	if _, err := b.Accept(alice, fee.Mul(5), common.Address{7}); err != nil {
+		t.Fatal(err)
+	}
+	b.exact()
+	a = b.look(nil)
+	if got := a.drift(b.fees(), zg.Neuron{}, fee.Mul(2)); !got.IsZero() || a.owed(b.fees(), zg.Neuron{}, false) != fee || a.accepted != fee.Mul(5) || a.signer != (common.Address{7}) {
+		t.Errorf("accepted: drift %s, owed %s, %+v; want no drift and the new fee", got, a.owed(b.fees(), zg.Neuron{}, false), a)
+	}
+	b.take(fee.Mul(3))
+	a = b.look(nil)
+	if got := a.drift(b.fees(), zg.Neuron{}, zg.Neuron{}); got != fee {
+		t.Errorf("drift %s after one fee more than was accepted, want that", got)
 	}
 }
 
@@ -178,8 +190,8 @@ func TestWhatWasOwedBefore(t *testing.T) {
 	b.exact()
 	b.take(fee.Mul(10))
 	a := b.look(nil)
-	if !a.carried.IsZero() || !a.unmatched.IsZero() || a.unsettled(b.fees()) != fee {
-		t.Errorf("carried %s, unmatched %s, unsettled %s; want the allowance used up and our own fee due", a.carried, a.unmatched, a.unsettled(b.fees()))
+	if a.carried != fee || !a.unmatched.IsZero() || !a.unsettled(b.fees()).IsZero() {
+		t.Errorf("carried %s, unmatched %s, unsettled %s; want our own fee settled and the rest taken off the allowance", a.carried, a.unmatched, a.unsettled(b.fees()))
 	}
 }
 
@@ -264,6 +276,7 @@ func TestMatchingInManySteps(t *testing.T) {
 func TestHonestProvidersNeverDrift(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBooks(t)
+		b.quick = true
 		b.look(func(r *reading) { r.claimed = true })
 		var owed zg.Neuron // by the provider's own count
 		honest := func(quiet bool) {
@@ -272,7 +285,7 @@ func TestHonestProvidersNeverDrift(t *testing.T) {
 				rt.Fatalf("drift %s of an honest provider", d)
 			}
 		}
-		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0:
 				b.exact()

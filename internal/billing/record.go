@@ -29,6 +29,7 @@ type Record struct {
 	Fee            *zg.Neuron     `json:"fee_neuron,omitempty"`
 	Settled        *zg.Neuron     `json:"settled_neuron,omitempty"` // taken on chain for it, or expected to be
 	Settlement     string         `json:"settlement_tx,omitempty"`  // by which transaction
+	Claimed        *zg.Neuron     `json:"claimed_neuron,omitempty"` // where the answer's usage leads above the bound
 	PriceIn        zg.Neuron      `json:"price_in_neuron"`
 	PriceOut       zg.Neuron      `json:"price_out_neuron"`
 	InputTokens    int64          `json:"input_tokens"`
@@ -52,7 +53,7 @@ type Record struct {
 }
 
 const selectRequest = `SELECT id, opened_at, closed_at, state, COALESCE(basis, ''), COALESCE(reason, ''), key, route, service_type,
-	provider, model, stream, COALESCE(status, 0), bound, fee, price_in, price_out, COALESCE(input_tokens, 0),
+	provider, model, stream, COALESCE(status, 0), bound, fee, claimed, price_in, price_out, COALESCE(input_tokens, 0),
 	COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0),
 	lower(hex(request_sha256)), lower(hex(response_sha256)), COALESCE(request_bytes, 0), COALESCE(response_bytes, 0),
 	COALESCE(res_key, ''), COALESCE(chat_id, ''), COALESCE(first_byte_us, 0), COALESCE(total_us, 0), COALESCE(error, ''),
@@ -63,27 +64,36 @@ func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
 	var r Record
 	var opened int64
 	var closed, judged sql.NullInt64
-	var fee, settled sql.Null[string]
+	var fee, claimed, settled sql.Null[string]
 	err := s.readers.QueryRowContext(ctx, selectRequest+` WHERE id = ?`, id).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
-		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &r.PriceIn, &r.PriceOut, &r.InputTokens,
+		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &claimed, &r.PriceIn, &r.PriceOut, &r.InputTokens,
 		&r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds, &r.RequestSHA256, &r.ResponseSHA256, &r.RequestBytes, &r.ResponseBytes,
 		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &r.Settlement)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Record{}, false, nil
 	}
-	if err == nil && fee.Valid {
-		r.Fee = new(zg.Neuron)
-		err = r.Fee.UnmarshalText([]byte(fee.V))
+	if err == nil {
+		r.Fee, err = amountOf(fee)
 	}
-	if err == nil && settled.Valid {
-		r.Settled = new(zg.Neuron)
-		err = r.Settled.UnmarshalText([]byte(settled.V))
+	if err == nil {
+		r.Claimed, err = amountOf(claimed)
+	}
+	if err == nil {
+		r.Settled, err = amountOf(settled)
 	}
 	if err != nil {
 		return Record{}, false, fmt.Errorf("read request %.80q: %w", id, err)
 	}
 	r.OpenedAt, r.ClosedAt, r.VerdictAt = fromMicros(opened), momentOf(closed), momentOf(judged)
 	return r, true, nil
+}
+
+func amountOf(s sql.Null[string]) (*zg.Neuron, error) {
+	if !s.Valid {
+		return nil, nil //nolint:nilnil // absent is a value of its own
+	}
+	n := new(zg.Neuron)
+	return n, n.UnmarshalText([]byte(s.V))
 }
 
 func momentOf(us sql.NullInt64) *time.Time {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,6 +24,7 @@ type used struct {
 // done but wait.
 func (j *Journal) catchUp(ctx context.Context) (u used, err error) {
 	var since time.Time
+	again := make(map[uint64]bool) // nonces of what was begun again
 	for {
 		if u.nonce, u.any, err = j.store.highestNonce(ctx, j.cfg.Wallet); err != nil || !u.any {
 			return u, err
@@ -31,7 +34,7 @@ func (j *Journal) catchUp(ctx context.Context) (u used, err error) {
 			return u, fmt.Errorf("%w: %w", ErrNotSigned, err)
 		}
 		if next > u.nonce {
-			return u, nil
+			return u, j.recheck(ctx, again)
 		}
 		now := j.cfg.Now()
 		if since.IsZero() {
@@ -41,7 +44,9 @@ func (j *Journal) catchUp(ctx context.Context) (u used, err error) {
 		if now.Sub(since) >= behindGrace {
 			behind = j.refill(ctx, next, true)
 		}
-		if behind != nil && !errors.Is(behind, errBehind) && !errors.Is(behind, errGap) {
+		if behind == nil {
+			again[next] = true
+		} else if !errors.Is(behind, errBehind) && !errors.Is(behind, errGap) {
 			return u, behind
 		}
 		j.report(behind)
@@ -50,6 +55,26 @@ func (j *Journal) catchUp(ctx context.Context) (u used, err error) {
 			return u, err
 		}
 	}
+}
+
+// recheck sees those entries through again that came after one that was begun again: they vanished with it, and may have
+// been mined again before anybody looked, in another block and with another outcome.
+func (j *Journal) recheck(ctx context.Context, again map[uint64]bool) error {
+	if len(again) == 0 {
+		return nil
+	}
+	after, err := j.store.entriesFrom(ctx, j.cfg.Wallet, slices.Min(slices.Collect(maps.Keys(again))))
+	if err != nil {
+		return err
+	}
+	for _, e := range after {
+		if !again[e.Nonce] {
+			if err := j.begin(ctx, e, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // refill sees the entry with a nonce through again that the chain does not know any more. With reopen its end is taken
@@ -70,6 +95,11 @@ func (j *Journal) refill(ctx context.Context, nonce uint64, reopen bool) error {
 	}
 	j.cfg.Log.Error().Uint64("nonce", nonce).Stringer("tx_hash", e.newest().Hash).Uint64("block", e.Block).Str("state", string(e.State)).
 		Msg("a transaction that had ended is no longer part of the chain; it is sent again")
+	return j.begin(ctx, e, reopen)
+}
+
+// begin sees an entry that had ended through again.
+func (j *Journal) begin(ctx context.Context, e Entry, reopen bool) error {
 	if reopen {
 		if err := j.store.reopenEntry(e.ID); err != nil {
 			return err
@@ -81,6 +111,6 @@ func (j *Journal) refill(ctx context.Context, nonce uint64, reopen bool) error {
 	j.changes.Add(1)
 	j.counted[e.ID] = j.counted[e.ID].Max(e.GasCost)
 	e.Block, e.Hash, e.GasCost = 0, common.Hash{}, zg.Neuron{}
-	_, err = j.finish(ctx, e, func(Entry) {})
+	_, err := j.finish(ctx, e, func(Entry) {})
 	return err
 }

@@ -20,6 +20,7 @@ type request struct {
 	closed  int64 // µs since 1970
 	out     Outcome
 	booking Booking
+	quarter int64 // under which it is counted
 }
 
 const insertRequest = `INSERT INTO requests
@@ -34,7 +35,7 @@ func (r *request) writeOpen(s *session) error {
 }
 
 // A verdict may arrive before the close record is written; it is the newer knowledge.
-const closeRequest = `UPDATE requests SET state = 'closed', closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?,
+const closeRequest = `UPDATE requests SET state = 'closed', closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
 	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
 	request_bytes = ?, response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
 	verdict = COALESCE(verdict, ?)
@@ -43,7 +44,7 @@ const closeRequest = `UPDATE requests SET state = 'closed', closed_at = ?, basis
 // writeClose reports whether the row was open, so that its fee is counted once.
 func (r *request) writeClose(s *session) (bool, error) {
 	o, u := &r.out, &r.out.Usage
-	n, err := s.exec(closeRequest, r.closed, string(r.booking.Basis), text(r.booking.Reason), int64(o.Status), r.booking.Fee.String(),
+	n, err := s.exec(closeRequest, r.closed, string(r.booking.Basis), text(r.booking.Reason), int64(o.Status), r.booking.Fee.String(), amount(r.booking.Claimed),
 		count(u.InputTokens), count(u.OutputTokens), count(u.CachedTokens), count(u.Images), seconds(u), digest(&o.RequestSHA256), digest(&o.ResponseSHA256),
 		o.RequestBytes, o.ResponseBytes, text(o.ResKey), text(o.ChatID), o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err),
 		text(string(o.Verdict)), r.opened)
@@ -77,6 +78,13 @@ func text(s string) any {
 		return nil
 	}
 	return s
+}
+
+func amount(n zg.Neuron) any {
+	if n.IsZero() {
+		return nil
+	}
+	return n.String()
 }
 
 // count turns a number that is absent when zero into a column; what does not fit is cut off, it is only for reading.

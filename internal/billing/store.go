@@ -27,6 +27,7 @@ const storeName = "spend.db"
 type StoreOptions struct {
 	Log        zerolog.Logger
 	Registerer prometheus.Registerer // nil: no metrics
+	Now        func() time.Time      // nil: time.Now
 }
 
 // Store is the spend store: every request and every top-up, in SQLite. One process uses a data directory at a time.
@@ -80,8 +81,12 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	s.writer = &writer{
 		log: opts.Log, metrics: newStoreMetrics(opts.Registerer), session: session, next: &batch{done: make(chan struct{})},
 		stopped: make(chan struct{}), wake: make(chan struct{}, 1), touched: make(map[common.Address]total),
+		added: make(map[spending]total), spent: make(map[spending]total),
 	}
-	if err := s.load(); err != nil {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if err := s.load(opts.Now()); err != nil {
 		return nil, fmt.Errorf("read the spend store: %w", err)
 	}
 	if s.readers, err = sql.Open("sqlite", dsn(path, "_query_only=1")); err != nil {
@@ -128,8 +133,9 @@ func syncDir(dir string) error {
 	return d.Close()
 }
 
-// load builds the book from the totals and the open rows.
-func (s *Store) load() error {
+// load builds the book from the totals, the open rows and what was spent in the last 24 hours: none of these grows with the
+// number of requests.
+func (s *Store) load(now time.Time) error {
 	w := s.writer
 	w.totals = make(map[common.Address]total)
 	err := w.session.query(`SELECT provider, fees, requests FROM totals`, func(row []driver.Value) error {
@@ -139,7 +145,7 @@ func (s *Store) load() error {
 		}
 		n, _ := row[2].(int64)
 		w.totals[p] = total{fees: fees, requests: n}
-		s.book.sums[p] = Sum{Fees: fees, Requests: uint64(n)}
+		s.book.restore(p, fees, uint64(n))
 		return nil
 	})
 	if err != nil {
@@ -153,6 +159,19 @@ func (s *Store) load() error {
 		s.book.hold(p, bound)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	err = w.session.query(`SELECT provider, fees, quarter FROM spending WHERE quarter > ? ORDER BY quarter`, func(row []driver.Value) error {
+		p, fees, err := providerAmount(row)
+		if err != nil {
+			return err
+		}
+		q, _ := row[2].(int64)
+		s.book.clock = max(s.book.clock, q)
+		s.book.count(p, q, fees)
+		return nil
+	}, micros(now)-day-quarter)
 	if err != nil {
 		return err
 	}
@@ -206,6 +225,7 @@ func (s *Store) abandonOpen(now time.Time) (int, error) {
 		bound    zg.Neuron
 	}
 	var rows []left
+	q := s.book.quarter(now)
 	err := s.writer.do(false, func(db *session) error {
 		err := db.query(`SELECT provider, bound, opened_at FROM requests WHERE state = 'open' AND opened_at < ?`, func(row []driver.Value) error {
 			p, bound, err := providerAmount(row)
@@ -226,7 +246,7 @@ func (s *Store) abandonOpen(now time.Time) (int, error) {
 			}
 		}
 		for _, r := range rows {
-			s.writer.count(r.provider, r.bound)
+			s.writer.count(r.provider, r.bound, q)
 		}
 		return nil
 	})
@@ -234,31 +254,7 @@ func (s *Store) abandonOpen(now time.Time) (int, error) {
 		return 0, fmt.Errorf("book what was left open: %w", err)
 	}
 	for _, r := range rows {
-		s.book.close(r.provider, r.bound, r.bound)
+		s.book.close(r.provider, r.bound, r.bound, q)
 	}
 	return len(rows), nil
-}
-
-// feesSince sums what each provider's requests cost that were opened since a moment and are no longer open, none of them
-// above its own upper bound.
-func (s *Store) feesSince(ctx context.Context, since time.Time) (_ map[common.Address]zg.Neuron, err error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT provider, fee, bound FROM requests WHERE opened_at >= ? AND state != 'open'`, micros(since))
-	if err != nil {
-		return nil, fmt.Errorf("sum recent fees: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	sums := make(map[common.Address]zg.Neuron)
-	for rows.Next() {
-		var name string
-		var fee, bound zg.Neuron
-		if err := rows.Scan(&name, &fee, &bound); err != nil {
-			return nil, fmt.Errorf("sum recent fees: %w", err)
-		}
-		p := common.HexToAddress(name)
-		sums[p] = sums[p].Add(fee.Min(bound))
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("sum recent fees: %w", err)
-	}
-	return sums, nil
 }

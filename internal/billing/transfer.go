@@ -11,15 +11,16 @@ import (
 )
 
 const (
+	// What failed is tried again later and later.
 	firstBackoff = time.Minute
 	lastBackoff  = time.Hour
 	// A transfer that reverted cost gas and will most likely revert again. So did one that was cancelled.
 	revertedHeadStart = 4
 )
 
-// topUp makes a transfer and sees it through.
-func (k *Keeper) topUp(ctx context.Context, in zg.Intent, decided uint64) error {
-	e, err := k.journal.do(ctx, in, OriginAuto, decided, nil)
+// carryOut has a transaction made and sees it through.
+func (k *Keeper) carryOut(ctx context.Context, next todo, decided uint64) error {
+	e, err := k.journal.do(ctx, next.intent, OriginAuto, decided, nil)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -28,14 +29,18 @@ func (k *Keeper) topUp(ctx context.Context, in zg.Intent, decided uint64) error 
 	case errors.Is(err, ErrNotSigned):
 		reason := refusalSigning
 		if errors.Is(err, zg.ErrInsufficientFunds) {
-			reason = refusalWallet
+			reason = refusalGas
 		}
-		k.fail(in.Provider, reason, 0)
-		k.metrics.topups.WithLabelValues(in.Provider.Hex(), refusalSigning).Inc()
-		k.cfg.Log.Warn().Err(err).Str("provider", in.Provider.Hex()).Stringer("amount_neuron", in.Amount).Msg("a top-up could not be signed")
+		k.fail(next.provider, reason, 0)
+		k.metrics.topups.WithLabelValues(next.provider.Hex(), refusalSigning).Inc()
+		k.cfg.Log.Warn().Err(err).Str("provider", next.provider.Hex()).Str("kind", string(next.intent.Kind)).
+			Stringer("amount_neuron", next.intent.Amount).Msg("a transaction could not be signed")
 		return nil
 	}
 	k.ended(e)
+	if next.intent.Kind == zg.IntentDeposit && (e.State == EntryReverted || e.State == EntryCancelled) {
+		k.fail(next.provider, refusalReverted, revertedHeadStart)
+	}
 	return err
 }
 
@@ -45,16 +50,10 @@ func (k *Keeper) ended(e Entry) {
 		return
 	}
 	k.minBlock = max(k.minBlock, e.Block)
-	if e.Intent.Kind != zg.IntentTransfer {
+	if e.Intent.Kind != zg.IntentTransfer || e.Origin != OriginAuto {
 		return
 	}
 	p := e.Intent.Provider
-	if w := k.witnesses[p]; w != nil && e.State == EntryMined {
-		w.toppedUp(e.Intent.Amount)
-	}
-	if e.Origin != OriginAuto {
-		return
-	}
 	k.metrics.topups.WithLabelValues(p.Hex(), string(e.State)).Inc()
 	switch e.State {
 	case EntryMined:

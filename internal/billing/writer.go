@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -44,10 +45,23 @@ type op struct {
 // batch is a group of entries that are committed together. Whoever waits for one waits for its batch.
 type batch struct{ done chan struct{} }
 
+// written is a batch that is done.
+var written = func() *batch {
+	b := &batch{done: make(chan struct{})}
+	close(b.done)
+	return b
+}()
+
 // total is one row of the totals table.
 type total struct {
 	fees     zg.Neuron
 	requests int64
+}
+
+// spending is one row of the spending table.
+type spending struct {
+	quarter  int64
+	provider common.Address
 }
 
 // writer is the only one to write the store. Entries are queued from anywhere and committed in the order they came, all
@@ -72,9 +86,14 @@ type writer struct {
 	kept    []op // closes and verdicts of failed batches, to be tried again ahead of everything newer
 	totals  map[common.Address]total
 	touched map[common.Address]total // of the transaction under way
+	added   map[spending]total       // likewise, what comes on top of the table's rows
+	spent   map[spending]total       // what the table has, as far as it was written lately
 }
 
 func (w *writer) put(o op) (*batch, error) {
+	if RecordsNothing && o.task == nil {
+		return written, nil
+	}
 	w.mu.Lock()
 	if w.ended {
 		w.mu.Unlock()
@@ -241,10 +260,12 @@ func (w *writer) transaction(ops []op) (err error) {
 		return fmt.Errorf("begin: %w", err)
 	}
 	clear(w.touched)
+	clear(w.added)
 	if err = w.apply(ops); err == nil {
 		crash.Point("store/before-commit")
 		if _, err = w.session.exec("COMMIT"); err == nil {
 			maps.Copy(w.totals, w.touched)
+			w.keepSpent()
 			crash.Point("store/committed")
 			if durable {
 				crash.Point("store/committed-durably")
@@ -270,7 +291,7 @@ func (w *writer) apply(ops []op) error {
 		case o.close != nil:
 			var first bool
 			if first, err = o.close.writeClose(w.session); first {
-				w.count(o.close.order.Provider, o.close.booking.Fee)
+				w.count(o.close.order.Provider, o.close.booking.Fee, o.close.quarter)
 			}
 			err = w.dropped(err, o.close.order.ID)
 		case o.verdict != nil:
@@ -289,7 +310,44 @@ func (w *writer) apply(ops []op) error {
 			return fmt.Errorf("write totals: %w", err)
 		}
 	}
+	return w.writeSpent()
+}
+
+// writeSpent adds to the rows of the spending table and leaves the new sums in added.
+func (w *writer) writeSpent() error {
+	for key, more := range w.added {
+		sum, known := w.spent[key]
+		if !known {
+			var err error
+			if sum, err = w.readSpent(key); err != nil {
+				return fmt.Errorf("read spending: %w", err)
+			}
+		}
+		sum = total{fees: sum.fees.Add(more.fees), requests: sum.requests + more.requests}
+		w.added[key] = sum
+		if _, err := w.session.exec(`INSERT INTO spending (quarter, provider, fees, requests) VALUES (?, ?, ?, ?)
+			ON CONFLICT (quarter, provider) DO UPDATE SET fees = excluded.fees, requests = excluded.requests`,
+			key.quarter, key.provider.Hex(), sum.fees.String(), sum.requests); err != nil {
+			return fmt.Errorf("write spending: %w", err)
+		}
+	}
 	return nil
+}
+
+func (w *writer) readSpent(key spending) (sum total, err error) {
+	err = w.session.query(`SELECT fees, requests FROM spending WHERE quarter = ? AND provider = ?`, func(row []driver.Value) error {
+		sum.requests, _ = row[1].(int64)
+		return sum.fees.Scan(row[0])
+	}, key.quarter, key.provider.Hex())
+	return sum, err
+}
+
+// keepSpent remembers the rows just committed, so that the usual close reads nothing.
+func (w *writer) keepSpent() {
+	if len(w.spent) > 1024 {
+		clear(w.spent) // quarters long past; one that is needed again is read
+	}
+	maps.Copy(w.spent, w.added)
 }
 
 // dropped logs a record that the store will never take, so that it does not keep all others from being written.
@@ -317,13 +375,17 @@ func (w *writer) applyTask(t *task) error {
 	return relErr
 }
 
-// count adds one finished request to the totals of the transaction under way.
-func (w *writer) count(p common.Address, fee zg.Neuron) {
+// count adds one finished request to the totals of the transaction under way. It cannot fail, so that a task may call it
+// last.
+func (w *writer) count(p common.Address, fee zg.Neuron, q int64) {
 	t, ok := w.touched[p]
 	if !ok {
 		t = w.totals[p]
 	}
 	w.touched[p] = total{fees: t.fees.Add(fee), requests: t.requests + 1}
+	key := spending{q, p}
+	t = w.added[key]
+	w.added[key] = total{fees: t.fees.Add(fee), requests: t.requests + 1}
 }
 
 // fees are those of a provider's requests that are no longer open, as the transaction under way sees them.

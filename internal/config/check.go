@@ -2,13 +2,17 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -57,11 +61,24 @@ func (c Config) Check() error {
 		}
 	}
 
-	if c.HighWater.Cmp(c.LowWater.Neuron) <= 0 {
+	if c.HighWater.Each.Cmp(c.LowWater.Each.Neuron) <= 0 {
 		add("HIGH_WATER", c.HighWater.String(), "has to be above %sLOW_WATER (%s)", Prefix, c.LowWater)
+	} else {
+		for _, p := range c.Providers {
+			if low, high := c.LowWater.For(p), c.HighWater.For(p); high.Cmp(low) <= 0 {
+				add("HIGH_WATER", c.HighWater.String(), "has to be above %sLOW_WATER for every provider; for %s it is %s 0G, and %s 0G is the low water", Prefix, p.Hex(), high.Og(), low.Og())
+			}
+		}
 	}
-	if c.AutoFund && c.MaxTopUpPerDay.IsZero() {
-		add("MAX_TOPUP_PER_DAY", c.MaxTopUpPerDay.String(), "forbids every top-up while %sAUTO_FUND asks for them", Prefix)
+	for _, e := range c.exceptions() {
+		for _, p := range e.providers {
+			if !slices.Contains(c.Providers, p) {
+				add(e.name, e.given, "the exception for %s means nothing: that provider is not in %sPROVIDERS", p.Hex(), Prefix)
+			}
+		}
+	}
+	if day := c.BudgetTransfersDay; !c.AutoFund.IsZero() && day.Set && day.IsZero() {
+		add("BUDGET_TRANSFERS_DAY", day.String(), "forbids every top-up while %sAUTO_FUND asks for them", Prefix)
 	}
 	if c.MaxFeePerGas.IsZero() {
 		add("MAX_FEE_PER_GAS", c.MaxFeePerGas.String(), "no transaction can be sent for nothing (example: 50gwei)")
@@ -94,6 +111,8 @@ func (c Config) outOfBounds() ProblemsError {
 			bad = outside(f, value, (*Duration).Decode)
 		case ByteSize:
 			bad = outside(f, value, (*ByteSize).Decode)
+		case Count:
+			bad = outside(f, value, (*Count).Decode)
 		}
 		if bad {
 			ps = append(ps, Problem{
@@ -108,13 +127,41 @@ func (c Config) outOfBounds() ProblemsError {
 
 // outside reports whether the value is below the tag min or above the tag max. Tags that cannot be read are found by
 // the tests.
-func outside[T ~int64](f field, value T, decode func(*T, string) error) bool {
+func outside[T ~int64 | ~uint64](f field, value T, decode func(*T, string) error) bool {
 	var least, most T
 	if tag := f.Tag.Get("min"); tag != "" && (decode(&least, tag) != nil || value < least) {
 		return true
 	}
 	tag := f.Tag.Get("max")
 	return tag != "" && (decode(&most, tag) != nil || value > most)
+}
+
+// exception is a variable with values for single providers.
+type exception struct {
+	name, given string
+	providers   []common.Address
+}
+
+func (c Config) exceptions() []exception {
+	var out []exception
+	for _, v := range []struct {
+		name  string
+		value ProviderAmounts
+	}{{"LOW_WATER", c.LowWater}, {"HIGH_WATER", c.HighWater}} {
+		out = append(out, exception{v.name, v.value.String(), slices.SortedFunc(maps.Keys(v.value.Except), common.Address.Cmp)})
+	}
+	for _, v := range []struct {
+		name  string
+		value ProviderCaps
+	}{
+		{"BUDGET_PROVIDER_FEES_DAY", c.BudgetProviderFeesDay},
+		{"BUDGET_PROVIDER_FEES_TOTAL", c.BudgetProviderFeesTotal},
+		{"BUDGET_PROVIDER_TRANSFERS_DAY", c.BudgetProviderTransfersDay},
+		{"BUDGET_PROVIDER_TRANSFERS_TOTAL", c.BudgetProviderTransfersTotal},
+	} {
+		out = append(out, exception{v.name, v.value.String(), slices.SortedFunc(maps.Keys(v.value.Except), common.Address.Cmp)})
+	}
+	return out
 }
 
 // Warnings lists what works but is probably not meant, in words for people.
@@ -148,8 +195,12 @@ func (c Config) Warnings() []string {
 	if len(c.Providers) == 0 {
 		add("PROVIDERS", "no provider is named, so none may be paid and no request will be served")
 	}
-	if c.LowWater.Less(zg.OneOG) {
-		add("LOW_WATER", "%s is below the 1 0G that providers want to see in a sub-account before they serve", c.LowWater)
+	low := c.LowWater.Each.Neuron
+	for _, own := range c.LowWater.Except {
+		low = low.Min(own.Neuron)
+	}
+	if low.Less(zg.OneOG) {
+		add("LOW_WATER", "%s 0G is below the 1 0G that providers want to see in a sub-account before they serve", low.Og())
 	}
 	if c.Network != Devnet && c.MaxFeePerGas.Less(zg.NeuronOf(2*gwei)) {
 		add("MAX_FEE_PER_GAS", "%s is below 2gwei, the least tip that nodes of the network accept", c.MaxFeePerGas)

@@ -71,7 +71,7 @@ func TestDefaults(t *testing.T) {
 	if got, want := cfg.ListenAddress(), "127.0.0.1:3000"; got != want {
 		t.Errorf("ListenAddress = %s, want %s", got, want)
 	}
-	if got, want := cfg.LowWater.Neuron, zg.OneOG.Mul(2); got != want {
+	if got, want := cfg.LowWater.Each.Neuron, zg.OneOG.Mul(2); got != want {
 		t.Errorf("LowWater = %s, want %s", got, want)
 	}
 	if got, want := cfg.MaxFeePerGas.Neuron, zg.NeuronOf(100_000_000_000); got != want {
@@ -83,8 +83,8 @@ func TestDefaults(t *testing.T) {
 	if got, want := cfg.StreamIdle.Std(), 15*time.Minute; got != want {
 		t.Errorf("StreamIdle = %s, want %s", got, want)
 	}
-	if cfg.AutoFund || cfg.AllowPrivate || cfg.HasKey() {
-		t.Errorf("AutoFund, AllowPrivate, HasKey = %v, %v, %v, want none of them", cfg.AutoFund, cfg.AllowPrivate, cfg.HasKey())
+	if !cfg.AutoFund.IsZero() || cfg.AllowPrivate || cfg.HasKey() {
+		t.Errorf("AutoFund, AllowPrivate, HasKey = %s, %v, %v, want none of them", cfg.AutoFund, cfg.AllowPrivate, cfg.HasKey())
 	}
 	for name, source := range sources {
 		if source != SourceDefault {
@@ -126,8 +126,10 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"LEDGER_CONTRACT": strings.ToLower(provider), "INFERENCE_CONTRACT": provider,
 		"PRIVATE_KEY": "0x" + keyText, "HOST": "0.0.0.0", "PORT": "0", "ADMIN_LISTEN": "off", "DATA_DIR": "/data",
 		"PROVIDERS": provider + ", 0xFCAd0B19bB29D4674531d6f115237E16AfCE377c," + strings.ToLower(provider),
-		"API_KEYS":  "@" + keys, "ALLOWED_HOSTS": "a.example.com,b", "LOW_WATER": "1.5 0G", "HIGH_WATER": "2000000000000000000 neuron",
-		"MAX_TOPUP_PER_DAY": "7", "AUTO_FUND": "true", "MAX_FEE_PER_GAS": "0.5gwei", "VERIFY": "off", "DIRECTORY_REFRESH": "2m",
+		"API_KEYS":  "@" + keys, "ALLOWED_HOSTS": "a.example.com,b", "LOW_WATER": "1.5 0G", "HIGH_WATER": "2000000000000000000 neuron, " + provider + "=4 0G",
+		"BUDGET_TRANSFERS_DAY": "7", "BUDGET_TRANSFERS_TOTAL": "none", "BUDGET_PROVIDER_TRANSFERS_DAY": "6", "BUDGET_PROVIDER_TRANSFERS_TOTAL": provider + "=60",
+		"BUDGET_FEES_DAY": "0.5 0G", "BUDGET_FEES_TOTAL": "8", "BUDGET_PROVIDER_FEES_DAY": "none, " + provider + " = 0.25 0G", "BUDGET_PROVIDER_FEES_TOTAL": "3," + provider + "=none",
+		"WALLET_FLOOR": "0.1", "MAX_RESERVE": "2 0G", "DRIFT_TOLERANCE": "0", "CONFIRMATIONS": "3", "AUTO_FUND": "5 0G", "MAX_FEE_PER_GAS": "0.5gwei", "VERIFY": "off", "DIRECTORY_REFRESH": "2m",
 		"KEEPER_INTERVAL": "1h30m", "MAX_BODY": "1500000", "STREAM_IDLE_TIMEOUT": "90s", "SHUTDOWN_GRACE": "0s", "DRAIN_BYTES": "0",
 		"DRAIN_TIMEOUT": "0", "ALLOW_PRIVATE_PROVIDERS": "1", "LOG_LEVEL": "debug", "LOG_FORMAT": "json",
 	})
@@ -174,7 +176,8 @@ func TestUnknownVariables(t *testing.T) {
 		{"PROVIDER", "did you mean ZGPROXY_PROVIDERS?"},
 		{"APIKEYS", "did you mean ZGPROXY_API_KEYS?"},
 		{"LOWWATER", "did you mean ZGPROXY_LOW_WATER?"},
-		{"MAX_TOP_UP_PER_DAY", "did you mean ZGPROXY_MAX_TOPUP_PER_DAY?"},
+		{"MAX_TOPUP_PER_DAY", "use ZGPROXY_BUDGET_TRANSFERS_DAY instead"},
+		{"BUDGET_FEES", "did you mean ZGPROXY_BUDGET_FEES_DAY?"},
 		{"LOGLEVL", "did you mean ZGPROXY_LOG_LEVEL?"},
 		{"SERVICE_HOST", "enableServiceLinks"},
 	} {
@@ -197,7 +200,7 @@ func TestUnknownVariables(t *testing.T) {
 
 func TestEmptyCountsAsUnset(t *testing.T) {
 	cfg, sources := mustRead(t, map[string]string{"PORT": "", "AUTO_FUND": "", "LOW_WATER": "", "NO_SUCH_THING": "", "PRIVATE_KEY": ""})
-	if cfg.Port != 3000 || cfg.LowWater.Neuron != zg.OneOG.Mul(2) || cfg.HasKey() {
+	if cfg.Port != 3000 || cfg.LowWater.Each.Neuron != zg.OneOG.Mul(2) || cfg.HasKey() {
 		t.Errorf("Port, LowWater, HasKey = %d, %s, %v, want the defaults", cfg.Port, cfg.LowWater, cfg.HasKey())
 	}
 	if got := sources["ZGPROXY_PORT"]; got != SourceDefault {
@@ -282,7 +285,16 @@ func TestCheck(t *testing.T) {
 		{"keystore", map[string]string{"KEYSTORE": "/k", "KEYSTORE_PASSWORD": "p"}, ""},
 		{"keystore alone", map[string]string{"KEYSTORE": "/k"}, "KEYSTORE_PASSWORD"},
 		{"equal water", map[string]string{"LOW_WATER": "3", "HIGH_WATER": "3.0"}, "HIGH_WATER"},
-		{"funding nothing", map[string]string{"AUTO_FUND": "true", "MAX_TOPUP_PER_DAY": "0"}, "MAX_TOPUP_PER_DAY"},
+		{"funding nothing", map[string]string{"AUTO_FUND": "1", "BUDGET_TRANSFERS_DAY": "0"}, "BUDGET_TRANSFERS_DAY"},
+		{"no top-ups at all", map[string]string{"BUDGET_TRANSFERS_DAY": "0"}, ""},
+		{"funding without saying how much", map[string]string{"AUTO_FUND": "true"}, "AUTO_FUND"},
+		{"not funding", map[string]string{"AUTO_FUND": "false"}, ""},
+		{"an exception", map[string]string{"PROVIDERS": provider, "LOW_WATER": "1.5, " + provider + "=2.5 0G", "BUDGET_PROVIDER_FEES_DAY": provider + "=1"}, ""},
+		{"an exception's water", map[string]string{"PROVIDERS": provider, "LOW_WATER": "1.5, " + provider + "=3 0G"}, "HIGH_WATER"},
+		{"an exception for nobody", map[string]string{"BUDGET_PROVIDER_FEES_DAY": provider + "=1"}, "BUDGET_PROVIDER_FEES_DAY"},
+		{"a provider's budget above that of all", map[string]string{"BUDGET_FEES_DAY": "1", "BUDGET_PROVIDER_FEES_DAY": "2"}, ""},
+		{"no confirmation", map[string]string{"CONFIRMATIONS": "0"}, "CONFIRMATIONS"},
+		{"many confirmations", map[string]string{"CONFIRMATIONS": "1001"}, "CONFIRMATIONS"},
 		{"no gas", map[string]string{"MAX_FEE_PER_GAS": "0"}, "MAX_FEE_PER_GAS"},
 		{"one contract", map[string]string{"LEDGER_CONTRACT": provider}, "INFERENCE_CONTRACT"},
 		{"zero address", map[string]string{"PROVIDERS": "0x0000000000000000000000000000000000000000"}, "PROVIDERS"},
@@ -358,6 +370,10 @@ func TestFieldsAreDocumented(t *testing.T) {
 		switch f.Type {
 		case reflect.TypeFor[Duration]():
 			if outside(f, Duration(time.Hour), (*Duration).Decode) {
+				t.Errorf("%s: bad bounds", f.variable)
+			}
+		case reflect.TypeFor[Count]():
+			if outside(f, Count(10), (*Count).Decode) {
 				t.Errorf("%s: bad bounds", f.variable)
 			}
 		case reflect.TypeFor[ByteSize]():

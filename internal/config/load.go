@@ -130,9 +130,15 @@ func Load() (Config, Sources, error) {
 			sources[variable] = SourceFile
 		}
 	}
-	if cfg.Network == Devnet && sources[Prefix+"ALLOW_PRIVATE_PROVIDERS"] == SourceDefault {
-		cfg.AllowPrivate = true
-		sources[Prefix+"ALLOW_PRIVATE_PROVIDERS"] = SourceNetwork
+	// The simulated network has no reorganisations of its own, and few blocks.
+	for variable, set := range map[string]func(){
+		Prefix + "ALLOW_PRIVATE_PROVIDERS": func() { cfg.AllowPrivate = true },
+		Prefix + "CONFIRMATIONS":           func() { cfg.Confirmations = 1 },
+	} {
+		if cfg.Network == Devnet && sources[variable] == SourceDefault {
+			set()
+			sources[variable] = SourceNetwork
+		}
 	}
 	if cfg.DataDir == "" {
 		dir, err := defaultDataDir()
@@ -244,6 +250,9 @@ func defaultDataDir() (string, error) {
 	return filepath.Join(home, ".local", "state", "zgproxy"), nil
 }
 
+// replaced are the variables that once were, and what stands for them now.
+var replaced = map[string]string{Prefix + "MAX_TOPUP_PER_DAY": Prefix + "BUDGET_TRANSFERS_DAY"}
+
 // unknown lists the ZGPROXY_ variables that mean nothing, which are nearly always typing errors. Their values are not
 // repeated: a misspelt PRIVATE_KEY is one of them. (envconfig.CheckDisallowed would name the first only.)
 func unknown(environ []string) ProblemsError {
@@ -251,6 +260,10 @@ func unknown(environ []string) ProblemsError {
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, Prefix) || value == "" || position(name) < len(fields()) {
+			continue
+		}
+		if now, ok := replaced[name]; ok {
+			problems = append(problems, Problem{Variable: name, Text: "there is no such variable any more; use " + now + " instead"})
 			continue
 		}
 		text := "there is no such variable"

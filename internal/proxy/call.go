@@ -38,6 +38,7 @@ type call struct {
 	bytes     int64
 	booking   billing.Booking
 	booked    bool
+	fee       string // what was booked, as text
 }
 
 // parcel is what is sent to a provider.
@@ -80,7 +81,7 @@ func (c *call) serveJSON() error {
 	return c.exchange(parcel{
 		order: c.order(asked.Stream, billing.BoundInput{
 			BodyBytes: int64(len(sent)), MaxTokens: asked.MaxTokens, ModelMaxTokens: c.offer.MaxTokens,
-			ContextLength: c.offer.ContextLength, N: asked.N, Images: asked.N,
+			ContextLength: c.offer.ContextLength, N: asked.N, Images: asked.N, Media: chat && billing.HasMedia(sent),
 		}),
 		contentType: "application/json",
 		bytes:       sent,
@@ -165,7 +166,7 @@ func (c *call) finish() {
 	}
 	if c.booked {
 		ev = ev.Dur("first_byte_ms", c.firstByte).Int64("bytes", c.bytes).
-			Str("fee_neuron", c.booking.Fee.String()).Str("basis", string(c.booking.Basis))
+			Str("fee_neuron", c.fee).Str("basis", string(c.booking.Basis))
 	}
 	if c.key != "" {
 		ev = ev.Str("key", c.key)

@@ -18,35 +18,31 @@ import (
 // maxRefusal bounds how much of a provider's error is looked at; the rest still reaches the caller.
 const maxRefusal = 64 << 10
 
+// exchange is one admitted request on its way to the provider and back. It belongs to the handler's goroutine.
+type exchange struct {
+	*call
+	parcel parcel
+	held   *billing.Reservation
+	out    billing.Outcome
+	done   *Answered // nil: there is no answer whose signature could be checked
+}
+
 // exchange carries a parcel to the provider and its answer back. The open record is committed before the first byte
-// leaves; whatever happens then, the deferred close books it exactly once.
+// leaves; whatever happens then, it is booked exactly once: where the answer's header tells the fee just before that goes
+// out, else at the end.
 func (c *call) exchange(p parcel) (err error) {
 	s := c.srv
 	crash.Point("request/before-open")
-	res, err := s.cfg.Meter.Open(c.r.Context(), p.order)
+	held, err := s.cfg.Meter.Open(c.r.Context(), p.order)
 	if err != nil {
 		return err
 	}
 	crash.Point("request/opened")
-	out := billing.Outcome{}
-	var done *Answered
+	x := &exchange{call: c, parcel: p, held: held}
 	defer func() {
-		out.RequestSHA256, out.RequestBytes = p.digest()
-		out.Total = time.Since(c.started)
-		out.FirstByte = c.firstByte
-		out.Err = c.code
-		if api := (*APIError)(nil); out.Err == "" && errors.As(err, &api) {
-			out.Err = api.Code
-		}
-		if done != nil && s.cfg.Verdict != nil {
-			done.RequestSHA256 = out.RequestSHA256
-			out.Verdict = s.cfg.Verdict(done)
-		}
-		crash.Point("request/before-close")
-		c.booking, c.booked = res.Close(out), true
-		crash.Point("request/closed")
-		if out.Verdict == zg.VerdictPending {
-			s.cfg.Answered(done)
+		x.book(err)
+		if x.out.Verdict == zg.VerdictPending {
+			s.cfg.Answered(x.done)
 		}
 	}()
 
@@ -56,18 +52,41 @@ func (c *call) exchange(p parcel) (err error) {
 	defer cancel(nil)
 	defer context.AfterFunc(s.stop, func() { cancel(errShutdown) })()
 
-	resp, err := c.send(ctx, p, &out)
+	resp, err := c.send(ctx, p, &x.out)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // the answer has been read as far as it will be
-	out.Status = resp.StatusCode
+	x.out.Status = resp.StatusCode
 	crash.Point("request/header")
 	if resp.StatusCode != http.StatusOK {
-		return c.passRefusal(resp)
+		return x.passRefusal(resp)
 	}
-	done, err = c.relay(cancel, resp, p, &out)
-	return err
+	return x.relay(cancel, resp)
+}
+
+// book closes the record with what is known by now. It counts once: what happens to the answer on its way to the caller
+// afterwards does not change what the provider bills.
+func (x *exchange) book(err error) {
+	if x.booked {
+		return
+	}
+	out := &x.out
+	out.RequestSHA256, out.RequestBytes = x.parcel.digest()
+	out.Total = time.Since(x.started)
+	out.FirstByte = x.firstByte
+	out.Err = x.code
+	if api := (*APIError)(nil); out.Err == "" && errors.As(err, &api) {
+		out.Err = api.Code
+	}
+	if verdict := x.srv.cfg.Verdict; x.done != nil && verdict != nil {
+		x.done.RequestSHA256 = out.RequestSHA256
+		out.Verdict = verdict(x.done)
+	}
+	crash.Point("request/before-close")
+	x.booking, x.booked = x.held.Close(*out), true
+	crash.Point("request/closed")
+	x.fee = x.booking.Fee.String()
 }
 
 var (
@@ -121,7 +140,7 @@ func (c *call) send(ctx context.Context, p parcel, out *billing.Outcome) (*http.
 			_ = resp.Body.Close() // see above
 			out.Status = resp.StatusCode
 			if s.cfg.Refused != nil {
-				s.cfg.Refused(svc.Provider, detail.Class)
+				s.cfg.Refused(svc.Provider, detail)
 			}
 			return nil, c.fundsError(detail)
 		default:
@@ -166,18 +185,20 @@ type rewound struct {
 	io.Closer
 }
 
-// passRefusal hands the provider's own error to the caller: its status, body and type.
-func (c *call) passRefusal(resp *http.Response) error {
-	h := c.w.Header()
+// passRefusal hands the provider's own error to the caller: its status, body and type, and that it costs nothing.
+func (x *exchange) passRefusal(resp *http.Response) error {
+	x.book(nil)
+	h := x.w.Header()
 	copyResponseHeader(h, resp.Header)
-	h["X-Zgproxy-Error"] = []string{"provider_" + c.code}
-	h["X-Zgproxy-Provider"] = []string{c.offer.label}
-	c.status = resp.StatusCode
-	c.w.WriteHeader(resp.StatusCode)
-	n, err := io.Copy(c.w, io.LimitReader(resp.Body, 8<<20))
-	c.bytes = n
+	h["X-Zgproxy-Error"] = []string{"provider_" + x.code}
+	h["X-Zgproxy-Provider"] = []string{x.offer.label}
+	x.tellFee()
+	x.status = resp.StatusCode
+	x.w.WriteHeader(resp.StatusCode)
+	n, err := io.Copy(x.w, io.LimitReader(resp.Body, 8<<20))
+	x.bytes = n
 	if err != nil {
-		c.cause = fmt.Errorf("pass on the provider's error: %w", err)
+		x.cause = fmt.Errorf("pass on the provider's error: %w", err)
 	}
 	return nil
 }
@@ -213,19 +234,25 @@ func (c *call) transportError(err error) *APIError {
 
 // fundsError puts a provider's complaint about the sub-account into words that say what to do here.
 func (c *call) fundsError(d zg.RefusalDetail) *APIError {
-	e := &APIError{Status: http.StatusPaymentRequired, Type: typeQuota, Code: string(d.Class), RetryAfter: 10 * time.Second}
-	who := c.offer.label
+	e := &APIError{Status: http.StatusPaymentRequired, Type: typeQuota, Code: string(d.Class)}
+	provider, who := c.offer.Service.Provider, c.offer.label
+	hint, wait := c.srv.cfg.Meter.Funding(provider)
 	switch d.Class {
 	case zg.RefusalBalance:
-		e.Message = "Provider " + who + " wants more in its sub-account before it serves"
+		e.Message, e.RetryAfter = "Provider "+who+" wants more in its sub-account before it serves", wait
 		if !d.Required.IsZero() {
 			e.Message += " (at least " + d.Required.Og() + " 0G)"
 		}
-		e.Message += ". A top-up is made by itself while the ledger has money and the daily limit allows it; /v1/status on the operator address shows what holds it back."
+		e.Message += ". " + hint
 	case zg.RefusalNoAccount:
-		e.Message = "There is no sub-account for provider " + who + " yet. Open it with a first transfer, or set ZGPROXY_AUTO_FUND=true to have that done by itself."
+		e.Message, e.RetryAfter = "There is no sub-account with provider "+who+" yet. "+hint, wait
 	default:
-		e.Message = "Provider " + who + " has not seen yet that you acknowledge its signer. The first transfer does that; providers notice within 10 minutes."
+		// Providers read the acknowledgement from the chain every ten minutes at least.
+		e.Message = "Provider " + who + " has not seen that you acknowledge its signer. A first transfer does that, or: zgproxy provider acknowledge " + who +
+			". Where it has been done already, the provider notices within 10 minutes."
+	}
+	if e.RetryAfter > 0 {
+		e.Status = http.StatusTooManyRequests // a top-up is expected, so waiting helps
 	}
 	return e
 }

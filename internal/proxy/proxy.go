@@ -60,7 +60,7 @@ type Config struct {
 	// Answered is told of an answer that can be checked, after it was booked. It must not block. Required with Verdict.
 	Answered func(*Answered)
 	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
-	Refused func(provider common.Address, class zg.Refusal)
+	Refused func(provider common.Address, detail zg.RefusalDetail)
 	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
 	Ready func() (ok bool, reason string)
 
@@ -81,7 +81,8 @@ type Server struct {
 	keys    [][32]byte
 	hosts   guard.Hosts
 	routes  atomic.Pointer[Routes]
-	buffers sync.Pool
+	buffers sync.Pool       // for streams, which go out as they come
+	larger  sync.Pool       // for documents, which are held to their end where they fit
 	stop    context.Context // done: give up what is still running
 	stopNow context.CancelFunc
 }
@@ -93,6 +94,7 @@ func New(cfg Config) *Server {
 		s.keys = append(s.keys, keyDigest(k))
 	}
 	s.buffers.New = func() any { b := make([]byte, 32<<10); return &b }
+	s.larger.New = func() any { b := make([]byte, maxHeld); return &b }
 	s.stop, s.stopNow = context.WithCancel(context.Background())
 	s.routes.Store(&Routes{})
 	return s

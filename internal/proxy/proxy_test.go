@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,9 +59,15 @@ type rig struct {
 	tokens *tokens
 	client *http.Client
 	seen   []Answered
+	view   atomic.Pointer[billing.KeeperView]
 }
 
 func newRig(t *testing.T, upstream http.HandlerFunc, change func(*Config)) *rig {
+	t.Helper()
+	return meteredRig(t, billing.MeterConfig{}, upstream, change)
+}
+
+func meteredRig(t *testing.T, meter billing.MeterConfig, upstream http.HandlerFunc, change func(*Config)) *rig {
 	t.Helper()
 	up := httptest.NewServer(upstream)
 	t.Cleanup(up.Close)
@@ -70,8 +77,10 @@ func newRig(t *testing.T, upstream http.HandlerFunc, change func(*Config)) *rig 
 	}
 	r := &rig{T: t, store: store, tokens: &tokens{}, client: &http.Client{Transport: &http.Transport{}}}
 	transport := &http.Transport{DisableCompression: true}
+	r.view.Store(&billing.KeeperView{})
+	meter.View = func() billing.KeeperView { return *r.view.Load() }
 	cfg := Config{
-		Meter: billing.NewMeter(store, billing.MeterConfig{}), Tokens: r.tokens, Transport: transport,
+		Meter: billing.NewMeter(store, meter), Tokens: r.tokens, Transport: transport,
 		Classify: func(status int, _ string, body []byte) zg.RefusalDetail {
 			switch {
 			case bytes.Contains(body, []byte("expired")):
@@ -353,8 +362,28 @@ func TestProviderErrorsReachTheCaller(t *testing.T) {
 	}
 	status, contentType, body = 400, "application/json", `{"error":"insufficient balance: …"}`
 	resp, text := r.chat(`{"model":"chat-1"}`)
-	if resp.StatusCode != http.StatusPaymentRequired || !strings.Contains(text, "insufficient_quota") || !strings.Contains(text, "1 0G") {
-		t.Errorf("%d %s, want 402 insufficient_quota that names what is wanted", resp.StatusCode, text)
+	if resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, "insufficient_quota") || !strings.Contains(text, "1 0G") {
+		t.Errorf("%d %s, want 429 insufficient_quota that names what is wanted and when to come back", resp.StatusCode, text)
+	}
+	r.view.Store(&billing.KeeperView{ReadAt: time.Now().Add(-time.Hour), Providers: map[common.Address]billing.ProviderView{cheap: {Reason: "budget_transfers_day"}}})
+	resp, text = r.chat(`{"model":"chat-1"}`)
+	if resp.StatusCode != http.StatusPaymentRequired || resp.Header.Get("Retry-After") != "" || !strings.Contains(text, "zgproxy fund "+cheap.Hex()) {
+		t.Errorf("%d %s, want 402 where waiting does not help, and the command that does", resp.StatusCode, text)
+	}
+}
+
+// What the owner's budgets don't allow never leaves, and the caller learns what to do about it.
+func TestBudgetRefusesBeforeAnythingIsSent(t *testing.T) {
+	sent := 0
+	r := meteredRig(t, billing.MeterConfig{Budgets: billing.Budgets{Fees: billing.Budget{Day: billing.CapOf(zg.NeuronOf(1))}}}, func(w http.ResponseWriter, _ *http.Request) {
+		sent++
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}`)
+	}, nil)
+	resp, text := r.chat(`{"model":"chat-1"}`)
+	if resp.StatusCode != http.StatusPaymentRequired || sent != 0 || !strings.Contains(text, `"type":"insufficient_quota"`) ||
+		!strings.Contains(text, `"code":"budget_fees_day"`) || !strings.Contains(text, "ZGPROXY_BUDGET_FEES_DAY") {
+		t.Errorf("%d %s, %d sent; want 402 insufficient_quota that names the budget and nothing sent", resp.StatusCode, text, sent)
 	}
 }
 

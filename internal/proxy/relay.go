@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/sse"
 )
@@ -21,44 +20,60 @@ const (
 	writeTimeout = 5 * time.Minute
 	// Time limits are renewed no more often than this.
 	deadlineRenewal = 10 * time.Second
+	// A document of up to so many bytes is held until its end, so that its header can say what it cost …
+	maxHeld = 64 << 10
+	// … but not for longer than this from its first byte on: some providers keep a connection alive with white space while
+	// a model thinks, and callers wait for that.
+	maxHold = 2 * time.Second
 )
 
-// relay streams a 200 answer to the caller, event by event, with the tap reading along. It fills in out and returns
-// what the signature check needs.
-func (c *call) relay(cancel context.CancelCauseFunc, resp *http.Response, p parcel, out *billing.Outcome) (*Answered, error) {
-	s := c.srv
+// relay hands a 200 answer to the caller, with the tap reading along: a stream event by event, a small document as a whole.
+// It fills in what is booked and what the signature check needs.
+func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) error {
+	s := x.srv
 	contentType := resp.Header.Get("Content-Type")
-	kind := sse.KindOf(c.offer.Service.Type, contentType)
+	kind := sse.KindOf(x.offer.Service.Type, contentType)
 	events := kind == sse.Events
 	if events || kind == sse.Lines {
-		c.stream = true
+		x.stream = true
 		s.cfg.Metrics.streams.Inc()
 		defer s.cfg.Metrics.streams.Dec()
 	}
 	body, wire, err := decoded(resp)
 	if err != nil {
-		return nil, &APIError{
+		return &APIError{
 			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_encoding", Cause: err,
 			Message: "The provider compressed its answer although it was asked not to, and it could not be unpacked.",
 		}
 	}
 	rl := &relaying{
-		call: c, ctx: resp.Request.Context(), body: body, tap: sse.NewTap(kind, c.offer.Service.Type), cancel: cancel, flush: c.stream,
-		control: http.NewResponseController(c.w),
+		exchange: x, ctx: resp.Request.Context(), body: body, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel, flush: x.stream,
+		header: resp.Header, hold: !x.stream && (kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
 	}
-	if events && p.stripUsage {
+	if events && x.parcel.stripUsage {
 		rl.filter = sse.NewFilter()
 	}
-	c.answerHeader(resp, rl.filter != nil || wire != nil)
+	rl.lengthChanges = rl.filter != nil || wire != nil
+	buffers := &s.buffers
+	if rl.hold {
+		buffers = &s.larger
+	} else {
+		rl.begin()
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
 
-	readErr := rl.run()
+	rest, readErr := rl.run(*buf)
 
 	sum := rl.tap.Summary()
-	c.bytes = sum.Bytes
-	s.cfg.Metrics.bytes.WithLabelValues(c.offer.label).Add(float64(sum.Bytes))
-	s.cfg.Metrics.firstByte.WithLabelValues(c.offer.label).Observe(c.firstByte.Seconds())
-	if rl.gone {
-		c.code = "caller_left"
+	x.bytes = sum.Bytes
+	s.cfg.Metrics.bytes.WithLabelValues(x.offer.label).Add(float64(sum.Bytes))
+	s.cfg.Metrics.firstByte.WithLabelValues(x.offer.label).Observe(x.firstByte.Seconds())
+	// Nothing has been written yet of a document that was held: only this tells whether its caller is still there. It is
+	// answered even so, for callers that close their sending side and listen on.
+	left := rl.gone || (rl.hold && x.r.Context().Err() != nil)
+	if left {
+		x.code = "caller_left"
 		outcome := "complete"
 		if readErr != nil {
 			outcome = "cut"
@@ -66,58 +81,53 @@ func (c *call) relay(cancel context.CancelCauseFunc, resp *http.Response, p parc
 		s.cfg.Metrics.drains.WithLabelValues(outcome).Inc()
 	}
 	complete := readErr == nil && (sum.Complete || (!events && kind != sse.JSON))
+	out := &x.out
 	out.Usage, out.Complete, out.ResponseSHA256, out.ResponseBytes = sum.Usage, complete, sum.SHA256, sum.Bytes
 	out.ResKey, out.ChatID = resp.Header.Get("Zg-Res-Key"), sum.ChatID
 	if wire != nil {
 		wire.Sum(out.ResponseSHA256[:0])
 	}
 	answered := &Answered{
-		RequestID: c.id, Offer: c.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: p.bytes, ResponseSHA256: out.ResponseSHA256,
-		Images: sum.Images, Complete: complete, Stream: c.stream, ResponseDecoded: wire != nil,
+		RequestID: x.id, Offer: x.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: x.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
+		Images: sum.Images, Complete: complete, Stream: x.stream, ResponseDecoded: wire != nil,
 	}
 	switch {
 	case rl.gone:
-		return answered, nil
+		x.done = answered
+		return nil
+	case readErr != nil && !rl.begun:
+		return broken(readErr) // nothing of it has gone out, so that the caller can be told in plain words
 	case readErr != nil:
-		return answered, c.truncated("truncated", readErr)
+		return x.truncated(readErr)
 	case events && !sum.Complete && !sum.Error:
-		return answered, c.truncated("truncated", io.ErrUnexpectedEOF)
+		return x.truncated(io.ErrUnexpectedEOF)
 	case sum.Error:
-		c.code = "provider_stream_error"
+		x.code = "provider_stream_error"
 	}
-	return answered, nil
+	x.done = answered
+	rl.end(rest)
+	return nil
 }
 
-// answerHeader sends status and headers ahead of the first byte.
-func (c *call) answerHeader(resp *http.Response, lengthChanges bool) {
-	h := c.w.Header()
-	copyResponseHeader(h, resp.Header)
-	if lengthChanges {
-		delete(h, "Content-Encoding")
-	} else if v := resp.Header["Content-Length"]; len(v) == 1 {
-		h["Content-Length"] = v
+// broken is an answer that is not whole.
+func broken(cause error) *APIError {
+	e := &APIError{
+		Status: http.StatusBadGateway, Type: typeServer, Code: "truncated", Cause: cause,
+		Message: "The provider's answer broke off before its end; the part received is billed.",
 	}
-	if c.stream {
-		h["X-Accel-Buffering"] = []string{"no"}
+	if errors.Is(cause, errIdle) {
+		e.Message = "The provider stopped sending; the answer was given up. The part received is billed."
 	}
-	h["X-Zgproxy-Provider"] = []string{c.offer.label}
-	c.status = http.StatusOK
-	c.w.WriteHeader(http.StatusOK)
+	return e
 }
 
 // truncated tells the caller that the answer is not whole: a stream gets an error event, and the connection is broken
 // off rather than ended, so that no client takes the part for the whole.
-func (c *call) truncated(code string, cause error) error {
-	c.code, c.cause = code, cause
-	c.srv.cfg.Metrics.errors.WithLabelValues(code).Inc()
+func (c *call) truncated(cause error) error {
+	e := broken(cause)
+	c.code, c.cause = e.Code, cause
+	c.srv.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
 	if c.stream {
-		e := &APIError{
-			Type: typeServer, Code: code,
-			Message: "The provider's answer broke off before its end; the part received is billed.",
-		}
-		if errors.Is(cause, errIdle) {
-			e.Message = "The provider stopped sending; the answer was given up. The part received is billed."
-		}
 		_, _ = fmt.Fprintf(c.w, "\n\ndata: %s\n", e.envelope()) // the connection is given up next
 		_ = http.NewResponseController(c.w).Flush()             // see above
 	}
@@ -140,25 +150,29 @@ func decoded(resp *http.Response) (io.Reader, hash.Hash, error) {
 
 // relaying is the copy loop of one answer.
 type relaying struct {
-	*call
+	*exchange
 	ctx     context.Context
+	header  http.Header // the provider's
 	body    io.Reader
 	tap     *sse.Tap
 	filter  *sse.Filter
 	control *http.ResponseController
 	cancel  context.CancelCauseFunc
 	flush   bool
+	hold    bool  // the document waits for its end, so that the header can say what it cost
 	gone    bool  // the caller has left; the answer is read on for its usage and digest
 	drained int64 // bytes read since
-	held    []byte
+	scratch []byte
 	renewed time.Time
+
+	lengthChanges bool // what the caller gets is not as long as what the provider sent
+	begun         bool // the header has been written
+	trailers      bool // the fee follows the body
 }
 
-// run copies until the provider's answer ends. A nil error means its end was seen.
-func (r *relaying) run() error {
+// run copies until the provider's answer ends. A nil error means its end was seen. What was still held then is rest.
+func (r *relaying) run(buf []byte) (rest []byte, err error) {
 	cfg := &r.srv.cfg
-	buf := r.srv.buffers.Get().(*[]byte)
-	defer r.srv.buffers.Put(buf)
 	idle := time.AfterFunc(cfg.StreamIdle, func() { r.cancel(errIdle) })
 	defer idle.Stop()
 	stop := context.AfterFunc(r.r.Context(), func() {
@@ -168,8 +182,9 @@ func (r *relaying) run() error {
 
 	// Timers are moved ahead now and then, not at every piece.
 	renewal := min(deadlineRenewal, cfg.StreamIdle/8)
+	held := 0
 	for {
-		n, err := r.body.Read(*buf)
+		n, err := r.body.Read(buf[held:])
 		if n > 0 {
 			now := time.Now()
 			if r.firstByte == 0 {
@@ -180,36 +195,85 @@ func (r *relaying) run() error {
 				idle.Reset(cfg.StreamIdle)
 				_ = r.control.SetWriteDeadline(now.Add(writeTimeout)) // not supported: the connection's own limits hold
 			}
-			r.tap.Write((*buf)[:n])
-			r.pass((*buf)[:n])
+			r.tap.Write(buf[held : held+n])
 			crash.Point("request/mid-relay")
+			held += n
+			// A document that is large, or comes slowly, goes out as it comes: nobody's patience is tried for a header.
+			if !r.hold || held == len(buf) || now.Sub(r.started)-r.firstByte > maxHold {
+				r.hold = false
+				r.begin()
+				r.pass(buf[:held])
+				held = 0
+			}
 			if r.gone {
 				if r.drained += int64(n); r.drained > cfg.DrainBytes {
-					return errDrained
+					return nil, errDrained
 				}
 			}
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			if r.filter != nil {
-				r.write(r.filter.Rest(r.held[:0]))
+				r.write(r.filter.Rest(r.scratch[:0]))
 			}
-			return nil
+			return buf[:held], nil
 		}
 		if err != nil {
 			// A cancelled exchange fails in many words; its cause says why.
 			if cause := context.Cause(r.ctx); cause != nil {
 				err = cause
 			}
-			return err
+			return buf[:held], err
 		}
+	}
+}
+
+// begin writes the header, once.
+func (r *relaying) begin() {
+	if r.begun {
+		return
+	}
+	r.begun = true
+	h := r.w.Header()
+	copyResponseHeader(h, r.header)
+	r.trailers = !r.booked && takesTrailers(r.r)
+	if r.lengthChanges {
+		delete(h, "Content-Encoding")
+	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers {
+		h["Content-Length"] = v
+	}
+	if r.stream {
+		h["X-Accel-Buffering"] = []string{"no"}
+	}
+	h["X-Zgproxy-Provider"] = []string{r.offer.label}
+	switch {
+	case r.booked:
+		r.tellFee()
+	case r.trailers:
+		h["Trailer"] = feeTrailer
+	}
+	r.status = http.StatusOK
+	r.w.WriteHeader(http.StatusOK)
+}
+
+// end books an answer that is whole and tells the caller what it cost: in the header where that has not gone out yet, else
+// behind the body if the caller reads that.
+func (r *relaying) end(rest []byte) {
+	r.book(nil)
+	if !r.begun {
+		r.begin()
+		r.write(rest)
+		return
+	}
+	if r.trailers {
+		r.tellFee()
 	}
 }
 
 // pass hands a piece of the answer to the caller.
 func (r *relaying) pass(p []byte) {
 	if r.filter != nil {
-		r.held = r.filter.Next(p, r.held[:0])
-		p = r.held
+		r.scratch = r.filter.Next(p, r.scratch[:0])
+		p = r.scratch
 	}
 	r.write(p)
 }

@@ -29,6 +29,7 @@ type document struct {
 	key      []byte // of the string under way, where it is a key
 	top      string // the top-level key whose value is under way
 	inner    string // the key inside an element of data
+	spoken   bool   // the value under way belongs to a key of a chat's output
 	arrays   uint64 // bit d: depth d is an array
 	captured map[string][]byte
 	capture  string // top-level key whose value is being kept
@@ -37,6 +38,9 @@ type document struct {
 	quad     []byte // base64 not yet decoded
 	bad      bool   // an image that is not base64
 	images   [][32]byte
+	counting bool // the string under way is output
+	said     stringWords
+	one      [1]byte
 }
 
 var captureKeys = map[string]bool{"usage": true, "id": true, "duration": true, "error": true}
@@ -69,6 +73,9 @@ func (d *document) write(p []byte) {
 				d.key = d.key[:0]
 			} else if d.depth == 3 && d.top == "data" && d.inner == "b64_json" {
 				d.image, d.quad = sha256.New(), d.quad[:0]
+			} else if d.isOutput() {
+				d.counting = true
+				d.said.next()
 			}
 		case '{', '[':
 			d.open(c)
@@ -106,7 +113,23 @@ func (d *document) skip(p []byte) int {
 			d.decode()
 		}
 	}
+	if d.counting {
+		d.said.write(p[:n])
+	}
 	return n
+}
+
+// chat reports whether what is under way holds the output of a chat, so that all its keys matter.
+func (d *document) chat() bool {
+	return d.typ == zg.Chatbot && (d.top == "choices" || d.top == "content")
+}
+
+// isOutput reports whether a string that begins now is part of what is billed by words where there is no usage.
+func (d *document) isOutput() bool {
+	if d.typ == zg.SpeechToText {
+		return d.depth == 1 && d.top == "text"
+	}
+	return d.chat() && d.spoken
 }
 
 func (d *document) inside(c byte) {
@@ -116,7 +139,7 @@ func (d *document) inside(c byte) {
 	case c == '\\':
 		d.escaped = true
 	case c == '"':
-		d.inString = false
+		d.inString, d.counting = false, false
 		if d.image != nil {
 			d.endImage()
 		}
@@ -124,6 +147,10 @@ func (d *document) inside(c byte) {
 	}
 	if d.isKey && len(d.key) < maxKey {
 		d.key = append(d.key, c)
+	}
+	if d.counting {
+		d.one[0] = c
+		d.said.write(d.one[:])
 	}
 	if d.image != nil {
 		if d.quad = append(d.quad, c); len(d.quad) == 4096 {
@@ -163,7 +190,7 @@ func (d *document) open(c byte) {
 			d.arrays |= 1 << d.depth
 		}
 	}
-	d.isKey = c == '{' && (d.depth == 1 || (d.depth == 3 && d.top == "data"))
+	d.isKey = c == '{' && (d.depth == 1 || (d.depth == 3 && d.top == "data") || d.chat())
 }
 
 func (d *document) close() {
@@ -179,15 +206,15 @@ func (d *document) close() {
 }
 
 func (d *document) colon() {
-	switch d.depth {
-	case 1:
-		d.top = string(d.key)
-		if captureKeys[d.top] {
-			d.capture = d.top
-			d.captured[d.top] = d.captured[d.top][:0]
-		}
-	case 3:
+	if d.depth > 1 {
 		d.inner = string(d.key)
+		d.spoken = chatKey([]byte(`"` + d.inner + `"`))
+		return
+	}
+	d.top = string(d.key)
+	if captureKeys[d.top] {
+		d.capture = d.top
+		d.captured[d.top] = d.captured[d.top][:0]
 	}
 }
 
@@ -197,7 +224,7 @@ func (d *document) comma() {
 	case d.depth == 1 && !array:
 		d.trim()
 		d.isKey = true
-	case d.depth == 3 && d.top == "data" && !array:
+	case !array && ((d.depth == 3 && d.top == "data") || d.chat()):
 		d.inner, d.isKey = "", true
 	}
 }
@@ -216,19 +243,24 @@ func (d *document) finish(s *Summary) {
 	if json.Unmarshal(d.captured["id"], &id) == nil && zg.ValidChatID(id) {
 		s.ChatID = id
 	}
-	mergeUsage(&s.Usage, trimSpace(d.captured["usage"]))
+	var use usageReader
+	use.merge(trimSpace(d.captured["usage"]))
+	s.Usage = use.usage
 	switch d.typ {
 	case zg.TextToImage, zg.ImageEditing:
 		s.Usage.Images = d.elements
 		if !d.bad && uint64(len(d.images)) == d.elements {
 			s.Images = d.images
 		}
-	case zg.Chatbot, zg.Embedding:
+	case zg.Chatbot, zg.Embedding, zg.Decisions, zg.AudioGeneration:
 	case zg.SpeechToText:
 		var seconds float64
 		if !s.Usage.Seen && json.Unmarshal(d.captured["duration"], &seconds) == nil && seconds > 0 {
 			s.Usage.Seen, s.Usage.BySeconds, s.Usage.Seconds = true, true, seconds
 		}
+	}
+	if u := &s.Usage; !u.Seen && s.Complete && (d.typ == zg.Chatbot || d.typ == zg.SpeechToText) {
+		u.Words, u.WordsCounted = d.said.words, true
 	}
 }
 

@@ -41,7 +41,43 @@ var fixtures = []struct {
 	{
 		"forged usage in content", Events, zg.Chatbot,
 		`data: {"id":"c","choices":[{"delta":{"content":"{\"usage\":{\"prompt_tokens\":999}}","usage":{"prompt_tokens":888}}}]}` + "\n\ndata: [DONE]\n\n",
-		Summary{ChatID: "c", Complete: true},
+		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 1, WordsCounted: true}},
+	},
+	{
+		"no usage: words across pieces", Events, zg.Chatbot,
+		`data: {"id":"c","choices":[{"delta":{"role":"assistant","content":""}}]}` + "\n\n" + `data: {"choices":[{"delta":{"content":"Hel"}}]}` + "\n\n" +
+			`data: {"choices":[{"delta": {"content" : "lo,\nw\u00f6rld \"content\": \\"}}]}` + "\n\n" + `data: {"choices":[{"delta":{"content":"\u3000x\u00a0y\t"}}]}` + "\n\n" +
+			`data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"f g","arguments":"{\"a\": 1}"}}]}}]}` + "\n\ndata: [DONE]\n\n",
+		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 8, WordsCounted: true}},
+	},
+	{
+		"Anthropic cache writes of two kinds", Events, zg.Chatbot,
+		`data: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":10,"cache_read_input_tokens":4,"cache_creation_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":2},"output_tokens":1}}}` + "\n\n" +
+			`data: {"type":"message_delta","usage":{"input_tokens":12,"cache_read_input_tokens":0,"output_tokens":20}}` + "\n\ndata: {\"type\":\"message_stop\"}\n\n",
+		Summary{ChatID: "m", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 23, CachedTokens: 4, WriteTokens: 5, Write1hTokens: 2, OutputTokens: 20}},
+	},
+	{
+		"Anthropic cache writes not told apart", JSON, zg.Chatbot,
+		`{"id":"m","content":[{"type":"text","text":"a b"}],"usage":{"input_tokens":1,"cache_creation_input_tokens":7,"output_tokens":1}}`,
+		Summary{ChatID: "m", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 8, WriteTokens: 7, OutputTokens: 1}},
+	},
+	{
+		"Anthropic without usage", JSON, zg.Chatbot,
+		`{"id":"m","content":[{"type":"thinking","thinking":"one two"},{"type":"text","text":"three"},{"type":"text","text":"four"}],"stop_reason":"no word"}`,
+		Summary{ChatID: "m", Complete: true, Usage: zg.Usage{Words: 4, WordsCounted: true}},
+	},
+	{
+		"chat without usage", JSON, zg.Chatbot,
+		`{"id":"c","model":"no word","choices":[{"index":0,"message":{"role":"assistant","content":"one \"two\"\nth\u0072ee\u2003four \u3000 ` + "f\u00fcnf\u3000sechs" + `","refusal":null,` +
+			`"tool_calls":[{"type":"function","function":{"name":"no word","arguments":"{\"seven\": 8}"}}]},"logprobs":{"content":[{"token":"no word"}]}},{"message":{"content":"nine"}}]}`,
+		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 9, WordsCounted: true}},
+	},
+	{"cut chat without usage", JSON, zg.Chatbot, `{"id":"c","choices":[{"message":{"content":"one two`, Summary{ChatID: "c"}},
+	{"transcription without usage", JSON, zg.SpeechToText, `{"text":"one two","segments":[{"text":"one two"}]}`, Summary{Complete: true, Usage: zg.Usage{Words: 2, WordsCounted: true}}},
+	{
+		"streamed transcription without usage", Lines, zg.SpeechToText,
+		"{\"type\":\"transcript.text.delta\",\"delta\":\"one t\"}\n{\"type\":\"transcript.text.delta\",\"delta\":\"wo three\"}\n{\"type\":\"transcript.text.done\",\"text\":\"one two three\"}\n",
+		Summary{Complete: true, Usage: zg.Usage{Words: 3, WordsCounted: true}},
 	},
 	{
 		"hostile numbers", Events, zg.Chatbot,
@@ -78,8 +114,18 @@ var fixtures = []struct {
 		Summary{Complete: true, Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 2}},
 	},
 	{"subtitles", Text, zg.SpeechToText, "1\n00:00:00,000 --> 00:00:02,500\nhello there\n\n2\n00:00:02,500 --> 00:01:04,250\nyou\n", Summary{Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 64.25, Words: 11}}},
-	{"plain", Text, zg.SpeechToText, " three  plain\nwords ", Summary{Usage: zg.Usage{Words: 3}}},
+	{"plain", Text, zg.SpeechToText, " three  plain\nwords ", Summary{Usage: zg.Usage{Words: 3, WordsCounted: true}}},
 	{"opaque", Opaque, zg.Chatbot, "\x00\x01", Summary{}},
+}
+
+// Words are not all counted where a line is too long to read, in however many pieces it comes.
+func TestTapLongLine(t *testing.T) {
+	body := []byte(`data: {"id":"c","choices":[{"delta":{"content":"a b"}}]}` + "\n\ndata: " + strings.Repeat("x", 2*maxLine) + "\n\ndata: [DONE]\n\n")
+	for _, cut := range []int{0, 10, 100, maxLine, maxLine + 100, len(body) - 20} {
+		if got := read(Events, zg.Chatbot, body[:cut], body[cut:]); got.Usage.WordsCounted || !got.Complete {
+			t.Errorf("cut at %d: %+v, want a whole answer whose words are not known", cut, got)
+		}
+	}
 }
 
 func read(kind Kind, typ zg.ServiceType, pieces ...[]byte) Summary {

@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"hash"
-	"strconv"
 	"strings"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -69,8 +68,11 @@ type Tap struct {
 	sum  Summary
 	line []byte
 	over bool // the line under way is too long to read
+	lost bool // one before it was
 	doc  *document
 	text textReader
+	use  usageReader
+	said stringWords // of lines: the output, in case there is no usage
 }
 
 // NewTap builds a Tap for one answer.
@@ -99,13 +101,14 @@ func (t *Tap) Write(p []byte) {
 				t.keep(p)
 				return
 			}
-			if len(t.line) == 0 && !t.over {
+			if len(t.line) == 0 && !t.over && i <= maxLine {
 				t.read(p[:i])
 			} else {
 				t.keep(p[:i])
 				if !t.over {
 					t.read(t.line)
 				}
+				t.lost = t.lost || t.over
 				t.line, t.over = t.line[:0], false
 			}
 			p = p[i+1:]
@@ -146,6 +149,7 @@ func (t *Tap) read(line []byte) {
 	if len(data) == 0 || data[0] != '{' {
 		return
 	}
+	t.count(data)
 	if !t.worthReading(data) {
 		return
 	}
@@ -174,8 +178,26 @@ func (t *Tap) read(line []byte) {
 	case "message_stop", "transcript.text.done":
 		t.sum.Complete = true
 	}
-	mergeUsage(&t.sum.Usage, ev.Message.Usage)
-	mergeUsage(&t.sum.Usage, ev.Usage)
+	t.use.merge(ev.Message.Usage)
+	t.use.merge(ev.Usage)
+}
+
+// count counts the words of an event while no usage was seen: without one, they are what is billed.
+func (t *Tap) count(data []byte) {
+	switch {
+	case t.use.usage.Seen:
+	case t.kind == Events && t.typ == zg.Chatbot:
+		t.said.countValues(data, chatKey)
+	case t.kind == Lines && t.typ == zg.SpeechToText:
+		if bytes.Contains(data[:min(len(data), 80)], doneType) {
+			var whole stringWords
+			if whole.countValues(data, textKey) {
+				t.said = whole // the transcript again, in one piece
+			}
+			return
+		}
+		t.said.countValues(data, deltaKey)
+	}
 }
 
 // worthReading picks the few events that say more than the next words, by a glance: most never need to be decoded.
@@ -193,8 +215,13 @@ func (t *Tap) Summary() Summary {
 	if len(t.line) > 0 && !t.over {
 		t.read(t.line) // a last line without its end
 	}
+	t.sum.Usage = t.use.usage
 	switch t.kind {
-	case Opaque, Events, Lines:
+	case Opaque:
+	case Events, Lines:
+		if u := &t.sum.Usage; !u.Seen && t.sum.Complete && (t.typ == zg.Chatbot) == (t.kind == Events) {
+			u.Words, u.WordsCounted = t.said.words, !t.lost && !t.over
+		}
 	case JSON:
 		t.doc.finish(&t.sum)
 	case Text:
@@ -202,80 +229,4 @@ func (t *Tap) Summary() Summary {
 	}
 	t.hash.Sum(t.sum.SHA256[:0])
 	return t.sum
-}
-
-// usageObject is every shape of usage that providers send.
-type usageObject struct {
-	Type                string       `json:"type"`
-	PromptTokens        json.Number  `json:"prompt_tokens"`
-	CompletionTokens    json.Number  `json:"completion_tokens"`
-	InputTokens         *json.Number `json:"input_tokens"`
-	OutputTokens        *json.Number `json:"output_tokens"`
-	Seconds             json.Number  `json:"seconds"`
-	CacheWrite          json.Number  `json:"cache_write_tokens"`
-	CacheWrite1h        json.Number  `json:"cache_write_1h_tokens"`
-	CacheCreation       json.Number  `json:"cache_creation_input_tokens"`
-	CacheRead           json.Number  `json:"cache_read_input_tokens"`
-	PromptTokensDetails struct {
-		Cached       json.Number `json:"cached_tokens"`
-		CacheWrite   json.Number `json:"cache_write_tokens"`
-		CacheWrite1h json.Number `json:"cache_write_1h_tokens"`
-	} `json:"prompt_tokens_details"`
-}
-
-// mergeUsage takes over what a usage object says. A later object wins where it says something; one with a number that is
-// not a plain count is not believed at all.
-func mergeUsage(u *zg.Usage, raw json.RawMessage) {
-	if len(raw) == 0 || raw[0] != '{' {
-		return
-	}
-	var o usageObject
-	if json.Unmarshal(raw, &o) != nil {
-		return
-	}
-	ok := true
-	count := func(n json.Number) uint64 {
-		if n == "" {
-			return 0
-		}
-		v, err := strconv.ParseUint(string(n), 10, 53)
-		ok = ok && err == nil
-		return v
-	}
-	next := zg.Usage{
-		InputTokens: count(o.PromptTokens), OutputTokens: count(o.CompletionTokens),
-		CachedTokens:  count(o.PromptTokensDetails.Cached),
-		WriteTokens:   max(count(o.CacheWrite), count(o.PromptTokensDetails.CacheWrite)),
-		Write1hTokens: max(count(o.CacheWrite1h), count(o.PromptTokensDetails.CacheWrite1h)),
-	}
-	if o.InputTokens != nil {
-		read, write := count(o.CacheRead), count(o.CacheCreation)
-		next.InputTokens = count(*o.InputTokens) + read + write
-		next.CachedTokens, next.WriteTokens = read, write
-	}
-	if o.OutputTokens != nil {
-		next.OutputTokens = count(*o.OutputTokens)
-	}
-	if o.Type == "duration" || (o.Type == "" && o.Seconds != "" && o.InputTokens == nil) {
-		sec, err := o.Seconds.Float64()
-		ok = ok && err == nil && sec >= 0
-		next.Seconds, next.BySeconds = sec, true
-	}
-	if !ok {
-		return
-	}
-	u.Seen = true
-	keep := func(old *uint64, n uint64) {
-		if n > 0 {
-			*old = n
-		}
-	}
-	keep(&u.InputTokens, next.InputTokens)
-	keep(&u.OutputTokens, next.OutputTokens)
-	keep(&u.CachedTokens, next.CachedTokens)
-	keep(&u.WriteTokens, next.WriteTokens)
-	keep(&u.Write1hTokens, next.Write1hTokens)
-	if next.BySeconds {
-		u.Seconds, u.BySeconds = next.Seconds, true
-	}
 }

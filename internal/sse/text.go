@@ -8,19 +8,14 @@ import (
 
 // textReader counts words and remembers the end of the last cue of subtitles.
 type textReader struct {
-	line   []byte
-	inWord bool
-	words  uint64
-	end    float64
+	wordCounter
+	line []byte
+	end  float64
 }
 
 func (t *textReader) write(p []byte) {
+	t.wordCounter.write(p)
 	for _, c := range p {
-		space := c == ' ' || c == '\n' || c == '\t' || c == '\r'
-		if !space && !t.inWord {
-			t.words++
-		}
-		t.inWord = !space
 		if c != '\n' {
 			if len(t.line) < 256 {
 				t.line = append(t.line, c)
@@ -57,7 +52,7 @@ func cueTime(s string) (float64, bool) {
 
 func (t *textReader) finish(s *Summary) {
 	t.cue()
-	s.Usage.Words = t.words
+	s.Usage.Words, s.Usage.WordsCounted = t.words, t.end <= 0
 	if t.end > 0 {
 		s.Usage.Seen, s.Usage.BySeconds, s.Usage.Seconds = true, true, t.end
 	}

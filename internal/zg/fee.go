@@ -3,6 +3,8 @@ package zg
 import (
 	"math"
 	"math/bits"
+	"strings"
+	"unicode/utf8"
 )
 
 // Ratio is a rational multiplier. A Den of zero counts as one.
@@ -70,6 +72,7 @@ type Usage struct {
 	Seconds                                  float64 // of audio; billed rounded half away from zero, at least one
 	BySeconds                                bool    // speech: Seconds count, not tokens
 	Words                                    uint64  // whitespace-separated words of the output, the fallback unit
+	WordsCounted                             bool    // Words is what the whole output has; else it says nothing
 }
 
 // FeeBasis says how a fee came about: the exact formula over the answer's usage, a stated fallback, or nothing to pay.
@@ -86,28 +89,61 @@ const (
 // provider does. ok is false when the usage does not allow an exact fee; the caller then books its bound instead.
 func Fee(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
 	switch t {
-	case Chatbot:
-		if !u.Seen {
-			// Without usage the provider bills whitespace-separated words of the output, input free. That is its
-			// fallback, not a statement about this answer, so it is not exact.
-			return p.Output.Mul(u.Words), false
-		}
-		return tokenFee(p, u), true
 	case TextToImage, ImageEditing:
 		return p.Output.Mul(u.Images), u.Images > 0
-	case SpeechToText:
-		switch {
-		case !u.Seen:
-			return p.Output.Mul(satMul(2, u.Words)), false
-		case u.BySeconds:
-			return p.Input.Mul(BilledSeconds(u.Seconds)), true
-		}
+	case AudioGeneration:
+		return p.Output.Mul(startedSeconds(u.Seconds)), u.Seen && u.BySeconds
+	case Chatbot, SpeechToText, Embedding, Decisions:
+	default:
+		return Neuron{}, false
+	}
+	if !u.Seen {
+		fee, _ = Fallback(t, p, u)
+		return fee, false
+	}
+	switch {
+	case t == Chatbot:
+		return tokenFee(p, u), true
+	case t == SpeechToText && u.BySeconds:
+		return p.Input.Mul(BilledSeconds(u.Seconds)), true
+	case t == SpeechToText: // tiers are for text that comes in
 		return p.Input.Mul(u.InputTokens).Add(p.Output.Mul(u.OutputTokens)), true
-	case Embedding:
+	}
+	in, out := p.At(u.InputTokens)
+	if fee = in.Mul(u.InputTokens); t == Decisions {
+		fee = fee.Add(out.Mul(u.OutputTokens))
+	}
+	return fee, true
+}
+
+// Fallback is what the provider bills for a whole answer that carries no usage. That is a rule of its own, not a statement
+// about the answer, so it is not exact. ok is false where the rule needs something that was not seen.
+//
+//   - Chat: the words of the output, input free.
+//   - Speech as text: twice its words, at the output price; a hundred words where there are none.
+//   - Embeddings, decisions: the input, estimated by EstimateTokens and given as InputTokens.
+func Fallback(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
+	switch t {
+	case Chatbot:
+		return p.Output.Mul(u.Words), u.WordsCounted
+	case SpeechToText:
+		words := u.Words
+		if words == 0 {
+			words = 100
+		}
+		return p.Output.Mul(satMul(2, words)), u.WordsCounted
+	case Embedding, Decisions:
 		in, _ := p.At(u.InputTokens)
-		return in.Mul(u.InputTokens), u.Seen
+		return in.Mul(u.InputTokens), u.InputTokens > 0
+	case TextToImage, ImageEditing, AudioGeneration:
 	}
 	return Neuron{}, false
+}
+
+// EstimateTokens is how many tokens a provider takes the text of an embedding to be where the answer doesn't tell: twice
+// its words or a third of its characters, whichever is more, and at least one.
+func EstimateTokens(text string) uint64 {
+	return max(1, 2*uint64(len(strings.Fields(text))), uint64(utf8.RuneCountInString(text))/3)
 }
 
 // tokenFee is the chat formula: cached and cache-writing tokens are taken out of the input first, each part is priced
@@ -150,6 +186,18 @@ func BilledSeconds(s float64) uint64 {
 		return math.MaxInt64
 	}
 	return max(1, uint64(r))
+}
+
+// startedSeconds is the number of seconds of generated audio that are charged: rounded up.
+func startedSeconds(s float64) uint64 {
+	if !(s > 0) {
+		return 0
+	}
+	r := math.Ceil(s)
+	if r >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return uint64(r)
 }
 
 // satMul multiplies without wrapping round.

@@ -56,6 +56,13 @@ func TestFee(t *testing.T) {
 		{"embedding", Embedding, Price{Input: NeuronOf(7), Output: NeuronOf(11)}, Usage{Seen: true, InputTokens: 10, OutputTokens: 5}, "70", true},
 		{"embedding with a tier", Embedding, seven(CacheBilling{}, tiers[1]), Usage{Seen: true, InputTokens: 10}, "100", true},
 		{"embedding without usage", Embedding, Price{Input: NeuronOf(7)}, Usage{}, "0", false},
+		{"embedding, its input estimated", Embedding, Price{Input: NeuronOf(7)}, Usage{InputTokens: 6}, "42", false},
+		{"decisions", Decisions, seven(CacheBilling{}), Usage{Seen: true, InputTokens: 10, OutputTokens: 3}, "103", true},
+		{"decisions with a tier", Decisions, seven(CacheBilling{}, tiers[1]), Usage{Seen: true, InputTokens: 10, OutputTokens: 3}, "166", true},
+		{"decisions without usage", Decisions, seven(CacheBilling{}), Usage{InputTokens: 10}, "70", false},
+		{"generated audio", AudioGeneration, Price{Input: NeuronOf(99), Output: NeuronOf(5)}, Usage{Seen: true, BySeconds: true, Seconds: 2.01}, "15", true},
+		{"generated audio, whole seconds", AudioGeneration, Price{Output: NeuronOf(5)}, Usage{Seen: true, BySeconds: true, Seconds: 2}, "10", true},
+		{"generated audio of no known length", AudioGeneration, Price{Output: NeuronOf(5)}, Usage{}, "0", false},
 		{"a kind not known", "video-generation", perMillion, Usage{Seen: true, InputTokens: 10}, "0", false},
 	}
 	for _, tt := range tests {
@@ -65,6 +72,37 @@ func TestFee(t *testing.T) {
 				t.Errorf("Fee = %v (exact %v), want %s (exact %v)", fee, exact, tt.want, tt.exact)
 			}
 		})
+	}
+}
+
+func TestFallback(t *testing.T) {
+	p := Price{Input: NeuronOf(7), Output: NeuronOf(11)}
+	for _, tt := range []struct {
+		name string
+		t    ServiceType
+		u    Usage
+		want uint64
+		ok   bool
+	}{
+		{"chat by words", Chatbot, Usage{Words: 4, WordsCounted: true, InputTokens: 9}, 44, true},
+		{"chat that said nothing", Chatbot, Usage{WordsCounted: true}, 0, true},
+		{"chat nobody counted", Chatbot, Usage{}, 0, false},
+		{"speech", SpeechToText, Usage{Words: 4, WordsCounted: true}, 88, true},
+		{"speech without a word", SpeechToText, Usage{WordsCounted: true}, 2200, true},
+		{"speech nobody counted", SpeechToText, Usage{}, 2200, false},
+		{"embedding", Embedding, Usage{InputTokens: 6}, 42, true},
+		{"embedding, input not known", Embedding, Usage{}, 0, false},
+		{"images", TextToImage, Usage{WordsCounted: true, Words: 9}, 0, false},
+	} {
+		fee, ok := Fallback(tt.t, p, tt.u)
+		if fee != NeuronOf(tt.want) || ok != tt.ok {
+			t.Errorf("%s: Fallback = %v, %v, want %d, %v", tt.name, fee, ok, tt.want, tt.ok)
+		}
+	}
+	for text, want := range map[string]uint64{"": 1, "a": 1 + 1, "a b c": 6, "abcdefghijkl": 4, "日本語日本語日本語": 3, " \n": 1} {
+		if got := EstimateTokens(text); got != want {
+			t.Errorf("EstimateTokens(%q) = %d, want %d", text, got, want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package zg
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -245,6 +246,46 @@ func FuzzParseOg(f *testing.F) {
 		}
 		if back, err := ParseOg(n.Og()); err != nil || back != n {
 			t.Fatalf("ParseOg(%q) = %v, %v; want %v", n.Og(), back, err, n)
+		}
+	})
+}
+
+// FuzzNeuron compares the arithmetic with big.Int, cut off at both ends of the range.
+func FuzzNeuron(f *testing.F) {
+	f.Add([]byte{}, []byte{1}, uint64(1), uint64(0))
+	f.Add(bytes.Repeat([]byte{0xff}, 32), []byte{1}, uint64(math.MaxUint64), uint64(1))
+	f.Add(bytes.Repeat([]byte{0xff}, 32), bytes.Repeat([]byte{0x80}, 32), uint64(3), uint64(7))
+	f.Add([]byte{0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0}, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, uint64(1<<63), uint64(1<<63))
+	f.Fuzz(func(t *testing.T, a, b []byte, num, den uint64) {
+		x, y := new(big.Int).SetBytes(a[:min(len(a), 32)]), new(big.Int).SetBytes(b[:min(len(b), 32)])
+		n, err := NeuronFromBig(x)
+		m, err2 := NeuronFromBig(y)
+		if err != nil || err2 != nil {
+			t.Fatalf("%v, %v are not taken: %v, %v", x, y, err, err2)
+		}
+		k, d := new(big.Int).SetUint64(num), new(big.Int).SetUint64(max(den, 1))
+		product := new(big.Int).Mul(x, k)
+		for name, pair := range map[string]struct {
+			got  Neuron
+			want *big.Int
+		}{
+			"Add":    {n.Add(m), new(big.Int).Add(x, y)},
+			"Sub":    {n.Sub(m), new(big.Int).Sub(x, y)},
+			"Mul":    {n.Mul(num), product},
+			"MulDiv": {n.MulDiv(num, den), new(big.Int).Div(product, d)},
+		} {
+			if want := clamp(pair.want); pair.got.Big().Cmp(want) != 0 {
+				t.Errorf("%s of %v, %v, %d, %d = %v, want %v", name, x, y, num, den, pair.got, want)
+			}
+		}
+		if n.Less(m) != (x.Cmp(y) < 0) || n.Cmp(m) != x.Cmp(y) {
+			t.Errorf("%v and %v compare as %d", x, y, n.Cmp(m))
+		}
+		if again, err := ParseOg(n.Og()); err != nil || again != n {
+			t.Errorf("%v prints as %s, which reads as %v, %v", n, n.Og(), again, err)
+		}
+		if again, err := ParseNeuron(n.String()); err != nil || again != n {
+			t.Errorf("%v reads back as %v, %v", n, again, err)
 		}
 	})
 }

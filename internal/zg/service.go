@@ -13,11 +13,13 @@ type ServiceType string
 
 // The service types known to serve inference. Others may appear on chain; they are listed but not routed.
 const (
-	Chatbot      ServiceType = "chatbot"
-	TextToImage  ServiceType = "text-to-image"
-	ImageEditing ServiceType = "image-editing"
-	SpeechToText ServiceType = "speech-to-text"
-	Embedding    ServiceType = "embedding"
+	Chatbot         ServiceType = "chatbot"
+	TextToImage     ServiceType = "text-to-image"
+	ImageEditing    ServiceType = "image-editing"
+	SpeechToText    ServiceType = "speech-to-text"
+	Embedding       ServiceType = "embedding"
+	Decisions       ServiceType = "decisions"
+	AudioGeneration ServiceType = "audio-generation"
 )
 
 // Service is one provider's offer as registered on chain (the contract's Service struct).
@@ -40,12 +42,12 @@ type Service struct {
 // ServiceInfo is the part of the on-chain additionalInfo JSON that changes how a service is used. Text that is not JSON
 // reads as the zero value: old providers put other things there.
 type ServiceInfo struct {
-	TargetSeparated  bool           `json:"TargetSeparated"`
-	TargetTEEAddress common.Address `json:"-"`
-	ProviderType     string         `json:"ProviderType"` // "", "decentralized", "centralized" or "standard"
-	MultiModel       bool           `json:"MultiModel"`
-	Tiers            []Tier         `json:"-"`
-	CacheDivisor     uint64         `json:"-"`
+	TargetSeparated  bool
+	TargetTEEAddress common.Address
+	ProviderType     string // "", "decentralized", "centralized" or "standard"
+	MultiModel       bool
+	Tiers            []Tier
+	CacheDivisor     uint64
 }
 
 // Centralized reports whether the provider relays to a cloud vendor: its TEE attests the relay, not the model.

@@ -1,0 +1,327 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+const (
+	readTimeout  = 30 * time.Second
+	claimTimeout = 10 * time.Second
+	// eventsGrace is how many looks in a row events may be missing, or not fit the balances, before the balances alone are
+	// believed: nodes that answer in turn are not always of one mind.
+	eventsGrace = 5
+	// clockGrace is how far our clock may be ahead of the chain's. A clock that has jumped ahead would forget what was moved
+	// within the last 24 hours.
+	clockGrace = 10 * time.Minute
+)
+
+// todo is what is to be done, and for whom.
+type todo struct {
+	intent   zg.Intent // without a kind: nothing
+	provider common.Address
+}
+
+// look reads all accounts at one block, brings the book up to date with it, publishes the view, and returns what is to be
+// done for the neediest sub-account.
+func (k *Keeper) look(ctx context.Context) (next todo, err error) {
+	readAt := k.cfg.Now()
+	h, err := k.holdings(ctx)
+	if err != nil {
+		return next, err
+	}
+	moved, err := k.moves(ctx, k.clock(readAt, h.BlockTime))
+	if err != nil {
+		return next, err
+	}
+	providers := slices.Clone(k.cfg.Providers())
+	slices.SortFunc(providers, common.Address.Cmp)
+	providers = slices.Compact(providers)
+	quiet := k.quiet(providers, readAt)
+	// Claims are read after the balances: should a provider settle in between, the fees count as paid on one side and as
+	// still owed on none, which delays a top-up rather than causing one that is not needed.
+	claims := k.claims(ctx, h, providers)
+	matched, err := k.settle(ctx, h, providers, claims, quiet)
+	if err != nil {
+		return next, err
+	}
+	view := KeeperView{
+		Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Moves: moved, Err: k.View().Err,
+	}
+	least := zg.MaxNeuron
+	for _, p := range providers {
+		claim, claimed := claims[p]
+		f, pv := k.facts(p, h, matched[p], claim, claimed, moved)
+		intent, refusal := f.decide()
+		pv.Reason = refusal
+		view.Providers[p] = pv
+		if refusal != "" {
+			k.metrics.refusals.WithLabelValues(p.Hex(), refusal).Inc()
+		}
+		if left := f.spendable(); intent.Kind != "" && (next.intent.Kind == "" || left.Less(least)) {
+			next, least = todo{intent, p}, left
+		}
+	}
+	k.logRefusals(view)
+	k.view.Store(&view)
+	return next, nil
+}
+
+// Moves is what the journal says was moved, as far as limits are held against it. What is under way counts as moved, and so
+// does what the owner moved by hand.
+type Moves struct {
+	Day, Ever map[common.Address]Moved // transfers of the last 24 hours, and since the store began
+	Auto      AutoFunded
+}
+
+func (k *Keeper) moves(ctx context.Context, now time.Time) (m Moves, err error) {
+	if m.Day, err = k.store.Transferred(ctx, now.Add(-24*time.Hour)); err != nil {
+		return m, err
+	}
+	if m.Ever, err = k.store.Transferred(ctx, time.Time{}); err != nil {
+		return m, err
+	}
+	m.Auto, err = k.store.AutoFunded(ctx)
+	return m, err
+}
+
+// Spent is what counts against the budget of transfers to a provider.
+func (m *Moves) Spent(p common.Address) Spent {
+	s := Spent{ProviderDay: m.Day[p].All(), ProviderTotal: m.Ever[p].All()}
+	for _, n := range m.Day {
+		s.Day = s.Day.Add(n.All())
+	}
+	for _, n := range m.Ever {
+		s.Total = s.Total.Add(n.All())
+	}
+	return s
+}
+
+// clock is our own, unless it is far ahead of the chain's.
+func (k *Keeper) clock(now, block time.Time) time.Time {
+	if limit := block.Add(clockGrace); !block.IsZero() && now.After(limit) {
+		return limit
+	}
+	return now
+}
+
+// holdings reads the accounts and refuses to go back in time.
+func (k *Keeper) holdings(ctx context.Context) (zg.Holdings, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	h, err := k.chain.Holdings(ctx)
+	if err != nil {
+		return h, fmt.Errorf("read the accounts: %w", err)
+	}
+	if h.Block < k.minBlock {
+		return h, fmt.Errorf("%w (%d; %d has been seen)", errStale, h.Block, k.minBlock)
+	}
+	k.minBlock = h.Block
+	return h, nil
+}
+
+// still is how long a provider's requests have been at rest.
+type still struct {
+	requests uint64
+	since    time.Time
+}
+
+// quiet are the providers of which no request is under way or just finished: only then do their own figures and ours speak
+// of the same requests.
+func (k *Keeper) quiet(providers []common.Address, now time.Time) map[common.Address]uint64 {
+	out := make(map[common.Address]uint64)
+	for _, p := range providers {
+		sum := k.store.book.Provider(p)
+		last, ok := k.still[p]
+		if !ok || sum.Open > 0 || sum.Requests != last.requests {
+			k.still[p] = still{sum.Requests, now}
+			continue
+		}
+		if now.Sub(last.since) >= k.cfg.QuietFor {
+			out[p] = sum.Requests
+		}
+	}
+	return out
+}
+
+// claims asks every provider with a sub-account for its unsettled fees, all at once. Those that do not answer are absent.
+func (k *Keeper) claims(ctx context.Context, h zg.Holdings, providers []common.Address) map[common.Address]zg.Neuron {
+	if k.cfg.Unsettled == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	out := make(map[common.Address]zg.Neuron)
+	for _, p := range providers {
+		if _, ok := h.Accounts[p]; !ok {
+			continue
+		}
+		wg.Go(func() {
+			n, err := k.cfg.Unsettled(ctx, p)
+			if err != nil {
+				k.cfg.Log.Debug().Err(err).Str("provider", p.Hex()).Msg("unsettled fee not known; counting our own")
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[p] = n
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// settle counts what was taken from the sub-accounts since the last look and matches it with the book. A debit that only
+// the balance tells of is counted for now, and for good once events have failed to tell of it for a while.
+func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.Address, claims map[common.Address]zg.Neuron, quiet map[common.Address]uint64) (map[common.Address]account, error) {
+	err := k.remember()
+	if err != nil {
+		return nil, err
+	}
+	if k.accounts, err = k.store.accounts(); err != nil {
+		return nil, err
+	}
+	moves, told := k.movements(ctx, h, providers)
+	readings := make(map[common.Address]reading, len(providers))
+	for _, p := range providers {
+		a := k.accounts[p]
+		now := zg.Standing{Balance: h.Accounts[p].Balance, PendingRefund: h.Accounts[p].PendingRefund}
+		r := reading{block: h.Block, now: now}
+		r.claim, r.claimed = claims[p]
+		if requests, ok := quiet[p]; ok {
+			sum := k.store.book.Provider(p)
+			r.quiet = sum.Open == 0 && sum.Requests == requests
+		}
+		before, changed := moves.Last[p]
+		if !changed {
+			before = zg.Standing{Balance: a.balance, PendingRefund: a.pending}
+		}
+		if r.told = told && before == now; r.told || a.block == 0 || a.block >= h.Block {
+			k.puzzled[p] = 0
+			for _, d := range moves.Settlements {
+				if d.Provider == p {
+					r.debits = append(r.debits, d)
+				}
+			}
+		} else if k.puzzled[p]++; k.puzzled[p] <= eventsGrace {
+			continue
+		} else {
+			ours, err := k.store.TransferredBetween(ctx, a.block, h.Block)
+			if err != nil {
+				return nil, err
+			}
+			r.ours = ours[p]
+			k.cfg.Log.Warn().Str("provider", p.Hex()).Stringer("before_neuron", a.balance).Stringer("balance_neuron", now.Balance).
+				Msg("a balance changed and no event tells why; the balance is believed")
+			k.puzzled[p] = 0
+		}
+		readings[p] = r
+	}
+	settled, err := k.store.settle(readings, k.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	for p, a := range settled {
+		k.accounts[p] = a
+	}
+	return k.provisional(ctx, h, providers)
+}
+
+// provisional are the accounts as they stand, with debits that only the balance tells of so far.
+func (k *Keeper) provisional(ctx context.Context, h zg.Holdings, providers []common.Address) (map[common.Address]account, error) {
+	out := make(map[common.Address]account, len(providers))
+	for _, p := range providers {
+		a := k.accounts[p]
+		if k.puzzled[p] > 0 && h.Accounts[p].PendingRefund == a.pending {
+			ours, err := k.store.TransferredBetween(ctx, a.block, h.Block)
+			if err != nil {
+				return nil, err
+			}
+			a.debit(a.balance.Add(ours[p]).Sub(h.Accounts[p].Balance))
+		}
+		out[p] = a
+	}
+	return out, nil
+}
+
+// movements are the events since the oldest account's block; false where they cannot be had.
+func (k *Keeper) movements(ctx context.Context, h zg.Holdings, providers []common.Address) (zg.Movements, bool) {
+	from := h.Block + 1
+	for _, p := range providers {
+		if b := k.accounts[p].block; b > 0 {
+			from = min(from, b+1)
+		}
+	}
+	if from > h.Block {
+		return zg.Movements{}, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	m, err := k.chain.Movements(ctx, from, h.Block)
+	if err != nil {
+		k.cfg.Log.Debug().Err(err).Msg("the events of the sub-accounts cannot be read; their balances are compared")
+		return zg.Movements{}, false
+	}
+	return m, true
+}
+
+// facts gathers what a decision about one provider depends on, and what the view shows of it.
+func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neuron, claimed bool, moved Moves) (facts, ProviderView) {
+	sum := k.store.book.Provider(p)
+	f := facts{
+		provider: p, ledger: h.Ledger, minLedger: h.MinLedger, minAccount: h.MinAccount, held: sum.Held, reserve: a.reserve, maxReserve: k.cfg.MaxReserve,
+		spare:    h.Wallet.Sub(k.cfg.WalletFloor),
+		autoFund: !k.cfg.AutoFund.IsZero(), openRoom: k.cfg.AutoFund.Sub(moved.Auto.FirstTransfers), fillRoom: k.cfg.AutoFund.Sub(moved.Auto.Deposits),
+	}
+	f.low, f.high = k.cfg.Water(p)
+	f.room, f.roomLimit = k.cfg.Budget.Left(p, moved.Spent(p))
+	f.account, f.exists = h.Accounts[p]
+	if f.service, f.registered = k.cfg.Service(p); f.registered {
+		a = k.pin(a, f.service)
+		f.otherSigner = a.signer != (common.Address{}) && a.signer != f.service.TEESigner
+	}
+	if fail, ok := k.failures[p]; ok && k.cfg.Now().Before(fail.until) {
+		f.blocked = fail.reason
+	}
+	drift := a.drift(sum.Fees, sum.Held, claim)
+	f.drift = k.cfg.DriftTolerance.Less(drift)
+	f.owed = a.owed(sum.Fees, claim, claimed)
+	low, high := f.water()
+	said, _ := k.said.Load(p)
+	saidAt, _ := said.(time.Time)
+	return f, ProviderView{
+		Exists: f.exists, Account: f.account, Unsettled: claim, UnsettledKnown: claimed, Owed: f.owed, Drift: drift, Debited: a.debited, Settled: a.settled,
+		Corrected: a.corrected, Reserve: a.reserve, ReserveAt: saidAt, LowWater: low, HighWater: high, Headroom: f.spendable().Sub(low), FeesAtRead: sum.Fees, Signer: a.signer,
+	}
+}
+
+// pin remembers the signer of a provider that is seen for the first time. A signer nobody vouches for is not one yet.
+func (k *Keeper) pin(a account, s zg.Service) account {
+	if a.signer != (common.Address{}) || s.TEESigner == (common.Address{}) || !s.TEESignerAcknowledged {
+		return a
+	}
+	if _, err := k.change(s.Provider, func(stored *account) { stored.signer = s.TEESigner }); err != nil {
+		k.cfg.Log.Error().Err(err).Str("provider", s.Provider.Hex()).Msg("a provider's signer was not recorded")
+		return a
+	}
+	a.signer = s.TEESigner
+	return a
+}
+
+// change alters what is recorded of an account, in the store and here.
+func (k *Keeper) change(p common.Address, f func(*account)) (account, error) {
+	a, err := k.store.changeAccount(p, f)
+	if err == nil {
+		k.accounts[p] = a
+	}
+	return a, err
+}
