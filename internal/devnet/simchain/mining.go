@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -82,13 +83,13 @@ func (c *Chain) Reorg(depth int) error {
 	c.mining.Lock()
 	defer c.mining.Unlock()
 	ctx := context.Background()
-	err := c.fork(ctx, depth)
+	undone, err := c.fork(ctx, depth)
 	for range 10 { // transactions that wait are in the way, and more of them may arrive at any time
 		if err == nil || !strings.Contains(err.Error(), "pending block dirty") {
 			break
 		}
 		c.backend.Commit()
-		err = c.fork(ctx, depth)
+		undone, err = c.fork(ctx, depth)
 	}
 	if err != nil {
 		return err
@@ -105,26 +106,37 @@ func (c *Chain) Reorg(depth int) error {
 	if err == nil && now <= head+uint64(depth) {
 		err = errors.New("the fork did not become the longest chain")
 	}
+	for _, tx := range undone {
+		// Whether the pool has them again, or has just been told to forget them, depends on how fast it was.
+		_ = c.client.SendTransaction(ctx, tx) // known, or overtaken
+	}
 	return err
 }
 
-// fork goes back by depth blocks.
-func (c *Chain) fork(ctx context.Context, depth int) error {
+// fork goes back by depth blocks and returns the transactions that were in them.
+func (c *Chain) fork(ctx context.Context, depth int) (undone types.Transactions, err error) {
 	head, err := c.client.BlockNumber(ctx)
 	if err != nil {
-		return fmt.Errorf("read the head: %w", err)
+		return nil, fmt.Errorf("read the head: %w", err)
 	}
 	if depth < 1 || uint64(depth) > head {
-		return fmt.Errorf("a reorg of %d blocks at height %d is not possible", depth, head)
+		return nil, fmt.Errorf("a reorg of %d blocks at height %d is not possible", depth, head)
+	}
+	for n := head - uint64(depth) + 1; n <= head; n++ {
+		block, err := c.client.BlockByNumber(ctx, new(big.Int).SetUint64(n))
+		if err != nil {
+			return nil, fmt.Errorf("read block %d: %w", n, err)
+		}
+		undone = append(undone, block.Transactions()...)
 	}
 	parent, err := c.client.HeaderByNumber(ctx, new(big.Int).SetUint64(head-uint64(depth)))
 	if err != nil {
-		return fmt.Errorf("read the fork's parent: %w", err)
+		return nil, fmt.Errorf("read the fork's parent: %w", err)
 	}
 	if err := c.backend.Fork(parent.Hash()); err != nil {
-		return fmt.Errorf("fork: %w", err)
+		return nil, fmt.Errorf("fork: %w", err)
 	}
-	return nil
+	return undone, nil
 }
 
 // SetMinTip makes the JSON-RPC refuse transactions with a lower tip, in the words of the network's nodes. Zero ends that.
