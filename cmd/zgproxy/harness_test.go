@@ -57,6 +57,7 @@ type world struct {
 type running struct {
 	api, admin string
 	log        *logBuffer
+	pid        int          // child only
 	stop       func() error // asks it to end and waits
 	wait       func() error // child only: waits until it ends by itself
 	kill       func()       // child only: SIGKILL
@@ -152,7 +153,8 @@ func (w *world) tryChild() (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs := &logBuffer{listening: make(chan [2]string, 1)}
+	listening := make(chan [2]string, 1)
+	logs := &logBuffer{listening: listening}
 	cmd := exec.CommandContext(context.Background(), self, "serve")
 	cmd.Env = append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir())
 	cmd.Stdout, cmd.Stderr = logs, logs
@@ -166,6 +168,7 @@ func (w *world) tryChild() (*running, error) {
 	wait := func() error { once.Do(func() { result = <-ended }); return result }
 	d := &running{
 		log:  logs,
+		pid:  cmd.Process.Pid,
 		wait: wait,
 		stop: func() error { _ = cmd.Process.Signal(syscall.SIGTERM); return wait() },
 		kill: func() { _ = cmd.Process.Kill(); _ = wait() },
@@ -177,7 +180,7 @@ func (w *world) tryChild() (*running, error) {
 		}
 	})
 	select {
-	case at := <-logs.listening:
+	case at := <-listening:
 		d.api, d.admin = strings.TrimSuffix(at[0], "/v1"), at[1]
 		return d, nil
 	case err := <-ended:
@@ -324,6 +327,7 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 		var at struct{ Message, API, Operator string }
 		if b.listening != nil && json.Unmarshal(line, &at) == nil && at.Message == "listening" {
 			b.listening <- [2]string{at.API, at.Operator}
+			b.listening = nil // no further line is looked at
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/provider"
 	"github.com/zgproxy/zgproxy/internal/proxy"
 	"github.com/zgproxy/zgproxy/internal/wallet"
@@ -137,6 +138,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	} else if n > 0 {
 		d.log.Warn().Int("requests", n).Msg("requests were open when the last process ended; booked at their upper bound")
 	}
+	crash.Point("start/recovered")
 	d.loadReadings(ctx)
 	// Loops outlive the signal: answers that are still being streamed need them until they are booked.
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
 
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -37,6 +38,7 @@ func (j *Journal) finish(ctx context.Context, e Entry, notify func(Entry)) (Entr
 			again := false
 			switch c.next(s) {
 			case stepEnd:
+				crash.Point("tx/receipt-seen")
 				return j.end(e, s.receipt, notify)
 			case stepSupersede:
 				return j.supersede(e, notify)
@@ -159,6 +161,7 @@ func (j *Journal) end(e Entry, r *zg.Receipt, notify func(Entry)) (Entry, error)
 	if err != nil {
 		return e, err
 	}
+	crash.Point("tx/ended")
 	j.metrics.gas.Add(r.GasCost.Sub(j.counted[e.ID]).Float())
 	delete(j.counted, e.ID)
 	j.cfg.Log.WithLevel(level).EmbedObject(&e).Stringer("tx_hash", r.Hash).Uint64("block", r.Block).Stringer("gas_cost_neuron", r.GasCost).
@@ -205,9 +208,11 @@ func (j *Journal) supplant(ctx context.Context, c *course, e *Entry, sign func(c
 		c.stuck = fmt.Errorf("it cannot be replaced: %w", err)
 		return nil
 	}
+	crash.Point("tx/replacement-signed")
 	if err := j.store.addTx(e.ID, tx); err != nil {
 		return err
 	}
+	crash.Point("tx/replaced")
 	e.Txs = append(slices.Clip(e.Txs), tx)
 	c.wasReplaced(tx, j.cfg.Now())
 	j.metrics.replacements.Inc()
@@ -226,10 +231,12 @@ func (j *Journal) send(ctx context.Context, c *course, e *Entry, notify func(Ent
 		c.wasSent(fmt.Errorf("send the transaction: %w", err))
 		return nil
 	}
+	crash.Point("tx/sent")
 	c.wasSent(nil)
 	if err := j.store.noteBroadcast(tx.Hash, j.cfg.Now()); err != nil {
 		return err
 	}
+	crash.Point("tx/sent-and-noted")
 	if !e.Sent {
 		e.Sent = true
 		notify(*e)

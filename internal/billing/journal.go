@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -188,6 +189,7 @@ func (j *Journal) finishOld(ctx context.Context) (Entry, bool, error) {
 func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used) (Entry, error) {
 	signing, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	crash.Point("tx/before-sign")
 	tx, err := j.sender.Sign(signing, in)
 	if ctx.Err() != nil {
 		return Entry{}, ctx.Err()
@@ -199,10 +201,12 @@ func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used)
 		j.metrics.ended.WithLabelValues(string(in.Kind), string(origin), "not_signed").Inc()
 		return Entry{}, fmt.Errorf("%w: %s: %w", ErrNotSigned, in.Kind, err)
 	}
+	crash.Point("tx/signed")
 	e, err := j.store.stageEntry(j.cfg.Wallet, in, origin, tx, j.cfg.Now())
 	if err != nil {
 		return Entry{}, err
 	}
+	crash.Point("tx/recorded")
 	j.changes.Add(1)
 	j.cfg.Log.Info().EmbedObject(&e).Uint64("nonce", e.Nonce).Stringer("tx_hash", tx.Hash).Msg("transaction signed")
 	return e, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
 
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -65,6 +66,7 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	if err := syncDir(dir); err != nil {
 		return nil, err
 	}
+	crash.Point("start/migrated")
 	// The log file is folded back into the database about every 16 MiB.
 	session, err := newSession(ctx, dsn(path, "_txlock=immediate", "_pragma=synchronous(NORMAL)", "_pragma=wal_autocheckpoint(4000)",
 		"_pragma=journal_size_limit(67108864)", "_pragma=cache_size(-2048)"))

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
 
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -254,15 +255,21 @@ func (w *writer) transaction(ops []op) (err error) {
 			}
 		}()
 	}
+	crash.Point("store/before-begin")
 	if _, err := w.session.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	clear(w.touched)
 	clear(w.added)
 	if err = w.apply(ops); err == nil {
+		crash.Point("store/before-commit")
 		if _, err = w.session.exec("COMMIT"); err == nil {
 			maps.Copy(w.totals, w.touched)
 			w.keepSpent()
+			crash.Point("store/committed")
+			if durable {
+				crash.Point("store/committed-durably")
+			}
 			return nil
 		}
 		err = fmt.Errorf("commit: %w", err)

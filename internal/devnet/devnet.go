@@ -29,6 +29,8 @@ type Config struct {
 	Testnet      bool          // the contracts' minimums of the testnet instead of those of mainnet
 	TokenDelay   time.Duration // before each token of an answer
 	SettleEvery  time.Duration // how often providers take what they are owed; 0: only when told
+	MoreChats    int           // further providers of chat models, lorem-2 and so on
+	PriceFactor  uint64        // the usual prices times this, for tests in which money has to run out; 0: 1
 	Log          zerolog.Logger
 }
 
@@ -76,7 +78,7 @@ func offers() []offer {
 // Network is a running network.
 type Network struct {
 	Chain     *simchain.Chain
-	Providers []*simprovider.Provider // alpha, beta, gamma, delta, epsilon
+	Providers []*simprovider.Provider // alpha, beta, gamma, delta, epsilon, and those of MoreChats
 }
 
 // Start runs a network: services registered and vouched for, the wallet's ledger filled and its sub-accounts opened. On
@@ -103,7 +105,13 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	if err := chain.Deposit(ctx, wallet, zg.OneOG.Mul(ledgerMoney)); err != nil {
 		return nil, fmt.Errorf("fill the wallet's ledger: %w", err)
 	}
-	for i, o := range offers() {
+	all := offers()
+	for i := range cfg.MoreChats {
+		all = append(all, offer{
+			fmt.Sprintf("zeta-%d", i+1), zg.Chatbot, fmt.Sprintf("lorem-%d", i+2), simprovider.Lorem, perMillion(200 + 10*uint64(i)), perMillion(600),
+		})
+	}
+	for i, o := range all {
 		if err := n.add(ctx, cfg, i, o); err != nil {
 			return nil, fmt.Errorf("provider %s: %w", o.name, err)
 		}
@@ -113,6 +121,8 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 
 // add starts a provider, registers it and gives it a sub-account of the wallet.
 func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
+	factor := max(1, cfg.PriceFactor)
+	o.input, o.output = o.input.Mul(factor), o.output.Mul(factor)
 	listen := "127.0.0.1:0"
 	if cfg.ProviderPort > 0 {
 		listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.ProviderPort+i))
@@ -166,6 +176,16 @@ func (n *Network) Env() []string {
 		"ZGPROXY_PRIVATE_KEY=" + WalletKeyHex,
 		"ZGPROXY_PROVIDERS=" + strings.Join(providers, ","),
 	}
+}
+
+// Restart closes a provider and starts it again at its address.
+func (n *Network) Restart(i int) error {
+	p, err := n.Providers[i].Restart()
+	if err != nil {
+		return err
+	}
+	n.Providers[i] = p
+	return nil
 }
 
 // Close ends the providers, then the chain, and waits for all of it.

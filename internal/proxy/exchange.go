@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -31,10 +32,12 @@ type exchange struct {
 // out, else at the end.
 func (c *call) exchange(p parcel) (err error) {
 	s := c.srv
+	crash.Point("request/before-open")
 	held, err := s.cfg.Meter.Open(c.r.Context(), p.order)
 	if err != nil {
 		return err
 	}
+	crash.Point("request/opened")
 	x := &exchange{call: c, parcel: p, held: held}
 	defer func() {
 		x.book(err)
@@ -55,6 +58,7 @@ func (c *call) exchange(p parcel) (err error) {
 	}
 	defer resp.Body.Close() //nolint:errcheck // the answer has been read as far as it will be
 	x.out.Status = resp.StatusCode
+	crash.Point("request/header")
 	if resp.StatusCode != http.StatusOK {
 		return x.passRefusal(resp)
 	}
@@ -79,7 +83,9 @@ func (x *exchange) book(err error) {
 		x.done.RequestSHA256 = out.RequestSHA256
 		out.Verdict = verdict(x.done)
 	}
+	crash.Point("request/before-close")
 	x.booking, x.booked = x.held.Close(*out), true
+	crash.Point("request/closed")
 	x.fee = x.booking.Fee.String()
 }
 
@@ -105,6 +111,7 @@ func (c *call) send(ctx context.Context, p parcel, out *billing.Outcome) (*http.
 		if err != nil {
 			return nil, err
 		}
+		crash.Point("request/before-send")
 		resp, err := s.cfg.Transport.RoundTrip(req)
 		if err != nil {
 			out.Reached = reached(err)

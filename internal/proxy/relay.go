@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/sse"
 )
 
@@ -195,6 +196,7 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 				_ = r.control.SetWriteDeadline(now.Add(writeTimeout)) // not supported: the connection's own limits hold
 			}
 			r.tap.Write(buf[held : held+n])
+			crash.Point("request/mid-relay")
 			held += n
 			// A document that is large, or comes slowly, goes out as it comes: nobody's patience is tried for a header.
 			if !r.hold || held == len(buf) || now.Sub(r.started)-r.firstByte > maxHold {

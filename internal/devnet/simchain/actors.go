@@ -133,6 +133,12 @@ func (c *Chain) Deposit(ctx context.Context, key *ecdsa.PrivateKey, amount zg.Ne
 	return err
 }
 
+// DepositFor puts money made out of nothing into somebody's ledger, which must be there.
+func (c *Chain) DepositFor(ctx context.Context, user common.Address, amount zg.Neuron) error {
+	_, err := c.send(ctx, c.owner, &c.ledger, amount.Big(), c.led.PackDepositFundFor(user))
+	return err
+}
+
 // Transfer moves money of a wallet from its ledger to a sub-account.
 func (c *Chain) Transfer(ctx context.Context, key *ecdsa.PrivateKey, provider common.Address, amount zg.Neuron) error {
 	_, err := c.send(ctx, key, &c.ledger, nil, c.led.PackTransferFund(provider, serviceName, amount.Big()))

@@ -24,6 +24,9 @@ type Fault struct {
 	Error  *RPCError       // answer with this error
 	Result json.RawMessage // answer with this result
 	Drop   bool            // of eth_sendRawTransaction: say it was taken, and forget it
+	Body   string          // answer with these bytes, whatever they are, and HTTP status 200
+	// Rewrite changes what the node answered; nil leaves it. Errors of the node pass unchanged.
+	Rewrite func(result json.RawMessage) json.RawMessage
 }
 
 // RPCError is a JSON-RPC error object.
@@ -85,7 +88,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answers := make([]answer, len(many))
 	for i, c := range many {
-		a, status := f.answer(r.Context(), c)
+		a, status, raw := f.answer(r.Context(), c)
+		if raw != "" {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, raw) //nolint:gosec // whatever the test wants it to be; the client is one of ours
+			return
+		}
 		if status != 0 {
 			http.Error(w, "<html>the node is not there</html>", status)
 			return
@@ -100,15 +108,17 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out) // the client left
 }
 
-func (f *front) answer(ctx context.Context, c call) (answer, int) {
+// answer returns the answer to one call, or the status of a page without one, or all that is sent instead.
+func (f *front) answer(ctx context.Context, c call) (answer, int, string) {
 	a := answer{Version: "2.0", ID: c.ID}
 	f.mu.Lock()
 	fault, minTip := f.fault, f.minTip
 	f.mu.Unlock()
+	var rewrite func(json.RawMessage) json.RawMessage
 	if fault != nil {
 		params, err := json.Marshal(c.Params)
 		if err != nil {
-			return a, http.StatusInternalServerError
+			return a, http.StatusInternalServerError, ""
 		}
 		if x := fault(c.Method, params); x != nil {
 			if x.Delay > 0 {
@@ -119,29 +129,32 @@ func (f *front) answer(ctx context.Context, c call) (answer, int) {
 				case <-timer.C:
 				}
 			}
+			rewrite = x.Rewrite
 			switch {
+			case x.Body != "":
+				return a, 0, x.Body
 			case x.Status != 0:
-				return a, x.Status
+				return a, x.Status, ""
 			case x.Error != nil:
 				a.Error = x.Error
-				return a, 0
+				return a, 0, ""
 			case x.Result != nil:
 				a.Result = x.Result
-				return a, 0
+				return a, 0, ""
 			case x.Drop && c.Method == "eth_sendRawTransaction":
 				tx, err := decodeTx(c.Params)
 				if err == nil {
 					a.Result, err = json.Marshal(tx.Hash())
 				}
 				a.Error = asRPCError(err)
-				return a, 0
+				return a, 0, ""
 			}
 		}
 	}
 	if c.Method == "eth_sendRawTransaction" && !minTip.IsZero() {
 		if tx, err := decodeTx(c.Params); err == nil && tx.GasTipCap().Cmp(minTip.Big()) < 0 {
 			a.Error = &RPCError{Code: -32000, Message: fmt.Sprintf("transaction gas price below minimum: gas tip cap %s, minimum needed %s", tx.GasTipCap(), minTip)}
-			return a, 0
+			return a, 0, ""
 		}
 	}
 	args := make([]any, len(c.Params))
@@ -154,7 +167,12 @@ func (f *front) answer(ctx context.Context, c call) (answer, int) {
 	if a.Error == nil && a.Result == nil {
 		a.Result = json.RawMessage("null")
 	}
-	return a, 0
+	if rewrite != nil && a.Error == nil {
+		if changed := rewrite(a.Result); changed != nil {
+			a.Result = changed
+		}
+	}
+	return a, 0, ""
 }
 
 func decodeTx(params []json.RawMessage) (*types.Transaction, error) {

@@ -5,18 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// mineAlways makes a block soon after there is a transaction for it, and now and then an empty one, so that time moves.
+// mineAlways makes a block soon after there is a transaction for it, an empty one after that, because only then the pool
+// takes note of the first, and now and then another, so that time moves.
 func (c *Chain) mineAlways() {
 	tick := time.NewTicker(blockEvery)
 	defer tick.Stop()
-	last := time.Now()
+	last, again := time.Now(), false
 	for {
 		select {
 		case <-c.stop:
@@ -28,9 +31,9 @@ func (c *Chain) mineAlways() {
 			continue // the node is being closed
 		}
 		c.mining.Lock()
-		if !c.paused && (pending > 0 || time.Since(last) > heartbeat) {
+		if !c.paused && (pending > 0 || again || time.Since(last) > heartbeat) {
 			c.backend.Commit()
-			last = time.Now()
+			last, again = time.Now(), pending > 0
 		}
 		c.mining.Unlock()
 	}
@@ -74,35 +77,66 @@ func (c *Chain) DropPending() {
 	c.backend.Rollback()
 }
 
-// Reorg replaces the last depth blocks by depth+1 empty ones. The transactions of the replaced blocks return to the
-// pool and are mined again with the next block, unless DropPending takes them out before.
+// Reorg replaces the last depth blocks by depth+1 empty ones; what waits is mined before. The transactions of the replaced
+// blocks return to the pool and are mined again with the next block, unless DropPending takes them out before.
 func (c *Chain) Reorg(depth int) error {
 	c.mining.Lock()
 	defer c.mining.Unlock()
 	ctx := context.Background()
+	undone, err := c.fork(ctx, depth)
+	for range 10 { // transactions that wait are in the way, and more of them may arrive at any time
+		if err == nil || !strings.Contains(err.Error(), "pending block dirty") {
+			break
+		}
+		c.backend.Commit()
+		undone, err = c.fork(ctx, depth)
+	}
+	if err != nil {
+		return err
+	}
 	head, err := c.client.BlockNumber(ctx)
 	if err != nil {
-		return fmt.Errorf("read the head: %w", err)
-	}
-	if depth < 1 || uint64(depth) > head {
-		return fmt.Errorf("a reorg of %d blocks at height %d is not possible", depth, head)
-	}
-	parent, err := c.client.HeaderByNumber(ctx, new(big.Int).SetUint64(head-uint64(depth)))
-	if err != nil {
-		return fmt.Errorf("read the fork's parent: %w", err)
-	}
-	if err := c.backend.Fork(parent.Hash()); err != nil {
-		return fmt.Errorf("fork: %w", err)
+		return fmt.Errorf("read the fork's block: %w", err)
 	}
 	for range depth + 1 {
 		c.backend.Rollback() // keeps the returned transactions out of the new blocks
 		c.backend.Commit()
 	}
 	now, err := c.client.BlockNumber(ctx)
-	if err == nil && now <= head {
+	if err == nil && now <= head+uint64(depth) {
 		err = errors.New("the fork did not become the longest chain")
 	}
+	for _, tx := range undone {
+		// Whether the pool has them again, or has just been told to forget them, depends on how fast it was.
+		_ = c.client.SendTransaction(ctx, tx) // known, or overtaken
+	}
 	return err
+}
+
+// fork goes back by depth blocks and returns the transactions that were in them.
+func (c *Chain) fork(ctx context.Context, depth int) (undone types.Transactions, err error) {
+	head, err := c.client.BlockNumber(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the head: %w", err)
+	}
+	if depth < 1 || uint64(depth) > head {
+		return nil, fmt.Errorf("a reorg of %d blocks at height %d is not possible", depth, head)
+	}
+	for n := head - uint64(depth) + 1; n <= head; n++ {
+		block, err := c.client.BlockByNumber(ctx, new(big.Int).SetUint64(n))
+		if err != nil {
+			return nil, fmt.Errorf("read block %d: %w", n, err)
+		}
+		undone = append(undone, block.Transactions()...)
+	}
+	parent, err := c.client.HeaderByNumber(ctx, new(big.Int).SetUint64(head-uint64(depth)))
+	if err != nil {
+		return nil, fmt.Errorf("read the fork's parent: %w", err)
+	}
+	if err := c.backend.Fork(parent.Hash()); err != nil {
+		return nil, fmt.Errorf("fork: %w", err)
+	}
+	return undone, nil
 }
 
 // SetMinTip makes the JSON-RPC refuse transactions with a lower tip, in the words of the network's nodes. Zero ends that.

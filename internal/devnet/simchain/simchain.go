@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -73,6 +74,7 @@ type Chain struct {
 	dir               string // of the node's socket
 	led               *bindings.LedgerManager
 	inf               *bindings.InferenceServing
+	ledgerABI         abi.ABI
 
 	mining sync.Mutex // one block at a time
 	paused bool       // by mining
@@ -115,6 +117,7 @@ func Start(cfg Config) (_ *Chain, err error) {
 		ledger: crypto.CreateAddress(ownerAddr, ledgerNonce), inference: crypto.CreateAddress(ownerAddr, inferenceNonce),
 		led: bindings.NewLedgerManager(), inf: bindings.NewInferenceServing(),
 	}
+	c.ledgerABI = c.led.GetABI()
 	if c.dir, err = os.MkdirTemp("", "zgchain"); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a directory for the node's socket: %w", err), listener.Close())
 	}

@@ -91,6 +91,18 @@ func (x *exchange) chat() error {
 		return refuse("validate request: invalid JSON: " + err.Error())
 	}
 	x.record.Stream = req.streams()
+	if x.fault.Kind == NoFault && len(req.Messages) > 0 {
+		text, _ := req.lastText()
+		x.fault.Kind = marked(text)
+		x.record.Fault = x.fault.Kind
+		if refusal := x.fault.refusal(); refusal != nil {
+			return refusal
+		}
+		if x.fault.Kind == ResetBeforeHeaders {
+			x.reset()
+			return nil
+		}
+	}
 	if err := x.admit(req.Model); err != nil {
 		return err
 	}
@@ -148,6 +160,9 @@ func (x *exchange) usage(c *completion, t *tally) zg.Usage {
 // reported is what the answer says of its usage, which a fault may make untrue.
 func (x *exchange) reported(u zg.Usage) *usageReply {
 	if x.fault.Kind == WrongUsage {
+		if x.fault.Body != "" {
+			return &usageReply{Raw: json.RawMessage(x.fault.Body)}
+		}
 		if x.fault.Usage != (zg.Usage{}) {
 			u = x.fault.Usage
 		} else {

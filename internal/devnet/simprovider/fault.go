@@ -2,6 +2,7 @@ package simprovider
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 	// Gzip compresses the answer although identity was asked for. The signature is over the compressed bytes.
 	Gzip FaultKind = "gzip"
 
-	// WrongUsage reports Usage, or twice the truth without one; the truth is billed.
+	// WrongUsage reports Body as it is, or Usage, or twice the truth without either; the truth is billed.
 	WrongUsage FaultKind = "wrong-usage"
 	// NoUsage leaves usage out although it was asked for; billed by counting words.
 	NoUsage FaultKind = "no-usage"
@@ -84,6 +85,16 @@ type Fault struct {
 	Status int           // see the kinds
 	Body   string        // see the kinds
 	Usage  zg.Usage      // see WrongUsage
+}
+
+// marked is the fault that a chat asks for itself: "fault:" and a kind in its last message. Where requests of many sorts
+// are under way at once, that says which of them go wrong.
+func marked(text string) FaultKind {
+	_, kind, _ := strings.Cut(text, "fault:")
+	if i := strings.IndexFunc(kind, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') }); i >= 0 {
+		kind = kind[:i]
+	}
+	return FaultKind(kind)
 }
 
 // faults hands out the present fault.

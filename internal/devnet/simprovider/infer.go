@@ -37,6 +37,8 @@ type exchange struct {
 }
 
 func (p *Provider) infer(w http.ResponseWriter, r *http.Request, path string, kind zg.ServiceType) {
+	p.active.Add(1)
+	defer p.active.Add(-1)
 	x := &exchange{
 		p: p, w: w, r: r, kind: kind, fault: p.faults.take(false), key: newChatKey(),
 		out: newOutlet(w, r.Context()),

@@ -41,11 +41,16 @@ type Provider struct {
 	serveErr   error // of the server, once loops are done
 	closeOnce  sync.Once
 	closeErr   error
+	active     atomic.Int64               // inference requests under way
 	lastSigned atomic.Pointer[signedText] // for signatures that belong to another chat
+	// unsettledReply is said instead of the unsettled fee.
+	unsettledReply atomic.Pointer[string]
 }
 
 // Start begins to serve at once. The address is known from URL; registering it on chain is the caller's business.
-func Start(cfg Config) (*Provider, error) {
+func Start(cfg Config) (*Provider, error) { return startWith(cfg, newPurse(), newRecords()) }
+
+func startWith(cfg Config, purse *purse, records *records) (*Provider, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
@@ -57,9 +62,9 @@ func Start(cfg Config) (*Provider, error) {
 		limits:     newLimiter(cfg.Limits, cfg.Now),
 		signatures: newShelf[signedText](cfg.Now, cfg.SignatureTTL),
 		images:     newShelf[[]byte](cfg.Now, imageTTL),
-		purse:      newPurse(),
+		purse:      purse,
 		faults:     &faults{},
-		records:    newRecords(),
+		records:    records,
 	}
 	if p.address == (common.Address{}) {
 		p.address = crypto.PubkeyToAddress(cfg.Key.PublicKey)
@@ -117,8 +122,25 @@ func (p *Provider) Price() zg.Price { return p.cfg.Price }
 // SetFault makes the next requests go wrong as told; the zero Fault makes everything right again.
 func (p *Provider) SetFault(f Fault) { p.faults.set(f) }
 
+// SetUnsettledReply makes the provider answer whoever asks for the unsettled fee with this body, whatever it says. Empty
+// makes it tell the truth again.
+func (p *Provider) SetUnsettledReply(body string) {
+	if body == "" {
+		p.unsettledReply.Store(nil)
+		return
+	}
+	p.unsettledReply.Store(&body)
+}
+
 // Exchanges returns a record of every finished inference request, refused ones included, oldest first.
 func (p *Provider) Exchanges() []Exchange { return p.records.all() }
+
+// ExchangesSince returns the records that are still kept of the requests after the first n that finished, and how many
+// have finished by now.
+func (p *Provider) ExchangesSince(n int) ([]Exchange, int) { return p.records.since(n) }
+
+// Active is the number of inference requests under way. When it falls to zero, all of them are billed and on record.
+func (p *Provider) Active() int { return int(p.active.Load()) }
 
 // WaitExchanges waits until at least n requests have finished since the start, and returns all records.
 func (p *Provider) WaitExchanges(ctx context.Context, n int) ([]Exchange, error) {
@@ -138,6 +160,18 @@ func (p *Provider) Close() error {
 		p.closeErr = errors.Join(err, p.serveErr)
 	})
 	return p.closeErr
+}
+
+// Restart closes the provider and starts it again at the same address, with what it is owed and its records: real ones
+// keep those in a database. Answers under way are broken off and billed as far as they went; sessions, signatures and
+// limits are forgotten.
+func (p *Provider) Restart() (*Provider, error) {
+	if err := p.Close(); err != nil {
+		return nil, fmt.Errorf("restart %s: %w", p.cfg.Model, err)
+	}
+	cfg := p.cfg
+	cfg.Listen = strings.TrimPrefix(p.url, "http://")
+	return startWith(cfg, p.purse, p.records)
 }
 
 // ServeHTTP routes. It is called by the provider's own server.

@@ -18,9 +18,12 @@ type purse struct {
 	settling sync.Mutex // one settlement at a time
 	mu       sync.Mutex
 	fees     map[common.Address]zg.Neuron
+	billed   map[common.Address]zg.Neuron // ever
 }
 
-func newPurse() *purse { return &purse{fees: make(map[common.Address]zg.Neuron)} }
+func newPurse() *purse {
+	return &purse{fees: make(map[common.Address]zg.Neuron), billed: make(map[common.Address]zg.Neuron)}
+}
 
 func (b *purse) owed(user common.Address) zg.Neuron {
 	b.mu.Lock()
@@ -32,6 +35,7 @@ func (b *purse) add(user common.Address, fee zg.Neuron) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fees[user] = b.fees[user].Add(fee)
+	b.billed[user] = b.billed[user].Add(fee)
 }
 
 func (b *purse) take(user common.Address, fee zg.Neuron) {
@@ -56,6 +60,19 @@ func (b *purse) debtors() []common.Address {
 
 // Unsettled is what user owes for finished requests.
 func (p *Provider) Unsettled(user common.Address) zg.Neuron { return p.purse.owed(user) }
+
+// Billed is all that finished requests of user have ever cost, taken or not.
+func (p *Provider) Billed(user common.Address) zg.Neuron {
+	p.purse.mu.Lock()
+	defer p.purse.mu.Unlock()
+	return p.purse.billed[user]
+}
+
+// Forgive gives up what user owes.
+func (p *Provider) Forgive(user common.Address) { p.purse.take(user, p.purse.owed(user)) }
+
+// Bill adds to what user owes, as if a request had cost it: what a dishonest provider does.
+func (p *Provider) Bill(user common.Address, fee zg.Neuron) { p.purse.add(user, fee) }
 
 // Statuses of a settlement, as the contract gives them.
 const (

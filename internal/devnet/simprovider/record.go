@@ -62,6 +62,13 @@ func (r *records) all() []Exchange {
 	return slices.Clone(r.kept)
 }
 
+func (r *records) since(n int) ([]Exchange, int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := max(0, min(r.finished-n, len(r.kept)))
+	return slices.Clone(r.kept[len(r.kept)-fresh:]), r.finished
+}
+
 func (r *records) wait(ctx context.Context, n int) ([]Exchange, error) {
 	for {
 		r.mu.Lock()

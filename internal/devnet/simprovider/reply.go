@@ -42,10 +42,20 @@ type replyFunction struct {
 }
 
 type usageReply struct {
-	Prompt     uint64        `json:"prompt_tokens"`
-	Completion uint64        `json:"completion_tokens"`
-	Total      uint64        `json:"total_tokens"`
-	Details    *usageDetails `json:"prompt_tokens_details,omitempty"`
+	Prompt     uint64          `json:"prompt_tokens"`
+	Completion uint64          `json:"completion_tokens"`
+	Total      uint64          `json:"total_tokens"`
+	Details    *usageDetails   `json:"prompt_tokens_details,omitempty"`
+	Raw        json.RawMessage `json:"-"` // all of it, where it is a lie
+}
+
+// MarshalJSON writes the figures, or the lie instead of them.
+func (u usageReply) MarshalJSON() ([]byte, error) {
+	if u.Raw != nil {
+		return u.Raw, nil
+	}
+	type plain usageReply
+	return json.Marshal(plain(u))
 }
 
 type usageDetails struct {

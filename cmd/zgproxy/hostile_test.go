@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zgproxy/zgproxy/internal/devnet"
+	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
+	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// script is one way in which a provider, or the RPC endpoint, lies to the daemon. In every one the daemon goes on
+// running, moves no more than its cap, says what happened, and serves again when the lie has ended.
+type script struct {
+	name string
+	env  []string // more configuration
+	// lie begins. By then the daemon is ready, its sub-account is full, and nothing is owed.
+	lie func(*hostile)
+	// ask is what a caller does meanwhile; nil: spend makes a top-up necessary.
+	ask func(*hostile)
+	// log holds words of which the daemon's log has to name at least one, or the status of the provider's account.
+	log []string
+	// paused is the reason for which the sub-account is not topped up any more, although the lie has ended; empty: it is.
+	paused string
+	// unserved says that the provider is of no use after this, so no request is served.
+	unserved bool
+	// heal ends what taking the faults away does not; mend undoes the rest, once the script is over.
+	heal, mend func(*hostile)
+}
+
+// hostile is a network that lies to one daemon after the other.
+type hostile struct {
+	*world
+	p     *simprovider.Provider // the one that lies, and the only one that may be paid but for the one with pictures
+	block uint64                // what the wallet did after it is the script's
+}
+
+// The caps of every script.
+var (
+	hostileCap = zg.OneOG.Mul(2)                 // transfers
+	hostileGas = zg.OneOG.MulDiv(1, 10)          // gas, far more than a few transactions cost and far less than many would
+	fullAmount = zg.OneOG.Mul(3)                 // in the sub-account at the beginning
+	spendBody  = chatAsking("lorem:1200", false) // costs 1.2 0G
+	smallBody  = chatAsking("lorem:5", false)
+)
+
+func chatAsking(text string, stream bool) string {
+	return fmt.Sprintf(`{"model":"lorem-1","stream":%v,"max_tokens":1250,"messages":[{"role":"user","content":%q}]}`, stream, text)
+}
+
+func TestHostile(t *testing.T) {
+	w := newWorld(t, devnet.Config{PriceFactor: 2500})
+	all := slices.Concat(providerLies(), refusalLies(), chainChanges(), rpcLies(), rpcAnswers())
+	if len(all) < 50 {
+		t.Errorf("%d scripts, at least 50 are wanted", len(all))
+	}
+	names := map[string]bool{}
+	for _, s := range all {
+		if names[s.name] {
+			t.Errorf("two scripts are called %s", s.name)
+		}
+		names[s.name] = true
+		t.Run(s.name, func(t *testing.T) { runHostile(t, w, s) })
+	}
+}
+
+func runHostile(t *testing.T, shared *world, s script) {
+	w := &world{T: t, net: shared.net, data: filepath.Join(t.TempDir(), "data")}
+	h := &hostile{world: w, p: w.net.Providers[1]}
+	h.reset()
+	picture := w.net.Providers[3].Address().Hex()
+	w.env = append(w.net.Env(), "ZGPROXY_PROVIDERS="+h.p.Address().Hex()+","+picture, "ZGPROXY_LOG_LEVEL=debug")
+	w.env = append(append(w.env, transfersPerDay(hostileCap)...), s.env...)
+	d := w.inProcess()
+	h.funding("looked at", func(f fundingStatus) error { return f.seen() })
+	healed := false
+	heal := func() {
+		if healed {
+			return
+		}
+		healed = true
+		w.net.Chain.SetFault(nil)
+		w.net.Chain.Resume()
+		for _, p := range w.net.Providers {
+			p.SetFault(simprovider.Fault{})
+			p.SetUnsettledReply("")
+		}
+		if s.heal != nil {
+			s.heal(h)
+		}
+	}
+	if s.mend != nil {
+		defer s.mend(h)
+	}
+	defer func() { _ = d.stop() }() // what it ended with is looked at below
+	defer heal()
+
+	s.lie(h)
+	if s.ask == nil {
+		s.ask = (*hostile).spend
+	}
+	s.ask(h)
+	h.eventually("told of", func() error { return h.told(d, s.log) })
+	h.while(300 * time.Millisecond) // the keeper looks several times
+	h.check("while it lies")
+	heal()
+	if s.paused != "" {
+		h.funding("paused", func(f fundingStatus) error { return f.because(s.paused) })
+	}
+	if !s.unserved {
+		h.eventually("served", func() error {
+			if code, answer := h.chat(smallBody); code != http.StatusOK {
+				return fmt.Errorf("%d %s", code, answer)
+			}
+			return nil
+		})
+	}
+	h.while(200 * time.Millisecond)
+	h.check("after the lie")
+	if s.paused != "" {
+		h.funding("still paused", func(f fundingStatus) error { return f.because(s.paused) })
+	}
+	if code, body := h.get(d.admin + "/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz = %d %s", code, body)
+	}
+	if err := d.stop(); err != nil {
+		t.Errorf("the daemon ended with %v", err)
+	}
+}
+
+// told reports whether the log, or the status, holds one of the words.
+func (h *hostile) told(d *running, words []string) error {
+	if len(words) == 0 {
+		return nil // it costs nothing and there is nothing to see
+	}
+	text := d.log.String()
+	_, status := h.get(d.admin + "/v1/status")
+	_, ready := h.get(d.admin + "/readyz")
+	for _, w := range words {
+		if strings.Contains(text, w) || strings.Contains(status, w) || strings.Contains(ready, w) {
+			return nil
+		}
+	}
+	return fmt.Errorf("neither log nor status says any of %q", words)
+}
+
+// eventually is that of the world with less patience: so many scripts wait.
+func (h *hostile) eventually(what string, f func() error) {
+	h.Helper()
+	deadline := time.After(8 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline:
+			h.Fatalf("not %s: %v", what, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// while lets time pass in which the daemon must not do what it must not do.
+func (h *hostile) while(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.Context().Done():
+	}
+}
+
+// check: no more is moved than the caps allow.
+func (h *hostile) check(when string) {
+	h.Helper()
+	s, _, err := h.net.Chain.Spending(h.Context(), devnet.Wallet(), h.block)
+	if err != nil {
+		h.Fatalf("%s: read the chain: %v", when, err)
+	}
+	if hostileCap.Less(s.Transfers) || !s.Deposits.IsZero() || hostileGas.Less(s.Gas) {
+		h.Errorf("%s: transferred %s 0G (cap %s), deposited %s, gas %s (at most %s)", when, s.Transfers.Og(), hostileCap.Og(), s.Deposits.Og(), s.Gas.Og(), hostileGas.Og())
+	}
+	for p := range s.By {
+		if p != h.p.Address() && p != h.net.Providers[3].Address() {
+			h.Errorf("%s: %s got money and may not", when, p)
+		}
+	}
+}
+
+// reset makes everything true again and the sub-accounts full. No daemon runs, so the wallet's nonces are free.
+func (h *hostile) reset() {
+	h.Helper()
+	ctx := h.Context()
+	chain := h.net.Chain
+	chain.DropPending()
+	chain.Mine()
+	for _, i := range []int{1, 3} {
+		p, name := h.net.Providers[i], []string{"", "beta", "", "delta"}[i]
+		owed := p.Unsettled(devnet.Wallet())
+		p.Forgive(devnet.Wallet())
+		account, ok, err := chain.SubAccount(ctx, devnet.Wallet(), p.Address())
+		if err != nil || !ok {
+			h.Fatalf("sub-account: %v, %v (%s owed)", ok, err, owed)
+		}
+		if extra := account.Balance.Sub(fullAmount); !extra.IsZero() {
+			_, err = chain.Settle(ctx, devnet.ProviderKey(name), devnet.TEEKey(name), oneOf(devnet.Wallet()), oneOf(extra))
+		}
+		if missing := fullAmount.Sub(account.Balance); !missing.IsZero() {
+			err = chain.Transfer(ctx, devnet.WalletKey(), p.Address(), missing)
+		}
+		if err != nil {
+			h.Fatalf("fill the sub-account: %v", err)
+		}
+	}
+	available, err := chain.Available(ctx, devnet.Wallet())
+	if err == nil && available.Less(zg.OneOG.Mul(20)) {
+		err = chain.DepositFor(ctx, devnet.Wallet(), zg.OneOG.Mul(80))
+	}
+	if err == nil {
+		h.block, err = chain.Client().BlockNumber(ctx)
+	}
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+func oneOf[T any](v T) []T { return []T{v} }
+
+// chat sends one request and returns what came of it. A broken answer is status 0.
+func (h *hostile) chat(body string) (int, string) {
+	h.Helper()
+	return h.send("/v1/chat/completions", body)
+}
+
+func (h *hostile) send(path, body string) (int, string) {
+	h.Helper()
+	ctx, cancel := context.WithTimeout(h.Context(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.daemon.api+path, strings.NewReader(body))
+	if err != nil {
+		h.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := httpClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }() // read as far as it goes
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(answer)
+}
+
+// spend costs enough for a top-up to be necessary.
+func (h *hostile) spend() {
+	h.Helper()
+	if code, answer := h.chat(spendBody); code == http.StatusOK {
+		return
+	} else if len(answer) > 300 {
+		h.Logf("spending: %d %s", code, answer[:300])
+	} else {
+		h.Logf("spending: %d %s", code, answer)
+	}
+}
+
+// spendTwice does so as a whole answer and as a stream.
+func (h *hostile) spendTwice() {
+	h.Helper()
+	h.chat(smallBody)
+	h.chat(chatAsking("lorem:600", true))
+}
+
+// fundingStatus is what the operator is told about the provider's sub-account.
+type fundingStatus struct {
+	Funding struct {
+		Block uint64 `json:"block"`
+		Error string `json:"error"`
+	} `json:"funding"`
+	Accounts []struct {
+		Provider string   `json:"provider"`
+		Funding  string   `json:"funding"`
+		Warnings []string `json:"warnings"`
+	} `json:"accounts"`
+	of string
+}
+
+func (f fundingStatus) seen() error {
+	if f.Funding.Block == 0 {
+		return errors.New("the chain has not been read")
+	}
+	return nil
+}
+
+func (f fundingStatus) because(reason string) error {
+	for _, a := range f.Accounts {
+		if strings.EqualFold(a.Provider, f.of) {
+			if a.Funding == reason {
+				return nil
+			}
+			return fmt.Errorf("the reason is %q, want %q (error %q)", a.Funding, reason, f.Funding.Error)
+		}
+	}
+	return errors.New("the provider is not among the accounts")
+}
+
+// funding polls the status.
+func (h *hostile) funding(what string, f func(fundingStatus) error) {
+	h.Helper()
+	h.eventually(what, func() error {
+		code, body := h.get(h.daemon.admin + "/v1/status")
+		s := fundingStatus{of: h.p.Address().Hex()}
+		if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
+			return fmt.Errorf("%d %s: %w", code, body, err)
+		}
+		return f(s)
+	})
+}
+
+// rpc sets a fault for the calls of some methods.
+func (h *hostile) rpc(f simchain.Fault, methods ...string) {
+	h.net.Chain.SetFault(func(method string, _ []byte) *simchain.Fault {
+		if len(methods) == 0 || slices.Contains(methods, method) {
+			return &f
+		}
+		return nil
+	})
+}

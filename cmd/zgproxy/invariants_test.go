@@ -1,0 +1,323 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	mathbig "math/big"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
+
+	"github.com/zgproxy/zgproxy/internal/devnet"
+	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
+	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// crashes is a daemon that is killed again and again, and what is known of it from outside.
+type crashes struct {
+	*world
+	binary, home string
+	providers    []*simprovider.Provider
+	last         *process
+
+	cap        zg.Neuron // what may be transferred in all
+	spent      simchain.Spending
+	block      uint64 // up to which spent is read
+	firstNonce uint64
+
+	mu       sync.Mutex
+	answered []string // ids of answers that began since the last check
+
+	db        *sql.DB
+	newest    int64              // key of the newest request that was checked
+	books     map[string]*bookOf // by provider
+	seen      map[string]int     // exchanges read, by provider
+	ready     []time.Duration
+	kills     int
+	records   int
+	abandoned int
+	bound     int // rounds in which the cap was reached
+}
+
+// bookOf is a fold over one provider's requests, and over what it billed.
+type bookOf struct {
+	fees     zg.Neuron
+	requests int64
+	loose    int       // requests that ended without our seeing the answer's key …
+	looseSum zg.Neuron // … and their bounds
+	extra    int       // requests the provider billed for which no answer with their key is on record …
+	extraSum zg.Neuron // … and what it billed
+}
+
+// transfersPerDay is the cap on transfers.
+func transfersPerDay(n zg.Neuron) []string {
+	return []string{"ZGPROXY_BUDGET_TRANSFERS_DAY=" + n.String() + " neuron"}
+}
+
+func (c *crashes) begin() {
+	c.Helper()
+	var err error
+	ctx := c.Context()
+	if c.block, err = c.net.Chain.Client().BlockNumber(ctx); err != nil {
+		c.Fatal(err)
+	}
+	if c.firstNonce, err = c.net.Chain.Client().NonceAt(ctx, devnet.Wallet(), nil); err != nil {
+		c.Fatal(err)
+	}
+	path := (&url.URL{Path: filepath.Join(c.data, "spend.db")}).EscapedPath()
+	if c.db, err = sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000&_query_only=1"); err != nil {
+		c.Fatal(err)
+	}
+	c.db.SetMaxIdleConns(0)                // nothing of it may be open when the daemon dies: the next one has to mend the file
+	c.Cleanup(func() { _ = c.db.Close() }) // only read
+}
+
+// read brings what the chain says up to date.
+func (c *crashes) read() {
+	c.Helper()
+	s, block, err := c.net.Chain.Spending(c.Context(), devnet.Wallet(), c.block)
+	if err != nil {
+		c.Fatalf("read the chain: %v", err)
+	}
+	c.block = block
+	c.spent.Transactions += s.Transactions
+	c.spent.Failed += s.Failed
+	c.spent.Transfers, c.spent.Deposits = c.spent.Transfers.Add(s.Transfers), c.spent.Deposits.Add(s.Deposits)
+	c.spent.Hashes = append(c.spent.Hashes, s.Hashes...)
+}
+
+// allow lets the next life of the daemon transfer so much more than was transferred until now. The cap is never lowered:
+// what the last life signed may still be mined.
+func (c *crashes) allow(more zg.Neuron) {
+	c.read()
+	c.cap = c.cap.Max(c.spent.Transfers.Add(more))
+}
+
+// checkCap: nothing above the cap is ever moved.
+func (c *crashes) checkCap(when string) {
+	c.Helper()
+	c.read()
+	if c.cap.Less(c.spent.Transfers) || !c.spent.Deposits.IsZero() {
+		c.Fatalf("%s: %s 0G were transferred and %s deposited, %s may be", when, c.spent.Transfers.Og(), c.spent.Deposits.Og(), c.cap.Og())
+	}
+	if c.cap.Sub(c.spent.Transfers).Less(zg.OneOG.MulDiv(1, 2)) { // no transfer is smaller
+		c.bound++
+	}
+}
+
+// check compares the store, the chain and the providers. It belongs after a start and before the first request.
+func (c *crashes) check(p *process) {
+	c.Helper()
+	for _, sim := range c.providers {
+		c.poll("finished by "+sim.Model(), p, func() error {
+			if n := sim.Active(); n > 0 {
+				return fmt.Errorf("%d requests", n)
+			}
+			return nil
+		})
+	}
+	c.checkRequests()
+	c.checkTotals()
+	c.poll("a journal that equals the chain", p, c.journalEqualsChain)
+	c.checkCap("after the restart")
+	c.integrity(len(c.ready)%50 == 1)
+	// The ledger never runs dry; only the cap holds transfers back.
+	available, err := c.net.Chain.Available(c.Context(), devnet.Wallet())
+	if err != nil {
+		c.Fatal(err)
+	}
+	if available.Less(zg.OneOG.Mul(20)) {
+		if err := c.net.Chain.DepositFor(c.Context(), devnet.Wallet(), zg.OneOG.Mul(100)); err != nil {
+			c.Fatal(err)
+		}
+	}
+}
+
+// checkRequests: every request is on record once and in a final state, and whatever a provider billed is among them.
+func (c *crashes) checkRequests() {
+	c.Helper()
+	rows, err := c.db.QueryContext(c.Context(), `SELECT opened_at, id, state, COALESCE(basis, ''), provider, bound, COALESCE(fee, ''), COALESCE(res_key, '')
+		FROM requests WHERE opened_at > ? ORDER BY opened_at`, c.newest)
+	if err != nil {
+		c.Fatalf("read the store: %v", err)
+	}
+	defer func() { _ = rows.Close() }() // only read
+	type row struct {
+		basis      string
+		fee, bound zg.Neuron
+	}
+	ids, byKey := map[string]bool{}, map[string]row{}
+	for rows.Next() {
+		var id, state, basis, provider, key, fee string
+		var r row
+		if err := rows.Scan(&c.newest, &id, &state, &basis, &provider, &r.bound, &fee, &key); err != nil {
+			c.Fatalf("read the store: %v", err)
+		}
+		if state == "open" || fee == "" || basis == "" {
+			c.Fatalf("after the restart request %s is %s, fee %q, basis %q", id, state, fee, basis)
+		}
+		if err := r.fee.Scan(fee); err != nil {
+			c.Fatal(err)
+		}
+		if ids[id] {
+			c.Fatalf("request %s is there twice", id)
+		}
+		ids[id], r.basis = true, basis
+		b := c.books[provider]
+		b.fees, b.requests = b.fees.Add(r.fee), b.requests+1
+		c.records++
+		if state == "abandoned" {
+			c.abandoned++
+		}
+		if r.bound.Less(r.fee) {
+			c.Fatalf("request %s is booked at %s, its bound is %s", id, r.fee, r.bound)
+		}
+		switch {
+		case key != "":
+			byKey[key] = r
+		case !r.fee.IsZero():
+			b.loose, b.looseSum = b.loose+1, b.looseSum.Add(r.bound)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		c.Fatalf("read the store: %v", err)
+	}
+	c.mu.Lock()
+	for _, id := range c.answered {
+		if !ids[id] {
+			c.Errorf("a caller got an answer to %s, of which nothing is on record", id)
+		}
+	}
+	c.answered = nil
+	c.mu.Unlock()
+
+	for _, p := range c.providers {
+		name := p.Address().Hex()
+		b := c.books[name]
+		fresh, n := p.ExchangesSince(c.seen[name])
+		c.seen[name] = n
+		for _, x := range fresh {
+			if x.Fee.IsZero() {
+				continue
+			}
+			r, ok := byKey[x.ResKey]
+			switch {
+			case !ok: // the answer, if any, was not seen to its end
+				b.extra, b.extraSum = b.extra+1, b.extraSum.Add(x.Fee)
+			case r.basis == "exact" && r.fee != x.Fee:
+				c.Errorf("answer %s is booked at %s, the provider billed %s", x.ResKey, r.fee, x.Fee)
+			case r.fee.Less(x.Fee):
+				c.Errorf("answer %s is booked at %s (%s), less than the %s billed", x.ResKey, r.fee, r.basis, x.Fee)
+			}
+		}
+		if b.loose < b.extra || b.looseSum.Less(b.extraSum) {
+			c.Errorf("%s billed %d requests (%s) whose answers nobody saw; on record are %d of them (%s)", name, b.extra, b.extraSum, b.loose, b.looseSum)
+		}
+		if billed := p.Billed(devnet.Wallet()); b.fees.Less(billed) {
+			c.Errorf("%s billed %s in all, the book says %s", name, billed, b.fees)
+		}
+	}
+	if c.Failed() {
+		c.FailNow()
+	}
+}
+
+// checkTotals: the sums that are kept equal a fold over the rows.
+func (c *crashes) checkTotals() {
+	c.Helper()
+	rows, err := c.db.QueryContext(c.Context(), `SELECT provider, fees, requests FROM totals`)
+	if err != nil {
+		c.Fatalf("read the totals: %v", err)
+	}
+	defer func() { _ = rows.Close() }() // only read
+	for rows.Next() {
+		var name string
+		var fees zg.Neuron
+		var n int64
+		if err := rows.Scan(&name, &fees, &n); err != nil {
+			c.Fatalf("read the totals: %v", err)
+		}
+		if b := c.books[name]; b.fees != fees || b.requests != n {
+			c.Fatalf("totals of %s: %s in %d requests; the rows say %s in %d", name, fees, n, b.fees, b.requests)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		c.Fatalf("read the totals: %v", err)
+	}
+}
+
+// journalEqualsChain: what was signed was sent once at most, and what was mined was signed by us.
+func (c *crashes) journalEqualsChain() error {
+	rows, err := c.db.QueryContext(c.Context(), `SELECT j.state, j.amount, j.nonce, t.hash FROM journal j LEFT JOIN journal_txs t ON t.entry_id = j.id`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }() // only read
+	known, nonces := map[string]bool{}, map[int64]bool{}
+	var moved zg.Neuron
+	for rows.Next() {
+		var state, hash string
+		var amount zg.Neuron
+		var nonce int64
+		if err := rows.Scan(&state, &amount, &nonce, &hash); err != nil {
+			return err
+		}
+		known[strings.ToLower(hash)] = true
+		switch {
+		case state == "signed":
+			return fmt.Errorf("nonce %d is still %s", nonce, state)
+		case state == "superseded":
+			c.Fatalf("nonce %d was taken for somebody else's", nonce)
+		case state == "mined" && !nonces[nonce]:
+			moved = moved.Add(amount)
+		}
+		nonces[nonce] = true
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	c.read()
+	var entries int
+	if err := c.db.QueryRowContext(c.Context(), `SELECT COUNT(*) FROM journal`).Scan(&entries); err != nil {
+		return err
+	}
+	nonce, err := c.net.Chain.Client().NonceAt(c.Context(), devnet.Wallet(), nil)
+	if err != nil {
+		return err
+	}
+	for _, h := range c.spent.Hashes {
+		if !known[strings.ToLower(h.Hex())] {
+			return fmt.Errorf("transaction %s was mined and is not in the journal", h)
+		}
+	}
+	if moved != c.spent.Transfers || entries != len(nonces) || c.spent.Transactions != entries || nonce != c.firstNonce+uint64(entries) {
+		return fmt.Errorf("the journal has %d entries with %d nonces that moved %s; on chain %d transactions moved %s and the nonce went from %d to %d",
+			entries, len(nonces), moved, c.spent.Transactions, c.spent.Transfers, c.firstNonce, nonce)
+	}
+	return nil
+}
+
+// integrity asks the database itself.
+func (c *crashes) integrity(whole bool) {
+	c.Helper()
+	pragma := "PRAGMA quick_check"
+	if whole {
+		pragma = "PRAGMA integrity_check"
+	}
+	var said string
+	if err := c.db.QueryRowContext(c.Context(), pragma).Scan(&said); err != nil || said != "ok" {
+		c.Fatalf("%s: %v", pragma, errors.Join(err, errors.New(said)))
+	}
+}
+
+// big is a number of the chain's library.
+func big(n uint64) *mathbig.Int { return new(mathbig.Int).SetUint64(n) }

@@ -1,0 +1,404 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/zgproxy/zgproxy/internal/devnet"
+	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
+	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// soakCallers send at the same time.
+const soakCallers = 16
+
+// soak is a long run of many exchanges in bad weather.
+type soak struct {
+	*world
+	chats  []int // providers that answer, by their place in the network
+	models []string
+	opened map[int]zg.Neuron // what was in their sub-accounts at the start
+	block  uint64
+	total  int
+	next   atomic.Int64
+
+	left, plain, refused, broken atomic.Int64 // how exchanges ended for their callers
+	restarts, settled, reorgs    int
+	faults                       map[string]int
+}
+
+// TestSoak lets thousands of exchanges with several providers run while callers leave, answers lack their usage,
+// providers restart and settle, the RPC fails and the chain is reorganised. At the end the book has to equal the chain to
+// the neuron.
+func TestSoak(t *testing.T) {
+	s := newSoak(t)
+	start := time.Now()
+	var callers sync.WaitGroup
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: soakCallers}}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("%d exchanges, seed %d", s.total, seed)
+	for i := range soakCallers {
+		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		callers.Go(func() {
+			for s.next.Add(1) <= int64(s.total) {
+				s.exchange(client, random)
+			}
+		})
+	}
+	s.weather(rand.New(rand.NewPCG(seed, soakCallers)))
+	callers.Wait()
+	took := time.Since(start)
+	client.CloseIdleConnections()
+	s.net.Chain.SetFault(nil)
+	s.net.Chain.Resume()
+	t.Logf("%d exchanges in %s, %.0f a second: %d whole, %d left by their callers, %d refused, %d broken off; %d settlements, %d restarts of providers, %d reorganisations, RPC faults %v",
+		s.total, took.Round(time.Millisecond), float64(s.total)/took.Seconds(), s.plain.Load(), s.left.Load(), s.refused.Load(), s.broken.Load(), s.settled, s.restarts, s.reorgs, s.faults)
+	s.settleUp()
+	s.compare()
+	t.Logf("the daemon's memory: %s at most", highWater(t, s.daemon.pid))
+}
+
+func newSoak(t *testing.T) *soak {
+	t.Helper()
+	w := newWorld(t, devnet.Config{PriceFactor: 100, MoreChats: 2})
+	s := &soak{world: w, total: rounds(t, "ZG_SOAK_EXCHANGES", 2000), opened: map[int]zg.Neuron{}, faults: map[string]int{}}
+	var providers []string
+	for i, p := range w.net.Providers {
+		if p.Type() != zg.Chatbot || i == 2 { // the third sells what the first does, and dearer
+			continue
+		}
+		a, _, err := w.net.Chain.SubAccount(t.Context(), devnet.Wallet(), p.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.chats, s.models, s.opened[i] = append(s.chats, i), append(s.models, p.Model()), a.Balance
+		providers = append(providers, p.Address().Hex())
+	}
+	if err := w.net.Chain.DepositFor(t.Context(), devnet.Wallet(), zg.OneOG.Mul(10_000)); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if s.block, err = w.net.Chain.Client().BlockNumber(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.env = append(w.env, "ZGPROXY_PROVIDERS="+strings.Join(providers, ","), "ZGPROXY_VERIFY=off",
+		"ZGPROXY_LOW_WATER=4 0G", "ZGPROXY_HIGH_WATER=6 0G")
+	w.env = append(w.env, transfersPerDay(zg.OneOG.Mul(10_000))...)
+	s.child()
+	for _, i := range s.chats {
+		s.eventually("topped up", func() error { return s.holdsAtLeast(i, 5) })
+	}
+	return s
+}
+
+func (s *soak) holdsAtLeast(i int, og uint64) error {
+	a, _, err := s.net.Chain.SubAccount(s.Context(), devnet.Wallet(), s.net.Providers[i].Address())
+	if err == nil && a.Locked().Less(zg.OneOG.Mul(og)) {
+		err = errors.New(a.Locked().Og())
+	}
+	return err
+}
+
+// exchange sends one request. One in ten callers leaves before the end, one answer in twenty carries no usage.
+func (s *soak) exchange(client *http.Client, random *rand.Rand) {
+	text := fmt.Sprintf("lorem:%d", 3+random.IntN(8))
+	if random.IntN(20) == 0 {
+		text += " fault:no-usage"
+	}
+	stream := random.IntN(10) < 7
+	body := fmt.Sprintf(`{"model":%q,"stream":%v,"max_tokens":16,"messages":[{"role":"user","content":%q}]}`, s.models[random.IntN(len(s.models))], stream, text)
+	ctx, leave := context.WithCancel(s.Context())
+	defer leave()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.daemon.api+"/v1/chat/completions", strings.NewReader(body))
+	if err != nil {
+		s.Error(err)
+		return
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		s.broken.Add(1)
+		return
+	}
+	defer func() { _ = resp.Body.Close() }() // read as far as wanted
+	if resp.StatusCode != http.StatusOK {
+		_, _ = io.Copy(io.Discard, resp.Body) // a refusal
+		s.refused.Add(1)
+		return
+	}
+	in := bufio.NewReader(resp.Body)
+	if random.IntN(10) == 0 {
+		_, _ = in.ReadByte() // the answer has begun
+		leave()
+		s.left.Add(1)
+		return
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		s.broken.Add(1)
+		return
+	}
+	s.plain.Add(1)
+}
+
+// weather is what happens meanwhile, one thing after so many exchanges.
+func (s *soak) weather(random *rand.Rand) {
+	steps := max(20, s.total/500)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for n := 1; n < steps; n++ {
+		for s.next.Load() < int64(n*s.total/steps) {
+			select {
+			case <-tick.C:
+			case <-s.Context().Done():
+				return
+			}
+		}
+		s.storm(random, n)
+	}
+}
+
+func (s *soak) storm(random *rand.Rand, n int) {
+	s.net.Chain.SetFault(nil)
+	one := s.chats[random.IntN(len(s.chats))]
+	switch n % 10 {
+	case 0, 4, 7:
+		s.settle(one)
+	case 2:
+		if err := s.net.Restart(one); err != nil {
+			s.Fatal(err)
+		}
+		s.restarts++
+	case 5:
+		if err := s.net.Chain.Reorg(1 + random.IntN(3)); err != nil {
+			s.Fatal(err)
+		}
+		s.reorgs++
+	case 1:
+		s.faults["502"]++
+		s.net.Chain.SetFault(func(string, []byte) *simchain.Fault { return &simchain.Fault{Status: http.StatusBadGateway} })
+	case 3:
+		s.faults["slow"]++
+		s.net.Chain.SetFault(func(string, []byte) *simchain.Fault { return &simchain.Fault{Delay: 30 * time.Millisecond} })
+	case 6:
+		s.faults["stale"]++
+		s.net.Chain.SetFault(s.staleBlocks(5))
+	case 8:
+		s.faults["some"]++
+		coin := rand.New(rand.NewPCG(random.Uint64(), 0))
+		s.net.Chain.SetFault(func(string, []byte) *simchain.Fault { // one call at a time comes here
+			if coin.IntN(3) == 0 {
+				return &simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}
+			}
+			return nil
+		})
+	}
+}
+
+// settle lets a provider take what it is owed. One that cannot at the moment does so later.
+func (s *soak) settle(i int) {
+	if err := s.net.Providers[i].Settle(s.Context()); err != nil {
+		s.Logf("settlement put off: %v", err)
+		return
+	}
+	s.settled++
+}
+
+// staleBlocks answers with the header of an older block when asked for the newest.
+func (w *world) staleBlocks(behind uint64) func(string, []byte) *simchain.Fault {
+	w.Helper()
+	header := w.headerBehind(behind)
+	return func(method string, params []byte) *simchain.Fault {
+		if method == "eth_getBlockByNumber" && strings.Contains(string(params), `"latest"`) {
+			return &simchain.Fault{Result: header}
+		}
+		return nil
+	}
+}
+
+func (w *world) headerBehind(n uint64) json.RawMessage {
+	w.Helper()
+	eth := w.net.Chain.Client()
+	head, err := eth.BlockNumber(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	var header *types.Header
+	if header, err = eth.HeaderByNumber(w.Context(), big(head-n)); err != nil {
+		w.Fatal(err)
+	}
+	raw, err := json.Marshal(header)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return raw
+}
+
+// settleUp waits until everything under way has ended and lets all providers settle.
+func (s *soak) settleUp() {
+	s.Helper()
+	for _, i := range s.chats {
+		p := s.net.Providers[i]
+		s.eventually("finished", func() error {
+			if n := p.Active(); n > 0 {
+				return fmt.Errorf("%d requests at %s", n, p.Model())
+			}
+			return nil
+		})
+	}
+	db := s.store()
+	s.eventually("booked", func() error {
+		var open int
+		if err := db.QueryRowContext(s.Context(), `SELECT COUNT(*) FROM requests WHERE state = 'open'`).Scan(&open); err != nil {
+			return err
+		}
+		if open > 0 {
+			return fmt.Errorf("%d requests are open", open)
+		}
+		return nil
+	})
+	for _, i := range s.chats {
+		s.settle(i)
+		if rest := s.net.Providers[i].Unsettled(devnet.Wallet()); !rest.IsZero() {
+			s.Errorf("%s could not take %s", s.net.Providers[i].Model(), rest)
+		}
+	}
+}
+
+// store opens the daemon's store for reading.
+func (w *world) store() *sql.DB {
+	w.Helper()
+	path := (&url.URL{Path: filepath.Join(w.data, "spend.db")}).EscapedPath()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000&_query_only=1")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = db.Close() }) // only read
+	return db
+}
+
+// compare is the end of the accounts: what each provider billed, what the chain took and what the book says are one sum.
+func (s *soak) compare() {
+	s.Helper()
+	db := s.store()
+	for _, i := range s.chats {
+		p := s.net.Providers[i]
+		name := p.Address().Hex()
+		billed := p.Billed(devnet.Wallet())
+		s.eventually("the chain's own sum for "+p.Model(), func() error { // a top-up may come between two readings
+			spent, _, err := s.net.Chain.Spending(s.Context(), devnet.Wallet(), s.block)
+			if err != nil {
+				return err
+			}
+			now, _, err := s.net.Chain.SubAccount(s.Context(), devnet.Wallet(), p.Address())
+			if err != nil {
+				return err
+			}
+			if taken := s.opened[i].Add(spent.By[p.Address()]).Sub(now.Balance); taken != billed {
+				return fmt.Errorf("the chain took %s, the provider billed %s", taken, billed)
+			}
+			return nil
+		})
+		s.compareAnswers(db, p)
+		s.eventually("one sum for "+p.Model(), func() error {
+			var debited, matched, corrected, unmatched, carried zg.Neuron
+			err := db.QueryRowContext(s.Context(), `SELECT debited, settled, corrected, unmatched, carried FROM accounts WHERE provider = ?`, name).
+				Scan(&debited, &matched, &corrected, &unmatched, &carried)
+			if err != nil {
+				return err
+			}
+			fees, perRequest, err := s.sums(db, name)
+			if err != nil {
+				return err
+			}
+			if debited != billed || matched != billed || perRequest != billed || fees.Sub(corrected) != billed || !unmatched.IsZero() {
+				return fmt.Errorf("billed %s; on chain debited %s, matched with requests %s, %s by request, unmatched %s; booked %s, of which corrected %s",
+					billed, debited, matched, perRequest, unmatched, fees, corrected)
+			}
+			s.Logf("%s: %s neuron billed, taken on chain, and in the book; estimates were %s too high", p.Model(), billed, corrected)
+			return nil
+		})
+	}
+}
+
+// sums are a provider's fees as booked, and what was taken for its requests.
+func (s *soak) sums(db *sql.DB, provider string) (fees, taken zg.Neuron, err error) {
+	rows, err := db.QueryContext(s.Context(), `SELECT COALESCE(fee, '0'), COALESCE(settled, '0') FROM requests WHERE provider = ?`, provider)
+	if err != nil {
+		return fees, taken, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var fee, settled zg.Neuron
+		if err := rows.Scan(&fee, &settled); err != nil {
+			return fees, taken, err
+		}
+		fees, taken = fees.Add(fee), taken.Add(settled)
+	}
+	return fees, taken, rows.Err()
+}
+
+// compareAnswers: an exact fee is what the provider billed for that very answer, an estimate is no less.
+func (s *soak) compareAnswers(db *sql.DB, p *simprovider.Provider) {
+	s.Helper()
+	billed := map[string]zg.Neuron{}
+	all, n := p.ExchangesSince(0)
+	for _, x := range all {
+		billed[x.ResKey] = x.Fee
+	}
+	rows, err := db.QueryContext(s.Context(), `SELECT id, basis, fee, res_key FROM requests WHERE provider = ? AND res_key IS NOT NULL`, p.Address().Hex())
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }() // only read
+	exact, estimated := 0, 0
+	for rows.Next() {
+		var id, basis, key string
+		var fee zg.Neuron
+		if err := rows.Scan(&id, &basis, &fee, &key); err != nil {
+			s.Fatal(err)
+		}
+		if x, ok := billed[key]; (!ok && len(all) == n) || (basis == "exact" && ok && fee != x) || fee.Less(x) {
+			s.Errorf("request %s is booked at %s (%s); the provider has it at %s (%v)", id, fee, basis, x, ok)
+		}
+		if basis == "exact" {
+			exact++
+		} else {
+			estimated++
+		}
+	}
+	if err := rows.Err(); err != nil {
+		s.Fatal(err)
+	}
+	s.Logf("%s: %d answers exact, %d estimated, of %d exchanges", p.Model(), exact, estimated, n)
+}
+
+var highWaterLine = regexp.MustCompile(`VmHWM:\s*(\d+ kB)`)
+
+// highWater is the most memory a process ever had, where the system tells.
+func highWater(t *testing.T, pid int) string {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if m := highWaterLine.FindSubmatch(status); err == nil && m != nil {
+		return string(m[1])
+	}
+	return "not known"
+}
