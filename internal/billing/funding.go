@@ -73,9 +73,6 @@ func hintFor(reason string, p common.Address) string {
 	return "Funding it failed; the log says why. It is tried again."
 }
 
-// Hint says what to do about a sub-account that is low and not topped up for a reason, see ProviderView.
-func Hint(reason string, p common.Address) string { return hintFor(reason, p) }
-
 // transferVariable is the environment variable that sets a limit in the budget of transfers.
 func transferVariable(l Limit) string { return "ZGPROXY_BUDGET_" + strings.ToUpper(transferBudget(l)) }
 
