@@ -189,7 +189,7 @@ func rpcLies() []script {
 		refuses("estimate refused", "eth_estimateGas", "execution reverted", "signed"),
 		eventLie("events invented", func(h *hostile, r json.RawMessage, from string) json.RawMessage {
 			return h.debitLogs(from, devnet.Wallet(), 0)
-		}, "drift", "events"),
+		}, "no event tells why"),
 		eventLie("events of somebody else", func(h *hostile, r json.RawMessage, from string) json.RawMessage {
 			return h.debitLogs(from, common.HexToAddress("0xaa"), 0)
 		}, "not whole"),
