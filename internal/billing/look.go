@@ -292,6 +292,9 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	low, high := f.water()
 	said, _ := k.said.Load(p)
 	saidAt, _ := said.(time.Time)
+	if k.cfg.MaxReserve.Less(a.reserve) {
+		saidAt = time.Time{} // absurd: it may say what it likes, each time anew
+	}
 	return f, ProviderView{
 		Exists: f.exists, Account: f.account, Unsettled: claim, UnsettledKnown: claimed, Owed: f.owed, Drift: drift, Debited: a.debited, Settled: a.settled,
 		Corrected: a.corrected, Reserve: a.reserve, ReserveAt: saidAt, LowWater: low, HighWater: high, Headroom: f.spendable().Sub(low), FeesAtRead: sum.Fees, Signer: a.signer,
