@@ -82,6 +82,17 @@ check-race:
 	@[[ -n "$(RACE)" ]] || echo "no C compiler here: the tests run without the race detector"
 	go test $(RACE) -shuffle=on -timeout 30m ./...
 
+ROUNDS ?= 1000
+EXCHANGES ?= 100000
+
+.PHONY: crash
+crash: ## kill the real binary at ROUNDS (1000) random moments and at every named point; check the books each time
+	ZG_CRASH_ROUNDS=$(ROUNDS) go test -run '^TestCrash' -v -timeout 120m ./cmd/zgproxy | grep -v '"level":'
+
+.PHONY: soak
+soak: ## EXCHANGES (100000) requests in bad weather; the book has to equal the chain to the neuron
+	ZG_SOAK_EXCHANGES=$(EXCHANGES) go test -run '^TestSoak$$' -v -timeout 120m ./cmd/zgproxy | grep -v '"level":'
+
 .PHONY: bench
 bench: ## zgproxy beside a bare ReverseProxy and no proxy at all: ratios from interleaved runs
 	go run ./cmd/zgbench

@@ -125,7 +125,7 @@ func refusalLies() []script {
 			name: "sent elsewhere", lie: func(h *hostile) {
 				h.p.SetFault(simprovider.Fault{Kind: simprovider.Redirect, Body: "http://127.0.0.1:1/elsewhere"})
 			},
-			ask: func(h *hostile) { h.chat(smallBody) }, log: []string{`"status":307`, "redirect", "upstream"},
+			ask: func(h *hostile) { h.chat(smallBody) }, log: []string{`"status":307`},
 		},
 	}
 }

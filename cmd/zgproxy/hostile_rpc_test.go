@@ -74,8 +74,8 @@ func rpcLies() []script {
 	none := word(zg.NeuronOf(64)) + word(zg.Neuron{}) + word(zg.Neuron{})
 	full := word(fullAmount)
 	return []script{
-		says("another chain", "eth_chainId", `"0x1"`, "chain"),
-		{name: "old blocks", lie: func(h *hostile) { h.net.Chain.SetFault(h.staleBlocks(30)) }, log: []string{"old block", "behind"}},
+		says("another chain", "eth_chainId", `"0x1"`, "does not serve the configured network"),
+		{name: "old blocks", lie: func(h *hostile) { h.net.Chain.SetFault(h.staleBlocks(30)) }, log: []string{"old block", "does not fit the chain"}},
 		{name: "blocks to and fro", lie: func(h *hostile) {
 			stale := h.staleBlocks(30)
 			var n atomic.Int64
@@ -85,8 +85,8 @@ func rpcLies() []script {
 				}
 				return nil
 			})
-		}, log: []string{"old block", "behind"}},
-		changes("balance jumps to nothing", call, full, word(zg.Neuron{}), "transaction", "drift"),
+		}, log: []string{"old block", "does not fit the chain"}},
+		changes("balance jumps to nothing", call, full, word(zg.Neuron{}), "budget_transfers_day"),
 		changes("balance jumps to a thousand", call, full, word(zg.OneOG.Mul(1000))),
 		{name: "balance jumps up and down", lie: func(h *hostile) {
 			var n atomic.Int64
@@ -111,9 +111,9 @@ func rpcLies() []script {
 		}, log: []string{"transaction"}},
 		says("nothing in every contract", call, `"0x"`, "no contract", "answers nothing"),
 		says("zero in every contract", call, `"0x`+word(zg.Neuron{})+`"`, "laid out"),
-		{name: "accounts hidden", env: autoFund(), lie: contract(accounts, none), log: []string{"account", "not_signed", "could not be signed"}},
+		{name: "accounts hidden", env: autoFund(), lie: contract(accounts, none), log: []string{"not as it was when"}},
 		{name: "accounts hidden, opening impossible", lie: contract(accounts, none), log: []string{"auto_fund_off"}},
-		{name: "account denied on chain", lie: contract(exists, word(zg.Neuron{})), log: []string{"transaction", "account"}},
+		{name: "account denied on chain", lie: contract(exists, word(zg.Neuron{})), log: []string{"not as it was when"}},
 		{name: "accounts hidden everywhere", env: autoFund(), lie: func(h *hostile) {
 			h.net.Chain.SetFault(func(method string, params []byte) *simchain.Fault {
 				for function, result := range map[string]string{accounts: none, exists: word(zg.Neuron{})} {
@@ -157,9 +157,9 @@ func rpcLies() []script {
 		changes("receipt of an absurd price", receipt, `"effectiveGasPrice":"0x`, `"effectiveGasPrice":"0xffffffffffffffffffffffffffffff`, "transaction"),
 		says("no receipts", receipt, `null`, "transaction"),
 
-		says("nonce of zero", nonce, `"0x0"`, "nonce"),
-		says("nonce of 2^63", nonce, `"0x8000000000000000"`, "nonce"),
-		says("nonce of 2^64-1", nonce, `"0xffffffffffffffff"`, "nonce", badRPC),
+		says("nonce of zero", nonce, `"0x0"`, "nonce is used already"),
+		says("nonce of 2^63", nonce, `"0x8000000000000000"`, "waits for nonce"),
+		says("nonce of 2^64-1", nonce, `"0xffffffffffffffff"`, badRPC),
 		{name: "nonce jumps", lie: func(h *hostile) {
 			var mu sync.Mutex
 			random := rand.New(rand.NewPCG(1, 2))
@@ -171,7 +171,7 @@ func rpcLies() []script {
 				defer mu.Unlock()
 				return &simchain.Fault{Result: raw(fmt.Sprintf(`"0x%x"`, random.IntN(100)))}
 			})
-		}, log: []string{"nonce"}},
+		}, log: []string{"waits for nonce", "nonce is used already", "does not fit the chain"}},
 
 		says("gas without end", "eth_estimateGas", `"0xffffffffffffffff"`, "estimates"),
 		says("gas of one", "eth_estimateGas", `"0x1"`, "transaction"),
@@ -183,13 +183,13 @@ func rpcLies() []script {
 		refuses("already known, and is not", send, "already known", "transaction"),
 		refuses("nonce too low, and is not", send, "nonce too low", "nonce is used already"),
 		refuses("nonce too high, and is not", send, "nonce too high", "transaction", "nonce"),
-		refuses("never paid enough", send, "replacement transaction underpriced", "fees are too low", "higher fees"),
+		refuses("never paid enough", send, "replacement transaction underpriced", "fees are too low"),
 		refuses("no money for gas, though there is", send, "insufficient funds for gas * price + value", "cannot pay for"),
 		refuses("refused without a reason", send, "no", badRPC),
 		refuses("estimate refused", "eth_estimateGas", "execution reverted", "signed"),
 		eventLie("events invented", func(h *hostile, r json.RawMessage, from string) json.RawMessage {
 			return h.debitLogs(from, devnet.Wallet(), 0)
-		}, "drift", "events"),
+		}, "no event tells why"),
 		eventLie("events of somebody else", func(h *hostile, r json.RawMessage, from string) json.RawMessage {
 			return h.debitLogs(from, common.HexToAddress("0xaa"), 0)
 		}, "not whole"),
