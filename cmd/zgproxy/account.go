@@ -85,7 +85,7 @@ func printAccount(c console, r *accountReport) {
 
 	if len(r.Accounts) > 0 {
 		t = table{}
-		row("PROVIDER", "MODEL", "LOCKED", "OWED", "DRIFT", "ON ITS WAY BACK", "")
+		row("PROVIDER", "MODEL", "LOCKED", "OWED", "DRIFT", "ON ITS WAY BACK")
 		for i := range r.Accounts {
 			s := &r.Accounts[i]
 			locked, owed, drift := "none", "-", "-"
@@ -98,9 +98,14 @@ func printAccount(c console, r *accountReport) {
 			if s.Drift != nil {
 				drift = short(s.Drift.Neuron)
 			}
-			row(s.Provider.Hex(), orDash(s.Model), locked, owed, drift, refundsInWords(s), s.Note)
+			row(s.Provider.Hex(), orDash(s.Model), locked, owed, drift, refundsInWords(s))
 		}
 		c.printf("\n%s", &t)
+		for i := range r.Accounts {
+			if s := &r.Accounts[i]; s.Note != "" {
+				c.printf("\n%s (%s)\n  %s\n", s.Provider.Hex(), orDash(s.Model), s.Note)
+			}
+		}
 	}
 	if tx := r.Unfinished; tx != nil {
 		c.printf("\nNot finished: %s, nonce %d, signed %s ago, %s.\n", transactionInWords(tx), tx.Nonce, inWords(time.Since(tx.Created)), tx.Hash)

@@ -143,7 +143,7 @@ func TestMoneyByHandWithoutADaemon(t *testing.T) {
 	if s := r.sub(alpha); !s.Exists || !s.Allowed || !s.Registered || !s.Vouched || s.Model != "echo-1" || s.Locked.Og != "1.5" || !s.Low || s.Owed != nil {
 		t.Errorf("alpha = %+v", s)
 	}
-	w.must(args("account"), devnet.Wallet().Hex(), "read from the chain", "92.5 0G", "echo-1", "low: zgproxy serve tops it up to 3")
+	w.must(args("account"), devnet.Wallet().Hex(), "read from the chain", "92.5 0G", "echo-1", "It is low; zgproxy serve tops it up to 3 0G.")
 	w.must(args("deposit 5 --dry-run"), "ledger, available   92.5 → 97.5 0G", "from")
 	w.expect(4, args("deposit 5"), "there is no terminal", "--yes")
 	w.expect(4, args("deposit 5 --json"), `"not_confirmed"`)
@@ -204,7 +204,7 @@ func TestMoneyByHandWithoutADaemon(t *testing.T) {
 	if again.Error.Code != codeNothing || !strings.Contains(again.Error.Message, "24 h") {
 		t.Errorf("retrieve again = %+v", again)
 	}
-	w.must(args("account"), "2 in 24 h", "on its way back to the ledger")
+	w.must(args("account"), "2 in 24 h", "on its way back to the ledger; it is")
 	w.must(args("fund "+alpha.Hex()+" 0.5 --dry-run"), "cancels that first", "96.25 → 96.25 0G", "on its way back", "2 → 1.5 0G")
 	if err := w.net.Chain.AdvanceTime(24*time.Hour + time.Second); err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestMoneyByHandWithoutADaemon(t *testing.T) {
 	if err := w.net.Chain.Acknowledge(t.Context(), devnet.WalletKey(), alpha, false); err != nil {
 		t.Fatal(err)
 	}
-	w.must(args("account"), "not acknowledged by the wallet")
+	w.must(args("account"), "not acknowledged by the wallet; a transfer")
 	w.must(args("provider acknowledge "+alpha.Hex()+" --yes"), "No money moves but the gas", "confirmed")
 	if !w.subAccount(alpha).Acknowledged {
 		t.Error("the provider is not acknowledged")

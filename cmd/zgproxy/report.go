@@ -201,23 +201,23 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 func note(s *subReport, daemon bool) string {
 	switch {
 	case !s.Allowed:
-		return "not in ZGPROXY_PROVIDERS: never used, never topped up"
+		return "It is not in ZGPROXY_PROVIDERS: never used, and never topped up."
 	case s.Funding != "":
 		return billing.Hint(s.Funding, s.Provider.Address)
 	case !s.Registered:
-		return "not registered on chain: it serves nobody"
+		return "It is not registered on chain, so it serves nobody."
 	case !s.Vouched:
-		return "its signer is not acknowledged by the contract's owner: it refuses requests"
+		return "The contract's owner does not vouch for its signer, so it refuses requests."
 	case !s.PendingRefund.Neuron.IsZero():
-		return "money is on its way back to the ledger: not topped up meanwhile"
+		return "Money is on its way back to the ledger; it is not topped up meanwhile."
 	case !s.Exists:
-		return "no sub-account yet: the first transfer to it opens one"
+		return "There is no sub-account yet; the first transfer to it opens one."
 	case !s.Acknowledged:
-		return "not acknowledged by the wallet: a transfer does that"
+		return "It is not acknowledged by the wallet; a transfer does that."
 	case s.Low && daemon:
-		return "low: a top-up to " + short(s.HighWater.Neuron) + " is expected"
+		return "It is low; a top-up to " + short(s.HighWater.Neuron) + " 0G is expected."
 	case s.Low:
-		return "low: zgproxy serve tops it up to " + short(s.HighWater.Neuron)
+		return "It is low; zgproxy serve tops it up to " + short(s.HighWater.Neuron) + " 0G."
 	}
 	return ""
 }

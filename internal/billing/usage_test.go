@@ -174,3 +174,48 @@ func TestReaderKnowsItsSchema(t *testing.T) {
 		}
 	}
 }
+
+// What a reader sums is what the book says.
+func TestReaderAgreesWithTheBook(t *testing.T) {
+	b := newBooks(t)
+	b.exact()
+	b.estimated()
+	before := b.fees()
+	b.look(nil)
+	b.exact()
+	b.take(zg.NeuronOf(1000))
+	a := b.look(nil)
+	if err := b.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for name, since := range map[string]time.Time{"ever": {}, "today": now.Add(-24 * time.Hour)} {
+		if got, err := b.FeesBooked(t.Context(), since); err != nil || got[alice] != b.fees() || len(got) != 1 {
+			t.Errorf("%s: %v, %v; want %s of alice", name, got, err, b.fees())
+		}
+	}
+	if got, err := b.FeesBooked(t.Context(), now.Add(time.Hour)); err != nil || len(got) != 0 {
+		t.Errorf("from the future: %v, %v", got, err)
+	}
+	owed, err := b.Owed(t.Context())
+	if want := a.owed(b.fees(), zg.Neuron{}, false); err != nil || owed[alice] != want || want.IsZero() || len(owed) != 1 {
+		t.Errorf("Owed = %v, %v; want %s of alice (%s booked before)", owed, err, want, before)
+	}
+}
+
+func BenchmarkUsage(b *testing.B) {
+	dir := b.TempDir()
+	fill(b, dir, 100_000, 30, time.Now())
+	for b.Loop() {
+		r, err := OpenReadOnly(b.Context(), dir)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := r.Usage(b.Context(), time.Time{}, time.Time{}, UsageBy{Day: true, Model: true}); err != nil {
+			b.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
