@@ -75,6 +75,7 @@ func TestHostile(t *testing.T) {
 }
 
 func runHostile(t *testing.T, shared *world, s script) {
+	t.Helper()
 	w := &world{T: t, net: shared.net, data: filepath.Join(t.TempDir(), "data")}
 	h := &hostile{world: w, p: w.net.Providers[1]}
 	h.reset()
