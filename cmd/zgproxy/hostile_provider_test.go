@@ -89,7 +89,7 @@ func providerLies() []script {
 	}
 }
 
-const short = "validate request: insufficient balance: your locked balance is 3.000000 0G, but the required minimum is %s 0G " +
+const balanceRefusal = "validate request: insufficient balance: your locked balance is 3.000000 0G, but the required minimum is %s 0G " +
 	"(breakdown: minimum reserve %s 0G + unsettled fees 0.000000 0G + current request fee 0.000000 0G). Please transfer more to the provider"
 
 // refused answers every request with an error.
@@ -105,7 +105,7 @@ func refused(name string, status int, text string, log ...string) script {
 
 func refusalLies() []script {
 	balance := func(name, required string) script {
-		return refused("reserve "+name, http.StatusBadRequest, fmt.Sprintf(short, required, required), "insufficient_balance")
+		return refused("reserve "+name, http.StatusBadRequest, fmt.Sprintf(balanceRefusal, required, required), "insufficient_balance")
 	}
 	return []script{
 		balance("of 1000 0G", "1000.000000"),

@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -17,17 +15,6 @@ import (
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
-
-// exitUsage is the status for a command line or configuration that cannot work, exitFailure for everything else.
-const (
-	exitFailure = 1
-	exitUsage   = 2
-)
-
-// usageError marks errors that another try with the same input cannot cure.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 // run is the whole program but for the process's own exit.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -44,12 +31,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	_, _ = fmt.Fprintf(stderr, "zgproxy: %v\n", err) // stderr gone: nobody to tell
-	if errors.As(err, &usageError{}) {
-		return exitUsage
-	}
-	return exitFailure
+	return exitWith(err, stderr)
 }
+
+// The groups of commands in the help.
+const (
+	groupRun   = "run"
+	groupSee   = "see"
+	groupMove  = "move"
+	groupOther = "other"
+)
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -67,6 +58,17 @@ Configuration is read from the environment (ZGPROXY_...): see "zgproxy config --
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), configCommand(), healthcheckCommand(), versionCommand())
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Running:"}, &cobra.Group{ID: groupSee, Title: "Looking:"}, &cobra.Group{ID: groupMove, Title: "Moving money by hand:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupRun, serveCommand(), configCommand(), healthcheckCommand())
+	add(groupSee, accountCommand(), usageCommand(), providerCommand())
+	add(groupMove, depositCommand(), fundCommand(), retrieveCommand(), refundCommand())
+	add(groupOther, versionCommand())
+	root.SetHelpCommandGroupID(groupOther)
 	return root
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -91,18 +90,11 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	var err error
-	if d.wallet, err = wallet.Open(wallet.Config{
-		PrivateKey: cfg.PrivateKey.Reveal(), Keystore: cfg.Keystore, KeystorePassword: cfg.KeystorePassword.Reveal(),
-	}); err != nil {
-		return nil, usageError{err}
+	if d.wallet, err = openWallet(cfg); err != nil {
+		return nil, err
 	}
-	if err := refuseDevnetKey(d.wallet.Address(), cfg.ChainID); err != nil {
-		return nil, usageError{err}
-	}
-	if d.client, err = chain.New(chain.Config{ //nolint:contextcheck // makes no connection
-		RPCURL: cfg.RPCURL.Reveal(), ChainID: cfg.ChainID, Ledger: cfg.LedgerContract.Address, Inference: cfg.InferenceContract.Address, User: d.wallet.Address(), Registerer: d.registry,
-	}); err != nil {
-		return nil, usageError{err}
+	if d.client, err = newChainClient(cfg, d.wallet.Address(), d.registry); err != nil { //nolint:contextcheck // makes no connection
+		return nil, err
 	}
 	d.sender = chain.NewSender(d.client, d.wallet.SignTx, chain.SenderConfig{MaxFeePerGas: cfg.MaxFeePerGas.Neuron})
 	d.directory = chain.NewDirectory(d.client.Services, chain.DirectoryConfig{Every: cfg.Refresh.Std(), Log: log, Registerer: d.registry})
@@ -116,10 +108,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	if d.store, err = billing.Open(ctx, cfg.DataDir, billing.StoreOptions{Log: log, Registerer: d.registry}); err != nil {
 		return nil, err
 	}
-	d.journal = billing.NewJournal(d.store, d.sender, billing.JournalConfig{
-		Wallet: fmt.Sprintf("%d/%s", cfg.ChainID, d.wallet.Address()), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()),
-		Confirmations: uint64(cfg.Confirmations), Log: log, Registerer: d.registry,
-	})
+	d.journal = newJournal(cfg, d.store, d.sender, d.wallet.Address(), log, d.registry)
 	d.keeper = billing.NewKeeper(d.store, d.client, d.journal, billing.KeeperConfig{
 		Every: cfg.KeeperInterval.Std(), Budget: budgets(cfg).Transfers, AutoFund: cfg.AutoFund.Neuron, WalletFloor: cfg.WalletFloor.Neuron,
 		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
@@ -159,11 +148,16 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	callers := d.httpServer(d.proxy.Handler())
 	g.Go(func() error { return served(callers.Serve(api)) })
 	var operators *http.Server
+	read := admin.Config{Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, AllowedHosts: d.cfg.AllowedHosts}
 	if operator != nil {
-		operators = d.httpServer(admin.Handler(admin.Config{
-			Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, AllowedHosts: d.cfg.AllowedHosts,
-		}))
+		operators = d.httpServer(admin.Handler(read))
 		g.Go(func() error { return served(operators.Serve(operator)) })
+	}
+	socket, err := d.operatorSocket(loops, read)
+	if err != nil {
+		d.log.Warn().Err(err).Msg("commands such as zgproxy deposit cannot reach this daemon")
+	} else {
+		g.Go(socket.serve)
 	}
 	if d.verify != nil {
 		g.Go(func() error { return d.verify.Run(gctx) })
@@ -179,10 +173,13 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 		if operators != nil {
 			err = errors.Join(err, operators.Close())
 		}
+		if socket != nil {
+			err = errors.Join(err, socket.stop()) //nolint:contextcheck // likewise
+		}
 		stopLoops()
 		return err
 	})
-	err := g.Wait()
+	err = g.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil // the loops ended because they were told to
 	}
@@ -402,15 +399,3 @@ func (d *daemon) announce(api, operator net.Listener) {
 }
 
 func userAgent() string { return "zgproxy/" + thisBuild().Version }
-
-// newLogger writes JSON lines, or lines for people where somebody watches.
-func newLogger(cfg config.Config, out io.Writer, terminal bool) zerolog.Logger {
-	level, err := zerolog.ParseLevel(cfg.LogLevel)
-	if err != nil { // config has checked it
-		level = zerolog.InfoLevel
-	}
-	if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && terminal) {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !terminal}
-	}
-	return zerolog.New(out).Level(level).With().Timestamp().Logger()
-}

@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -23,10 +26,33 @@ func (d *daemon) ready() (bool, string) {
 
 // checks are the lines of /readyz.
 func (d *daemon) checks() []admin.Check {
-	return []admin.Check{
+	return append([]admin.Check{
 		d.chainCheck(),
 		{Name: "store", OK: d.store.Err() == nil, Detail: errText(d.store.Err())},
+		// Without top-ups what is funded can still be served.
+		{Name: "funding", OK: true, Detail: errText(d.keeper.View().Err)},
+	}, d.limitChecks()...)
+}
+
+// limitChecks are the budgets that let nothing through any more, and the providers that are low and not topped up. Only a
+// budget for all fees together keeps every request out, so only that is not OK.
+func (d *daemon) limitChecks() (out []admin.Check) {
+	for _, b := range d.meter.BudgetsReached() {
+		used := b.Spent.Add(b.Held)
+		out = append(out, admin.Check{Name: "budget", OK: b.Provider != (common.Address{}) || used.Less(b.Cap), Detail: b.String()})
 	}
+	for _, b := range d.keeper.TransferBudgets() {
+		if !b.Spent.Less(b.Cap) {
+			out = append(out, admin.Check{Name: "budget", OK: true, Detail: b.String()})
+		}
+	}
+	view := d.keeper.View()
+	for _, p := range d.cfg.Providers {
+		if pv := view.Providers[p]; pv.Reason != "" {
+			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is low and not topped up (%s). %s", p, pv.Reason, billing.Hint(pv.Reason, p))})
+		}
+	}
+	return out
 }
 
 func errText(err error) string {
@@ -63,6 +89,16 @@ func (d *daemon) status() any {
 		Held           amount   `json:"held"`
 		FeesBooked     amount   `json:"fees_booked"`
 		Acknowledged   bool     `json:"acknowledged"`
+		Owed           amount   `json:"owed"`
+		Drift          amount   `json:"drift"`
+		Debited        amount   `json:"debited"`
+		Settled        amount   `json:"settled"`
+		Corrected      amount   `json:"corrected"`
+		Reserve        amount   `json:"reserve"` // 0: the provider has not said
+		LowWater       amount   `json:"low_water"`
+		HighWater      amount   `json:"high_water"`
+		Runway         *int64   `json:"runway_seconds,omitempty"` // absent while nothing is spent
+		Signer         string   `json:"signer,omitempty"`         // the TEE signer first seen, or accepted since
 		Funding        string   `json:"funding,omitempty"`
 		Warnings       []string `json:"warnings,omitempty"`
 	}
@@ -80,6 +116,15 @@ func (d *daemon) status() any {
 		a.Unsettled, a.UnsettledKnown, a.Funding = money(pv.Unsettled), pv.UnsettledKnown, pv.Reason
 		sum := d.store.Book().Provider(p)
 		a.Held, a.FeesBooked = money(sum.Held), money(sum.Fees)
+		a.Owed, a.Drift, a.Debited, a.Settled, a.Corrected = money(pv.Owed), money(pv.Drift), money(pv.Debited), money(pv.Settled), money(pv.Corrected)
+		a.Reserve, a.LowWater, a.HighWater = money(pv.Reserve), money(pv.LowWater), money(pv.HighWater)
+		if left, ok := d.keeper.Runway(p); ok {
+			seconds := int64(left.Seconds())
+			a.Runway = &seconds
+		}
+		if pv.Signer != (common.Address{}) {
+			a.Signer = pv.Signer.Hex()
+		}
 		accounts = append(accounts, a)
 	}
 	slices.SortFunc(accounts, func(a, b account) int { return strings.Compare(a.Provider, b.Provider) })

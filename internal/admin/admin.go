@@ -1,7 +1,8 @@
-// Package admin is the operator's side of the daemon: metrics, health, readiness and status on a listener of their own.
+// Package admin is the operator's side of the daemon: metrics, health, readiness and status on a listener of their own, and
+// the socket over which the operator's commands reach the daemon, with its client.
 //
-// It only reads. It never moves money, never sees prompts, answers or keys, and starts no goroutine; net/http runs the
-// handlers.
+// The listener only reads. On the socket, which only the daemon's user may open, orders to move money are passed on; whether
+// and how is decided elsewhere. It never sees prompts, answers or keys, and starts no goroutine; net/http runs the handlers.
 package admin
 
 import (

@@ -31,19 +31,16 @@ type account struct {
 	signer   common.Address
 }
 
-// locked is what the provider could count on at the account's block.
-func (a *account) locked() zg.Neuron { return a.balance.Sub(a.pending) }
-
 // debit counts an amount that was taken.
 func (a *account) debit(amount zg.Neuron) {
 	a.debited = a.debited.Add(amount)
 	a.unmatched = a.unmatched.Add(amount)
 }
 
-// carry takes what could not be matched for something that is not in the book, as far as the allowance goes. Requests come
-// first: an allowance that a provider has talked itself into must not make it owed more.
-func (a *account) carry() {
-	used := a.carried.Min(a.unmatched)
+// carry takes what goes beyond all requests that are still due for something that is not in the book, as far as the
+// allowance goes. Requests come first: an allowance that a provider has talked itself into must not make it owed more.
+func (a *account) carry(due zg.Neuron) {
+	used := a.carried.Min(a.unmatched.Sub(due))
 	a.carried, a.unmatched = a.carried.Sub(used), a.unmatched.Sub(used)
 }
 

@@ -51,7 +51,11 @@ func TestCourse(t *testing.T) {
 			{0, none, stepSend, zg.ErrUnderpriced}, {1, none, stepReplace, nil}, {2, none, stepWait, nil}, {10, none, stepSend, zg.ErrTipTooLow}, {11, none, stepReplace, nil},
 		}},
 		{name: "not replaced when it is fees that do not help", moments: []moment{
-			{0, none, stepSend, zg.ErrInsufficientFunds}, {90, none, stepSend, zg.ErrNonceTooLow}, {180, none, stepSend, zg.ErrNonceGap}, {270, none, stepSend, nil}, {359, none, stepSend, nil},
+			{0, none, stepSend, zg.ErrInsufficientFunds},
+			{90, none, stepSend, zg.ErrNonceTooLow},
+			{180, none, stepSend, zg.ErrNonceGap},
+			{270, none, stepSend, nil},
+			{359, none, stepSend, nil},
 			{360, none, stepReplace, nil},
 		}},
 		{name: "a lower nonce is missing: sent, never replaced", moments: []moment{

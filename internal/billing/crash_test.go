@@ -30,6 +30,7 @@ func TestJournalCrashesAnywhere(t *testing.T) {
 // crashAt ends the process at a call, or with after in a Broadcast that came through. It returns false when there are not
 // so many calls.
 func crashAt(t *testing.T, call int, after bool) (reached bool) {
+	t.Helper()
 	dir := t.TempDir()
 	n := newNetwork(t)
 	n.minFee = 4

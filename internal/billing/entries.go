@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -53,6 +54,17 @@ type Entry struct {
 
 // newest is the transaction that is sent; the others are only looked for.
 func (e *Entry) newest() zg.SignedTx { return e.Txs[len(e.Txs)-1] }
+
+// MarshalZerologObject puts into a line of the log what it is about.
+func (e *Entry) MarshalZerologObject(ev *zerolog.Event) {
+	ev.Str("kind", string(e.Intent.Kind)).Str("origin", string(e.Origin))
+	if e.Intent.Provider != (common.Address{}) {
+		ev.Str("provider", e.Intent.Provider.Hex())
+	}
+	if !e.Intent.Amount.IsZero() {
+		ev.Stringer("amount_neuron", e.Intent.Amount)
+	}
+}
 
 // stageEntry records what was signed. When it returns nil, the record is on disk, synced. It fails while another entry of
 // the wallet is unfinished.

@@ -148,10 +148,10 @@ func TestEntryIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, any, err := s.highestNonce(t.Context(), "1/a"); n != 4 || !any || err != nil {
-		t.Errorf("highestNonce = %d, %v, %v", n, any, err)
+	if n, signed, err := s.highestNonce(t.Context(), "1/a"); n != 4 || !signed || err != nil {
+		t.Errorf("highestNonce = %d, %v, %v", n, signed, err)
 	}
-	if _, any, err := s.highestNonce(t.Context(), "2/a"); any || err != nil {
+	if _, signed, err := s.highestNonce(t.Context(), "2/a"); signed || err != nil {
 		t.Errorf("another chain has a highest nonce: %v", err)
 	}
 	if b, err := s.lastBlock(t.Context(), "1/a"); b != 13 || err != nil {

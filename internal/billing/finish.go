@@ -136,7 +136,7 @@ func (j *Journal) noteReceipt(e *Entry, r *zg.Receipt, notify func(Entry)) error
 		if err := j.store.noteReceipt(e.ID, nil); err != nil {
 			return err
 		}
-		j.facts(zerolog.WarnLevel, e).Stringer("tx_hash", e.Hash).Uint64("block", e.Block).Msg("the block of a transaction is no longer part of the chain")
+		j.cfg.Log.Warn().EmbedObject(e).Stringer("tx_hash", e.Hash).Uint64("block", e.Block).Msg("the block of a transaction is no longer part of the chain")
 		e.Block, e.Hash, e.GasCost = 0, common.Hash{}, zg.Neuron{}
 		return nil
 	}
@@ -164,7 +164,7 @@ func (j *Journal) end(e Entry, r *zg.Receipt, notify func(Entry)) (Entry, error)
 	crash.Point("tx/ended")
 	j.metrics.gas.Add(r.GasCost.Sub(j.counted[e.ID]).Float())
 	delete(j.counted, e.ID)
-	j.facts(level, &e).Stringer("tx_hash", r.Hash).Uint64("block", r.Block).Stringer("gas_cost_neuron", r.GasCost).
+	j.cfg.Log.WithLevel(level).EmbedObject(&e).Stringer("tx_hash", r.Hash).Uint64("block", r.Block).Stringer("gas_cost_neuron", r.GasCost).
 		Str("outcome", string(state)).Msg("transaction ended")
 	j.report(nil)
 	notify(e)
@@ -206,7 +206,7 @@ func (j *Journal) supplant(ctx context.Context, c *course, e *Entry, sign func(c
 	}
 	if err != nil {
 		c.stuck = fmt.Errorf("it cannot be replaced: %w", err)
-		return nil //nolint:nilerr // it is reported with what keeps the transaction
+		return nil
 	}
 	crash.Point("tx/replacement-signed")
 	if err := j.store.addTx(e.ID, tx); err != nil {
@@ -216,7 +216,7 @@ func (j *Journal) supplant(ctx context.Context, c *course, e *Entry, sign func(c
 	e.Txs = append(slices.Clip(e.Txs), tx)
 	c.wasReplaced(tx, j.cfg.Now())
 	j.metrics.replacements.Inc()
-	j.facts(zerolog.InfoLevel, e).Stringer("tx_hash", tx.Hash).Stringer("replaces", prev.Hash).Uint64("nonce", e.Nonce).
+	j.cfg.Log.Info().EmbedObject(e).Stringer("tx_hash", tx.Hash).Stringer("replaces", prev.Hash).Uint64("nonce", e.Nonce).
 		Stringer("fee_cap_neuron", tx.FeeCap).Bool("cancels", tx.Cancels).Msg("transaction replaced with higher fees")
 	notify(*e)
 	return nil
@@ -229,7 +229,7 @@ func (j *Journal) send(ctx context.Context, c *course, e *Entry, notify func(Ent
 	tx := e.newest()
 	if err := j.sender.Broadcast(call, tx); err != nil {
 		c.wasSent(fmt.Errorf("send the transaction: %w", err))
-		return nil //nolint:nilerr // it is reported with what keeps the transaction
+		return nil
 	}
 	crash.Point("tx/sent")
 	c.wasSent(nil)

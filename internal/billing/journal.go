@@ -208,20 +208,8 @@ func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used)
 	}
 	crash.Point("tx/recorded")
 	j.changes.Add(1)
-	j.facts(zerolog.InfoLevel, &e).Uint64("nonce", e.Nonce).Stringer("tx_hash", tx.Hash).Msg("transaction signed")
+	j.cfg.Log.Info().EmbedObject(&e).Uint64("nonce", e.Nonce).Stringer("tx_hash", tx.Hash).Msg("transaction signed")
 	return e, nil
-}
-
-// facts begins a line of the log about an entry.
-func (j *Journal) facts(level zerolog.Level, e *Entry) *zerolog.Event {
-	ev := j.cfg.Log.WithLevel(level).Str("kind", string(e.Intent.Kind)).Str("origin", string(e.Origin))
-	if e.Intent.Provider != (common.Address{}) {
-		ev = ev.Str("provider", e.Intent.Provider.Hex())
-	}
-	if !e.Intent.Amount.IsZero() {
-		ev = ev.Stringer("amount_neuron", e.Intent.Amount)
-	}
-	return ev
 }
 
 func (j *Journal) report(err error) {

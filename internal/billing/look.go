@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -44,11 +45,11 @@ func (k *Keeper) look(ctx context.Context) (next todo, err error) {
 	providers := slices.Clone(k.cfg.Providers())
 	slices.SortFunc(providers, common.Address.Cmp)
 	providers = slices.Compact(providers)
-	quiet := k.quiet(providers, readAt)
+	before := k.store.book.All()
 	// Claims are read after the balances: should a provider settle in between, the fees count as paid on one side and as
 	// still owed on none, which delays a top-up rather than causing one that is not needed.
 	claims := k.claims(ctx, h, providers)
-	matched, err := k.settle(ctx, h, providers, claims, quiet)
+	matched, err := k.settle(ctx, h, providers, claims, before)
 	if err != nil {
 		return next, err
 	}
@@ -127,28 +128,26 @@ func (k *Keeper) holdings(ctx context.Context) (zg.Holdings, error) {
 	return h, nil
 }
 
-// still is how long a provider's requests have been at rest.
+// still is since when a provider's requests and its claim have been at rest.
 type still struct {
 	requests uint64
+	claim    zg.Neuron
 	since    time.Time
 }
 
-// quiet are the providers of which no request is under way or just finished: only then do their own figures and ours speak
-// of the same requests.
-func (k *Keeper) quiet(providers []common.Address, now time.Time) map[common.Address]uint64 {
-	out := make(map[common.Address]uint64)
-	for _, p := range providers {
-		sum := k.store.book.Provider(p)
-		last, ok := k.still[p]
-		if !ok || sum.Open > 0 || sum.Requests != last.requests {
-			k.still[p] = still{sum.Requests, now}
-			continue
-		}
-		if now.Sub(last.since) >= k.cfg.QuietFor {
-			out[p] = sum.Requests
-		}
+// quiet reports that nothing has moved for a while: no request of the provider is under way or just finished, its claim
+// stays the same, and it has taken nothing. Only then do its figures and ours speak of the same requests. A claim that is
+// lower because of a debit that we have not seen yet would make our estimates look too high.
+func (k *Keeper) quiet(p common.Address, before Sum, r *reading) bool {
+	now, sum := k.cfg.Now(), k.store.book.Provider(p)
+	next := still{sum.Requests, r.claim, now}
+	last, ok := k.still[p]
+	rest := r.claimed && r.told && len(r.debits) == 0 && before.Open == 0 && sum.Open == 0 && sum.Requests == before.Requests
+	if ok && rest && last.requests == next.requests && last.claim == next.claim {
+		next.since = last.since
 	}
-	return out
+	k.still[p] = next
+	return rest && now.Sub(next.since) >= k.cfg.QuietFor
 }
 
 // claims asks every provider with a sub-account for its unsettled fees, all at once. Those that do not answer are absent.
@@ -182,7 +181,7 @@ func (k *Keeper) claims(ctx context.Context, h zg.Holdings, providers []common.A
 
 // settle counts what was taken from the sub-accounts since the last look and matches it with the book. A debit that only
 // the balance tells of is counted for now, and for good once events have failed to tell of it for a while.
-func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.Address, claims map[common.Address]zg.Neuron, quiet map[common.Address]uint64) (map[common.Address]account, error) {
+func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.Address, claims map[common.Address]zg.Neuron, sums map[common.Address]Sum) (map[common.Address]account, error) {
 	err := k.remember()
 	if err != nil {
 		return nil, err
@@ -197,10 +196,6 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 		now := zg.Standing{Balance: h.Accounts[p].Balance, PendingRefund: h.Accounts[p].PendingRefund}
 		r := reading{block: h.Block, now: now}
 		r.claim, r.claimed = claims[p]
-		if requests, ok := quiet[p]; ok {
-			sum := k.store.book.Provider(p)
-			r.quiet = sum.Open == 0 && sum.Requests == requests
-		}
 		before, changed := moves.Last[p]
 		if !changed {
 			before = zg.Standing{Balance: a.balance, PendingRefund: a.pending}
@@ -208,7 +203,7 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 		if r.told = told && before == now; r.told || a.block == 0 || a.block >= h.Block {
 			k.puzzled[p] = 0
 			for _, d := range moves.Settlements {
-				if d.Provider == p {
+				if d.Provider == p && d.Block > a.block {
 					r.debits = append(r.debits, d)
 				}
 			}
@@ -224,15 +219,14 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 				Msg("a balance changed and no event tells why; the balance is believed")
 			k.puzzled[p] = 0
 		}
+		r.quiet = k.quiet(p, sums[p], &r)
 		readings[p] = r
 	}
 	settled, err := k.store.settle(readings, k.cfg.Now())
 	if err != nil {
 		return nil, err
 	}
-	for p, a := range settled {
-		k.accounts[p] = a
-	}
+	maps.Copy(k.accounts, settled)
 	return k.provisional(ctx, h, providers)
 }
 

@@ -25,6 +25,8 @@ type network struct {
 	mu       sync.Mutex
 	block    uint64
 	ledger   *zg.Ledger
+	wallet   zg.Neuron
+	clock    func() time.Time // of the chain; nil: it has none
 	accounts map[common.Address]zg.SubAccount
 	claims   map[common.Address]zg.Neuron // absent: the provider does not answer
 	services map[common.Address]zg.Service
@@ -83,7 +85,7 @@ type minedTx struct {
 func newNetwork(t *testing.T) *network {
 	t.Helper()
 	n := &network{
-		t: t, block: 100, ledger: &zg.Ledger{Available: og(t, "100"), Total: og(t, "100")}, minFee: 2, nonce: 5,
+		t: t, block: 100, ledger: &zg.Ledger{Available: og(t, "100"), Total: og(t, "100")}, minFee: 2, nonce: 5, wallet: zg.OneOG,
 		accounts: make(map[common.Address]zg.SubAccount), claims: make(map[common.Address]zg.Neuron), services: make(map[common.Address]zg.Service),
 		receipts: make(map[common.Hash]*zg.Receipt), mempool: make(map[common.Hash]transfer), changed: make(map[common.Address]uint64),
 	}
@@ -146,8 +148,15 @@ func (n *network) Holdings(context.Context) (zg.Holdings, error) {
 	if n.old != nil {
 		return *n.old, nil
 	}
-	ledger := *n.ledger
-	return zg.Holdings{Block: n.block, Wallet: zg.OneOG, Ledger: &ledger, Accounts: maps.Clone(n.accounts), MinAccount: zg.OneOG}, nil
+	h := zg.Holdings{Block: n.block, Wallet: n.wallet, Accounts: maps.Clone(n.accounts), MinAccount: zg.OneOG, MinLedger: zg.OneOG.Mul(3)}
+	if n.ledger != nil {
+		ledger := *n.ledger
+		h.Ledger = &ledger
+	}
+	if n.clock != nil {
+		h.BlockTime = n.clock()
+	}
+	return h, nil
 }
 
 func (n *network) Movements(_ context.Context, from, to uint64) (zg.Movements, error) {
@@ -277,6 +286,12 @@ func (n *network) include(hash common.Hash, tr transfer) {
 	n.block++
 	n.receipts[hash] = &zg.Receipt{Hash: hash, OK: !n.reverts, Block: n.block, GasUsed: 93_600, GasCost: zg.NeuronOf(93_600 * tr.Fee)}
 	m := minedTx{hash: hash, tr: tr, block: n.block, undo: func() {}}
+	if !n.reverts && tr.Kind == zg.IntentDeposit {
+		if n.ledger == nil {
+			n.ledger = &zg.Ledger{}
+		}
+		n.ledger.Available, n.wallet = n.ledger.Available.Add(tr.Amount), n.wallet.Sub(tr.Amount)
+	}
 	if p := tr.Provider; !n.reverts && tr.Kind == zg.IntentTransfer {
 		before, existed := n.accounts[p]
 		a := before

@@ -202,7 +202,7 @@ func (m *matching) reconcile(news []taken, r reading) error {
 	}
 	m.more = m.more || (full && m.through > before.through)
 	if !full && !open { // else there may be a request to match it with
-		m.carry()
+		m.carry(m.unsettled(m.fees))
 	}
 	return nil
 }

@@ -125,8 +125,8 @@ func TestEstimatesAreCorrectedWhenTheProviderSaysSo(t *testing.T) {
 	b.exact()
 	id := b.estimated()
 	b.exact()
-	real := zg.NeuronOf(777)
-	claim := fee.Mul(2).Add(real)
+	truth := zg.NeuronOf(777)
+	claim := fee.Mul(2).Add(truth)
 	a := b.look(func(r *reading) { r.claim, r.claimed = claim, true })
 	if !a.corrected.IsZero() {
 		t.Errorf("corrected %s while it was not quiet", a.corrected)
@@ -140,8 +140,8 @@ func TestEstimatesAreCorrectedWhenTheProviderSaysSo(t *testing.T) {
 	if !a.unmatched.IsZero() || !a.unsettled(b.fees()).IsZero() {
 		t.Errorf("unmatched %s, unsettled %s; want nothing", a.unmatched, a.unsettled(b.fees()))
 	}
-	if r := mustRecord(t, b.Store, id); r.State != "settled" || r.Settled == nil || *r.Settled != real || *r.Fee != r.Bound {
-		t.Errorf("the estimate is %s, settled for %v, fee %v; want settled for %s and the fee as booked", r.State, r.Settled, r.Fee, real)
+	if r := mustRecord(t, b.Store, id); r.State != "settled" || r.Settled == nil || *r.Settled != truth || *r.Fee != r.Bound {
+		t.Errorf("the estimate is %s, settled for %v, fee %v; want settled for %s and the fee as booked", r.State, r.Settled, r.Fee, truth)
 	}
 }
 

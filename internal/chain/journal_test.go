@@ -11,6 +11,7 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/chain"
+	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -174,8 +175,11 @@ func TestNetworkJournalReorg(t *testing.T) {
 	until(t, "it is not sent", sent.Load)
 	n.Mine()
 	until(t, "it is not seen in a block", seen.Load)
+	// The node says nothing while it sorts itself out, so that the journal looks when the pool is empty.
+	n.SetFault(func(string, []byte) *simchain.Fault { return &simchain.Fault{Status: 503} })
 	must(t, n.Reorg(1))
 	n.DropPending()
+	n.SetFault(nil)
 	gone := func() bool {
 		all, err := store.Entries(t.Context(), 1)
 		return err == nil && len(all) == 1 && all[0].Block == 0

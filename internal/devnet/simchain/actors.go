@@ -157,6 +157,12 @@ func (c *Chain) Refund(ctx context.Context, key *ecdsa.PrivateKey, amount zg.Neu
 	return err
 }
 
+// Acknowledge gives a wallet's consent to a provider, or takes it back, for which the sub-account has to be empty.
+func (c *Chain) Acknowledge(ctx context.Context, key *ecdsa.PrivateKey, provider common.Address, consent bool) error {
+	_, err := c.send(ctx, key, &c.inference, nil, c.inf.PackAcknowledgeTEESigner(provider, consent))
+	return err
+}
+
 // RevokeTokens raises the generation of a sub-account, so that all session tokens are refused.
 func (c *Chain) RevokeTokens(ctx context.Context, key *ecdsa.PrivateKey, provider common.Address) error {
 	_, err := c.send(ctx, key, &c.inference, nil, c.inf.PackRevokeAllTokens(provider))

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/spf13/cobra"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// moneyReport is the JSON of every command that moves money.
+type moneyReport struct {
+	DryRun       bool                `json:"dry_run"`
+	Steps        []stepReport        `json:"steps"`
+	Transactions []admin.Transaction `json:"transactions"`
+	Account      *accountReport      `json:"account"` // afterwards; null: nothing was done, or it could not be read
+}
+
+type stepReport struct {
+	Kind     zg.IntentKind  `json:"kind"`
+	Provider *admin.Address `json:"provider,omitempty"`
+	Amount   zg.Neuron      `json:"amount_neuron"`
+	From     string         `json:"from"`
+	To       string         `json:"to"`
+	Changes  []change       `json:"changes"`
+	Notes    []string       `json:"notes"`
+	Warnings []string       `json:"warnings"`
+	MaxGas   zg.Neuron      `json:"gas_max_neuron"`
+}
+
+func (s *step) report() stepReport {
+	r := stepReport{
+		Kind: s.order.Kind, Amount: s.order.Amount, From: s.from, To: s.to, Changes: append([]change{}, s.changes...),
+		Notes: append([]string{}, s.notes...), Warnings: append([]string{}, s.warnings...), MaxGas: s.maxGas,
+	}
+	if s.order.Provider != (common.Address{}) {
+		r.Provider = &admin.Address{Address: s.order.Provider}
+	}
+	return r
+}
+
+// plan says which transactions are to be made, for what the wallet has.
+type plan func(ctx context.Context, op operator, r *accountReport) ([]step, error)
+
+// run is what all of these commands do: read the arguments, look, plan, show, ask, do, look again.
+func (f *moneyFlags) run(parse func(args []string) (plan, error)) func(*cobra.Command, []string) error {
+	return explained(&f.json, func(cmd *cobra.Command, args []string) (err error) {
+		ctx, c := cmd.Context(), consoleOf(cmd)
+		plan, err := parse(args)
+		if err != nil {
+			return err
+		}
+		op, err := operatorFor()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, op.close()) }()
+		before, err := op.account(ctx, true)
+		if err != nil {
+			return err
+		}
+		steps, err := plan(ctx, op, &before)
+		if err != nil {
+			return err
+		}
+		out := moneyReport{DryRun: f.dryRun, Steps: []stepReport{}, Transactions: []admin.Transaction{}}
+		for _, s := range steps {
+			out.Steps = append(out.Steps, s.report())
+		}
+		if !f.json {
+			showSteps(c, &before, steps)
+		}
+		if len(steps) > 0 && !f.dryRun {
+			if err := f.confirm(ctx, c); err != nil {
+				return err
+			}
+			if out.Transactions, err = f.carryOut(ctx, c, op, steps); err != nil {
+				return err
+			}
+			after, err := op.account(ctx, true)
+			if err == nil {
+				out.Account = &after
+			}
+			if !f.json {
+				showAfter(c, &after, err)
+			}
+		}
+		if f.json {
+			return writeJSON(c.out, out)
+		}
+		return nil
+	})
+}
+
+// confirm asks, unless that was answered beforehand.
+func (f *moneyFlags) confirm(ctx context.Context, c console) error {
+	switch {
+	case f.yes:
+		return nil
+	case f.json:
+		return problem(codeNotConfirmed, "Repeat it with --yes, or look with --dry-run.", "--json asks nothing, so nothing was moved")
+	case !c.asks:
+		return problem(codeNotConfirmed, "Repeat it with --yes.", "there is no terminal to ask on, so nothing was moved")
+	case c.ask(ctx, "Go ahead?"):
+		return nil
+	}
+	return problem(codeNotConfirmed, "", "nothing was moved")
+}
+
+func showSteps(c console, r *accountReport, steps []step) {
+	if tx := r.Unfinished; tx != nil {
+		c.printf("Not finished yet, and seen through first: %s (nonce %d).\n\n", transactionInWords(tx), tx.Nonce)
+	}
+	if len(steps) == 0 {
+		c.printf("There is nothing to do: it is so already.\n")
+	}
+	for _, s := range steps {
+		c.printf("%s, on %s\n", s.title, r.Network)
+		var t table
+		t.row("  from", s.from)
+		t.row("  to", s.to)
+		for _, ch := range s.changes {
+			t.row("  "+ch.Name, ch.Before.Og+" → "+ch.After.Og+" 0G")
+		}
+		t.row("  gas", "at most "+short(s.maxGas)+" 0G at the highest fees you allow, usually far less")
+		c.printf("%s", &t)
+		for _, n := range s.notes {
+			c.printf("  %s\n", n)
+		}
+		for _, w := range s.warnings {
+			c.printf("  Note: %s\n", w)
+		}
+		c.printf("\n")
+	}
+}
+
+// carryOut makes the transactions one after the other, and stops at the first that fails.
+func (f *moneyFlags) carryOut(ctx context.Context, c console, op operator, steps []step) ([]admin.Transaction, error) {
+	done := []admin.Transaction{}
+	for _, s := range steps {
+		var progress progress
+		tx, err := op.transact(ctx, s.order, func(tx admin.Transaction) {
+			if line := progress.next(tx); line != "" && !f.json {
+				c.printf("%s\n", line)
+			}
+		})
+		if err != nil {
+			return done, unfinished(ctx, tx, err)
+		}
+		done = append(done, tx)
+		if !f.json {
+			c.printf("confirmed, for %s 0G of gas\n", short(tx.GasCost))
+		}
+	}
+	return done, nil
+}
+
+// unfinished says what stands when a transaction was not seen through to its end.
+func unfinished(ctx context.Context, tx admin.Transaction, err error) error {
+	switch {
+	case ctx.Err() != nil && tx.ID != 0:
+		return problem(codeInterrupted, hintResume, "interrupted after transaction %s was signed", tx.Hash)
+	case ctx.Err() != nil:
+		return problem(codeInterrupted, "zgproxy account shows whether one is under way.", "interrupted before a transaction was seen to be signed")
+	}
+	p := explain(err)
+	if tx.ID != 0 && tx.State == string(billing.EntrySigned) && p.Hint == "" {
+		p = &admin.CommandError{Code: p.Code, Message: p.Message, Hint: hintResume}
+	}
+	return p
+}
+
+// progress turns the states of a transaction into lines, each of which is said once.
+type progress struct {
+	versions int
+	sent     bool
+	block    uint64
+}
+
+func (p *progress) next(tx admin.Transaction) string {
+	switch {
+	case tx.Block != 0 && tx.Block != p.block:
+		p.block = tx.Block
+		return fmt.Sprintf("mined in block %d", tx.Block)
+	case tx.State != string(billing.EntrySigned) || tx.Block != 0:
+		return "" // said already, or the last line
+	case p.versions == 0:
+		p.versions = tx.Versions
+		return fmt.Sprintf("signed %s (nonce %d)", tx.Hash, tx.Nonce)
+	case tx.Versions > p.versions:
+		p.versions = tx.Versions
+		return fmt.Sprintf("not mined in time; signed again with higher fees: %s", tx.Hash)
+	case tx.Sent && !p.sent:
+		p.sent = true
+		return "sent"
+	}
+	return ""
+}
+
+func showAfter(c console, r *accountReport, err error) {
+	if err != nil {
+		c.printf("\nThe balances cannot be read at the moment (%v); zgproxy account shows them later.\n", err)
+		return
+	}
+	c.printf("\nwallet %s 0G", short(r.Balance.Neuron))
+	if r.Ledger != nil {
+		c.printf(", ledger %s 0G available of %s 0G", short(r.Ledger.Available.Neuron), short(r.Ledger.Total.Neuron))
+	} else {
+		c.printf(", no ledger")
+	}
+	c.printf(" (block %d)\n", r.Block)
+}

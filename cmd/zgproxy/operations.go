@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// What the daemon does for the operator's commands.
+
+// account is what the wallet has, as the keeper saw it last or as it is now.
+func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
+	view := d.keeper.View()
+	b := balances{
+		source: "daemon", wallet: d.wallet.Address(), readAt: view.ReadAt, holdings: view.Holdings, services: d.directory.Snapshot().Services,
+		view: view.Providers, book: d.store.Book(),
+	}
+	if fresh || view.ReadAt.IsZero() {
+		var err error
+		if b.holdings, err = d.client.Holdings(ctx); err != nil {
+			return nil, err
+		}
+		b.readAt = time.Now()
+	}
+	out := report(d.cfg, b)
+	if view.Err != nil {
+		out.Warnings = append(out.Warnings, "Top-ups are held up: "+view.Err.Error())
+	}
+	return out, addRecorded(ctx, d.store, d.cfg, &out)
+}
+
+func (d *daemon) providers(context.Context) (any, error) {
+	dir := d.directory.Snapshot()
+	if dir.ReadAt.IsZero() {
+		return nil, problem(codeRPC, hintRPC, "the daemon has not read the services from the chain yet")
+	}
+	b := balances{source: "daemon", wallet: d.wallet.Address(), readAt: dir.ReadAt, holdings: d.keeper.View().Holdings, services: dir.Services}
+	b.holdings.Block = dir.Block
+	return listProviders(d.cfg, b), nil
+}
+
+// transact moves money on the operator's word. The keeper looks at the accounts again afterwards.
+func (d *daemon) transact(ctx context.Context, in zg.Intent, notify func(admin.Transaction)) (admin.Transaction, error) {
+	defer d.keeper.Nudge()
+	return mover{d.journal}.transact(ctx, admin.Order{Kind: in.Kind, Provider: in.Provider, Amount: in.Amount, Opening: in.Opening}, notify)
+}
+
+// accept takes a provider's signer and drift for right, as far as they are still what the operator was shown.
+func (d *daemon) accept(_ context.Context, p common.Address, what admin.Acceptance) error {
+	svc, registered := d.service(p)
+	pv, looked := d.keeper.View().Providers[p]
+	switch {
+	case !looked:
+		return problem(codeNotRegistered, "Put it into ZGPROXY_PROVIDERS and restart the daemon.", "%s is not looked after", p.Hex())
+	case registered && svc.TEESigner != what.Signer.Address:
+		return problem(codeChanged, "Look with zgproxy account, and try again.", "the provider has changed its signer meanwhile, to %s", svc.TEESigner.Hex())
+	}
+	accepted, err := d.store.Accept(p, what.Drift.Min(pv.Drift), svc.TEESigner)
+	if err != nil {
+		return err
+	}
+	d.log.Warn().Str("provider", p.Hex()).Stringer("drift_neuron", accepted.Drift).Str("signer", accepted.Signer.Hex()).Msg("the operator accepts a provider's drift and signer")
+	d.keeper.Nudge()
+	return nil
+}
+
+// operatorServer serves the socket until its context ends.
+type operatorServer struct {
+	http     *http.Server
+	listener net.Listener
+	end      context.CancelFunc
+}
+
+// operatorSocket listens for commands. Orders under way are given up when the daemon stops: what is signed is recorded,
+// and seen through by the next start.
+func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operatorServer, error) {
+	l, err := admin.ListenSocket(d.cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	srv := d.httpServer(admin.OperatorHandler(admin.OperatorConfig{
+		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Accept: d.accept, Explain: explain,
+	}))
+	ctx, end := context.WithCancel(ctx)
+	srv.BaseContext = func(net.Listener) context.Context { return ctx }
+	return &operatorServer{srv, l, end}, nil
+}
+
+func (s *operatorServer) serve() error { return served(s.http.Serve(s.listener)) }
+
+// stop gives up what is under way and waits for it: nothing may use the store after it is closed.
+func (s *operatorServer) stop() error {
+	s.end()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("end the operator's commands: %w", err), s.http.Close())
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// step is one transaction as it is shown before it is made.
+type step struct {
+	order    admin.Order
+	title    string
+	from, to string
+	changes  []change
+	notes    []string // what to know about it
+	warnings []string // what may not be meant
+	maxGas   zg.Neuron
+}
+
+// change is one balance before and after.
+type change struct {
+	Name   string `json:"name"`
+	Before amount `json:"before"`
+	After  amount `json:"after"`
+}
+
+func moves(name string, before, after zg.Neuron) change {
+	return change{name, money(before), money(after)}
+}
+
+// gasLimit is what each kind of transaction is given in the usual case; a node may estimate more where much has piled up.
+func gasLimit(o admin.Order) uint64 {
+	switch o.Kind {
+	case zg.IntentTransfer:
+		if o.Opening {
+			return 600_000
+		}
+		return 150_000
+	case zg.IntentDeposit:
+		return 250_000
+	case zg.IntentRetrieve:
+		return 300_000
+	case zg.IntentRefund:
+		return 150_000
+	case zg.IntentAcknowledge:
+		return 60_000
+	}
+	return 0
+}
+
+// withGas adds what the gas can cost at the highest fees that the owner allows.
+func withGas(r *accountReport, s step) step {
+	s.maxGas = r.MaxGas.Mul(gasLimit(s.order))
+	spent := s.maxGas
+	if s.order.Kind == zg.IntentDeposit {
+		spent = spent.Add(s.order.Amount)
+	}
+	if r.Balance.Neuron.Less(spent) {
+		s.warnings = append(s.warnings, fmt.Sprintf("The wallet's balance of %s 0G may not be enough for the gas.", short(r.Balance.Neuron)))
+	}
+	return s
+}
+
+func planDeposit(r *accountReport, n zg.Neuron) (step, error) {
+	s := step{
+		order: admin.Order{Kind: zg.IntentDeposit, Amount: n}, title: "Deposit " + n.Og() + " 0G",
+		from: "wallet " + r.Wallet.Hex(), to: "its ledger",
+	}
+	var available zg.Neuron
+	if r.Ledger != nil {
+		available = r.Ledger.Available.Neuron
+	} else {
+		s.notes = append(s.notes, "The wallet has no ledger yet; this opens it.")
+		if least := r.Minimums.Ledger.Neuron; n.Less(least) {
+			return s, problem(codeBelowMinimum, "Deposit at least "+least.Og()+" 0G.", "the first deposit opens the ledger, and the contract wants at least %s 0G for it", least.Og())
+		}
+	}
+	if r.Balance.Neuron.Cmp(n) <= 0 {
+		return s, problem(codeNotEnough, "Send 0G to the wallet first.", "the wallet has %s 0G, which is not enough for %s 0G and the gas", r.Balance.Og, n.Og())
+	}
+	s.changes = []change{moves("wallet, before gas", r.Balance.Neuron, r.Balance.Neuron.Sub(n)), moves("ledger, available", available, available.Add(n))}
+	if left := r.Balance.Neuron.Sub(n); left.Less(r.Floor.Neuron) {
+		s.warnings = append(s.warnings, "This leaves less in the wallet than ZGPROXY_WALLET_FLOOR ("+r.Floor.Og+" 0G), which is there for gas.")
+	}
+	return withGas(r, s), nil
+}
+
+// planFund moves money from the ledger to a sub-account. Whoever forces it may pay somebody who sells nothing.
+func planFund(r *accountReport, p providerReport, n zg.Neuron, force bool) (step, error) {
+	provider := p.Provider.Address
+	sub := r.sub(provider)
+	s := step{
+		order: admin.Order{Kind: zg.IntentTransfer, Provider: provider, Amount: n, Opening: !sub.Exists},
+		title: "Fund the sub-account with " + provider.Hex() + " with " + n.Og() + " 0G", from: "ledger of " + r.Wallet.Hex(), to: "its sub-account with " + provider.Hex(),
+	}
+	if p.Model != "" {
+		s.to += " (" + p.Model + ")"
+	}
+	switch {
+	case provider == r.Wallet.Address || provider == common.Address{}:
+		return s, problem(codeUsage, "", "%s cannot be a provider of this wallet", provider.Hex())
+	case !p.Registered && !force:
+		return s, problem(codeNotRegistered, "Check the address (zgproxy provider list --all), or say --force.",
+			"%s is not registered on chain as a provider; money sent to it would only be locked there", provider.Hex())
+	case r.Ledger == nil:
+		return s, problem(codeNoLedger, fmt.Sprintf("zgproxy deposit %s", r.Minimums.Ledger.Neuron.Max(n).Og()), "the wallet has no ledger to pay from yet")
+	case !sub.Exists && n.Less(r.Minimums.Account.Neuron):
+		return s, problem(codeBelowMinimum, "Fund it with at least "+r.Minimums.Account.Og+" 0G.",
+			"this opens the sub-account, and the contract wants at least %s 0G for it", r.Minimums.Account.Og)
+	}
+	available := r.Ledger.Available.Neuron
+	takes := n.Sub(sub.PendingRefund.Neuron) // a refund under way is cancelled first
+	if available.Less(takes) {
+		return s, problem(codeNotEnough, "zgproxy deposit "+takes.Sub(available).Og(), "the ledger has %s 0G available, and %s 0G are needed", available.Og(), takes.Og())
+	}
+	after := sub.Locked.Neuron.Add(n)
+	s.changes = []change{moves("ledger, available", available, available.Sub(takes)), moves("sub-account", sub.Locked.Neuron, after)}
+	if back := sub.PendingRefund.Neuron; !back.IsZero() {
+		s.changes = append(s.changes, moves("on its way back", back, back.Sub(n)))
+		s.warnings = append(s.warnings, "Money is on its way back from this sub-account. The transfer cancels that first, up to its amount, and takes only the rest from the ledger.")
+	}
+	if !sub.Exists {
+		s.notes = append(s.notes, "This opens the sub-account and acknowledges the provider.")
+	}
+	if p.Registered && !p.Vouched {
+		s.warnings = append(s.warnings, "The contract's owner does not vouch for this provider's signer: it refuses requests.")
+	}
+	if !sub.Allowed {
+		s.warnings = append(s.warnings, "It is not in ZGPROXY_PROVIDERS: zgproxy sends it no requests.")
+	}
+	if owed := sub.owed(); after.Less(owed.Add(zg.OneOG).Add(zg.NeuronOf(1))) {
+		s.warnings = append(s.warnings, "Providers serve only while about 1 0G is left beyond what they are owed; this leaves less.")
+	}
+	return withGas(r, s), nil
+}
+
+func (s *subReport) owed() zg.Neuron {
+	if s.Owed == nil {
+		return zg.Neuron{}
+	}
+	return s.Owed.Neuron
+}
+
+// liveRefunds is how many refunds of one sub-account the contract lets wait.
+const liveRefunds = 5
+
+func planRetrieve(r *accountReport, provider common.Address) (step, error) {
+	sub := r.sub(provider)
+	s := step{
+		order: admin.Order{Kind: zg.IntentRetrieve, Provider: provider}, title: "Retrieve what is in the sub-account with " + provider.Hex(),
+		from: "sub-account with " + provider.Hex(), to: "ledger of " + r.Wallet.Hex(),
+	}
+	if r.Ledger == nil || !sub.Exists {
+		return s, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s", provider.Hex())
+	}
+	ripe, wait := sub.ripe()
+	locked := sub.Locked.Neuron
+	waiting := 0
+	for _, f := range sub.Refunds {
+		if f.Wait > 0 {
+			waiting++
+		}
+	}
+	switch {
+	case ripe.IsZero() && locked.IsZero() && waiting > 0:
+		return s, problem(codeNothing, "Run the same command again then.", "%s 0G are on their way back from %s already, and free in %s", short(sub.PendingRefund.Neuron), provider.Hex(), inWords(wait))
+	case ripe.IsZero() && locked.IsZero():
+		return s, problem(codeNothing, "", "there is nothing in the sub-account with %s", provider.Hex())
+	case waiting >= liveRefunds && !locked.IsZero():
+		return s, problem(codeRefunds, "Wait for one to become free, or cancel the newest with zgproxy fund.", "%d refunds from %s wait already, and the contract allows no more; the next is free in %s", waiting, provider.Hex(), inWords(wait))
+	}
+	back := sub.PendingRefund.Neuron
+	if !locked.IsZero() {
+		s.changes = append(s.changes, moves("sub-account", locked, zg.Neuron{}))
+	}
+	s.changes = append(s.changes, moves("on its way back", back, back.Sub(ripe).Add(locked)))
+	if !ripe.IsZero() {
+		s.changes = append(s.changes, moves("ledger, available", r.Ledger.Available.Neuron, r.Ledger.Available.Neuron.Add(ripe)))
+		s.notes = append(s.notes, ripe.Og()+" 0G were asked back earlier and are paid out now.")
+	}
+	if !locked.IsZero() {
+		s.notes = append(s.notes, fmt.Sprintf("%s 0G are asked back now. They are free in %s: run the same command again then.", locked.Og(), inWords(time.Duration(r.LockTime)*time.Second)))
+		s.warnings = append(s.warnings, "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund.")
+	}
+	return withGas(r, s), nil
+}
+
+// planRetrieveAll retrieves from every sub-account where there is something to do.
+func planRetrieveAll(r *accountReport) ([]step, error) {
+	var steps []step
+	var wait time.Duration
+	for i := range r.Accounts {
+		s, err := planRetrieve(r, r.Accounts[i].Provider.Address)
+		if err == nil {
+			steps = append(steps, s)
+		} else if _, w := r.Accounts[i].ripe(); w > 0 && (wait == 0 || w < wait) {
+			wait = w
+		}
+	}
+	switch {
+	case len(steps) > 0:
+		return steps, nil
+	case wait > 0:
+		return nil, problem(codeNothing, "Run the same command again then.", "everything is on its way back already; the next part is free in %s", inWords(wait))
+	}
+	return nil, problem(codeNothing, "", "there is nothing in any sub-account")
+}
+
+func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
+	s := step{from: "ledger of " + r.Wallet.Hex(), to: "wallet " + r.Wallet.Hex()}
+	if r.Ledger == nil {
+		return s, problem(codeNoLedger, "", "the wallet has no ledger, so there is nothing to take back")
+	}
+	available, total, least := r.Ledger.Available.Neuron, r.Ledger.Total.Neuron, r.Minimums.Ledger.Neuron
+	if all {
+		n = available
+	}
+	elsewhere := total.Sub(available)
+	rest := available.Sub(n)
+	switch {
+	case all && n.IsZero() && !elsewhere.IsZero():
+		return s, problem(codeNothing, "Get that first: zgproxy retrieve --all", "nothing is available in the ledger; %s 0G are in sub-accounts", short(elsewhere))
+	case n.IsZero():
+		return s, problem(codeNothing, "", "there is nothing in the ledger")
+	case available.Less(n):
+		hint := "Ask for less, or --all."
+		if !elsewhere.IsZero() {
+			hint = fmt.Sprintf("Ask for less, or get what is in sub-accounts (%s 0G) first: zgproxy retrieve --all", short(elsewhere))
+		}
+		return s, problem(codeNotEnough, hint, "the ledger has only %s 0G available", available.Og())
+	case !rest.IsZero() && rest.Less(least):
+		hint := "Take everything with --all."
+		if least.Less(available) {
+			hint = fmt.Sprintf("Take at most %s 0G, or everything with --all.", available.Sub(least).Og())
+		}
+		return s, problem(codeBelowMinimum, hint, "this would leave %s 0G in the ledger, and the contract wants nothing or at least %s 0G left there", rest.Og(), least.Og())
+	}
+	s.order, s.title = admin.Order{Kind: zg.IntentRefund, Amount: n}, "Refund "+n.Og()+" 0G"
+	s.changes = []change{moves("ledger, available", available, rest), moves("wallet, before gas", r.Balance.Neuron, r.Balance.Neuron.Add(n))}
+	switch {
+	case n == total:
+		s.warnings = append(s.warnings, "Nothing is left then, so the contract closes the ledger and its empty sub-accounts.")
+	case rest.IsZero():
+		s.notes = append(s.notes, fmt.Sprintf("The ledger stays open: %s 0G are in sub-accounts.", short(elsewhere)))
+	}
+	return withGas(r, s), nil
+}
+
+// planAcknowledge has nothing to do where the wallet's consent is there already.
+func planAcknowledge(r *accountReport, provider common.Address) (_ step, needed bool, _ error) {
+	sub := r.sub(provider)
+	s := step{
+		order: admin.Order{Kind: zg.IntentAcknowledge, Provider: provider}, title: "Acknowledge " + provider.Hex(), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
+		notes: []string{"No money moves but the gas. The next transfer to it would do the same."},
+	}
+	if !sub.Exists {
+		return s, false, problem(codeNoAccount, "zgproxy fund "+provider.Hex()+" "+r.Minimums.Account.Neuron.Max(zg.OneOG.Mul(2)).Og()+" opens one, and acknowledges it.",
+			"the wallet has no sub-account with %s", provider.Hex())
+	}
+	return withGas(r, s), !sub.Acknowledged, nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/spf13/cobra"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// providersReport is the JSON of "zgproxy provider list".
+type providersReport struct {
+	Network   string           `json:"network"`
+	Source    string           `json:"source"` // daemon, chain
+	Block     uint64           `json:"block"`
+	Providers []providerReport `json:"providers"`
+}
+
+// providerReport is one provider: one that is registered, or one that is allowed all the same.
+type providerReport struct {
+	Provider      admin.Address `json:"provider"`
+	Allowed       bool          `json:"allowed"` // it is one of ZGPROXY_PROVIDERS
+	Registered    bool          `json:"registered"`
+	Type          string        `json:"service_type"`
+	Model         string        `json:"model"`
+	InputPrice    zg.Neuron     `json:"input_price_neuron"`  // per token; for speech per second or token
+	OutputPrice   zg.Neuron     `json:"output_price_neuron"` // per token or image
+	Verifiability string        `json:"verifiability"`
+	Signer        admin.Address `json:"signer"`
+	Vouched       bool          `json:"signer_acknowledged"` // by the contract's owner
+	Account       bool          `json:"account"`             // the wallet has a sub-account with it …
+	Acknowledged  bool          `json:"acknowledged"`        // … and has acknowledged it
+	Locked        amount        `json:"locked"`              // what it may count on
+	URL           string        `json:"url"`
+}
+
+// listProviders lists every service, and the allowed providers that have none.
+func listProviders(cfg config.Config, b balances) providersReport {
+	out := providersReport{Network: cfg.Network, Source: b.source, Block: b.holdings.Block, Providers: []providerReport{}}
+	add := func(p common.Address, svc zg.Service, registered bool) {
+		account, exists := b.holdings.Accounts[p]
+		out.Providers = append(out.Providers, providerReport{
+			Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Registered: registered, Type: string(svc.Type), Model: svc.Model,
+			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: admin.Address{Address: svc.TEESigner}, Vouched: svc.TEESignerAcknowledged,
+			Account: exists, Acknowledged: account.Acknowledged, Locked: money(account.Locked()), URL: svc.URL,
+		})
+	}
+	for _, svc := range b.services {
+		add(svc.Provider, svc, true)
+	}
+	for _, p := range cfg.Providers {
+		if !slices.ContainsFunc(b.services, func(s zg.Service) bool { return s.Provider == p }) {
+			add(p, zg.Service{}, false)
+		}
+	}
+	slices.SortFunc(out.Providers, func(a, b providerReport) int {
+		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Model, b.Model), a.Provider.Cmp(b.Provider.Address))
+	})
+	return out
+}
+
+// price says what a provider charges, in units that compare.
+func (p *providerReport) price() string {
+	million := func(n zg.Neuron) string { return short(n.Mul(1_000_000)) }
+	switch zg.ServiceType(p.Type) {
+	case zg.TextToImage, zg.ImageEditing:
+		return short(p.OutputPrice) + " an image"
+	case zg.SpeechToText:
+		return short(p.InputPrice) + " a second, " + million(p.OutputPrice) + " out per 1M"
+	case zg.Embedding:
+		return million(p.InputPrice) + " in per 1M"
+	case zg.AudioGeneration:
+		return short(p.OutputPrice) + " a second"
+	case zg.Chatbot, zg.Decisions:
+	}
+	if !p.Registered {
+		return "-"
+	}
+	return million(p.InputPrice) + " in, " + million(p.OutputPrice) + " out per 1M"
+}
+
+func providerCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "provider",
+		Short: "List providers, and consent to them",
+		Long: `Providers sell inference. zgproxy uses and pays only those in ZGPROXY_PROVIDERS; anybody can register
+on chain, so look at a provider before you put it there.`,
+		Args: want(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(providerListCommand(), acknowledgeCommand(), acceptCommand())
+	return cmd
+}
+
+func providerListCommand() *cobra.Command {
+	var all, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the providers you allow, or all that are registered on chain",
+		Long: `Lists the providers in ZGPROXY_PROVIDERS with what they offer, or with --all everyone who is registered
+on chain. Prices are those on chain, in 0G: per million tokens, per image, or per second of audio.
+
+SIGNER says whether the contract's owner vouches for the provider's signer; without that it serves
+nobody. LOCKED is what is in your sub-account with it.`,
+		Example: `  zgproxy provider list
+  zgproxy provider list --all
+  zgproxy provider list --all --json | jq -r '.providers[] | select(.service_type == "chatbot") | .model'`,
+		Args: want(cobra.NoArgs),
+	}
+	cmd.RunE = explained(&asJSON, func(cmd *cobra.Command, _ []string) (err error) {
+		op, err := operatorFor()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, op.close()) }()
+		r, err := op.providers(cmd.Context())
+		if err != nil {
+			return err
+		}
+		registered := len(r.Providers)
+		if !all {
+			r.Providers = slices.DeleteFunc(r.Providers, func(p providerReport) bool { return !p.Allowed })
+		}
+		if asJSON {
+			return writeJSON(cmd.OutOrStdout(), r)
+		}
+		c := consoleOf(cmd)
+		if len(r.Providers) == 0 {
+			c.printf("ZGPROXY_PROVIDERS names nobody. %s on %s: zgproxy provider list --all\n", plural(registered, "provider"), r.Network)
+			return nil
+		}
+		printProviders(c, r.Providers)
+		return nil
+	})
+	cmd.Flags().BoolVar(&all, "all", false, "everyone who is registered on chain")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	return cmd
+}
+
+func printProviders(c console, list []providerReport) {
+	var t table
+	t.row("PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "SIGNER", "LOCKED", "URL")
+	for i := range list {
+		p := &list[i]
+		signer, locked := "not vouched for", "none"
+		switch {
+		case !p.Registered:
+			signer = "not registered"
+		case p.Vouched:
+			signer = "ok"
+		}
+		if p.Account {
+			locked = short(p.Locked.Neuron)
+		}
+		t.row(p.Provider.Hex(), orDash(p.Type), orDash(p.Model), p.price(), signer, locked, orDash(p.URL))
+	}
+	c.printf("%s", &t)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// records are what the spend store knows of the wallet's money: that of the daemon, or one that is only read.
+type records interface {
+	Unfinished(ctx context.Context, wallet string) (billing.Entry, bool, error)
+	Transferred(ctx context.Context, since time.Time) (map[common.Address]billing.Moved, error)
+	AutoFunded(ctx context.Context) (billing.AutoFunded, error)
+	FeesBooked(ctx context.Context, since time.Time) (map[common.Address]zg.Neuron, error)
+	Owed(ctx context.Context) (map[common.Address]zg.Neuron, error)
+}
+
+// addRecorded adds to a report what only the spend store knows: what is under way, what is left of the limits, and what is
+// owed where no daemon has said so.
+func addRecorded(ctx context.Context, r records, cfg config.Config, out *accountReport) error {
+	e, under, err := r.Unfinished(ctx, walletName(cfg, out.Wallet.Address))
+	if err != nil {
+		return err
+	}
+	if under {
+		tx := transactionOf(e)
+		out.Unfinished = &tx
+	}
+	if out.Limits, err = limits(ctx, r, cfg, time.Now()); err != nil {
+		return err
+	}
+	owed, err := r.Owed(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range out.Accounts {
+		s := &out.Accounts[i]
+		if n, known := owed[s.Provider.Address]; known && s.Owed == nil {
+			s.Owed = &amount{n, n.Og()}
+			s.Low = s.Locked.Neuron.Sub(n).Less(s.LowWater.Neuron)
+		}
+	}
+	return nil
+}
+
+// limits are the owner's caps that are set, and what is left of them.
+func limits(ctx context.Context, r records, cfg config.Config, now time.Time) ([]limitReport, error) {
+	out := []limitReport{}
+	since := now.Add(-24 * time.Hour)
+	for _, kind := range []struct {
+		name   string
+		budget billing.Budget
+		spent  func(since time.Time) (map[common.Address]zg.Neuron, error)
+	}{
+		{"FEES", budgets(cfg).Fees, func(since time.Time) (map[common.Address]zg.Neuron, error) { return r.FeesBooked(ctx, since) }},
+		{"TRANSFERS", budgets(cfg).Transfers, func(since time.Time) (map[common.Address]zg.Neuron, error) {
+			moved, err := r.Transferred(ctx, since)
+			all := make(map[common.Address]zg.Neuron, len(moved))
+			for p, m := range moved {
+				all[p] = m.All()
+			}
+			return all, err
+		}},
+	} {
+		day, err := kind.spent(since)
+		if err != nil {
+			return nil, err
+		}
+		total, err := kind.spent(time.Time{})
+		if err != nil {
+			return nil, err
+		}
+		add := func(name string, limit billing.Cap, p *common.Address, used zg.Neuron) {
+			most, set := limit.Limit()
+			if !set {
+				return
+			}
+			l := limitReport{Name: name, Limit: money(most), Used: money(used), Left: money(most.Sub(used))}
+			if p != nil {
+				l.Provider = &admin.Address{Address: *p}
+			}
+			out = append(out, l)
+		}
+		add("ZGPROXY_BUDGET_"+kind.name+"_DAY", kind.budget.Day, nil, sumOf(day))
+		add("ZGPROXY_BUDGET_"+kind.name+"_TOTAL", kind.budget.Total, nil, sumOf(total))
+		for _, p := range cfg.Providers {
+			add("ZGPROXY_BUDGET_PROVIDER_"+kind.name+"_DAY", kind.budget.ProviderDay.For(p), &p, day[p])
+			add("ZGPROXY_BUDGET_PROVIDER_"+kind.name+"_TOTAL", kind.budget.ProviderTotal.For(p), &p, total[p])
+		}
+	}
+	if most := cfg.AutoFund.Neuron; !most.IsZero() {
+		used, err := r.AutoFunded(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out,
+			limitReport{Name: "ZGPROXY_AUTO_FUND", For: "first transfers", Limit: money(most), Used: money(used.FirstTransfers), Left: money(most.Sub(used.FirstTransfers))},
+			limitReport{Name: "ZGPROXY_AUTO_FUND", For: "deposits", Limit: money(most), Used: money(used.Deposits), Left: money(most.Sub(used.Deposits))})
+	}
+	return out, nil
+}
+
+func sumOf(by map[common.Address]zg.Neuron) (sum zg.Neuron) {
+	for _, n := range by {
+		sum = sum.Add(n)
+	}
+	return sum
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// amount is money in JSON: the exact number of neuron, and 0G beside it for reading.
+type amount struct {
+	Neuron zg.Neuron `json:"neuron"`
+	Og     string    `json:"0g"`
+}
+
+func money(n zg.Neuron) amount { return amount{n, n.Og()} }
+
+// accountReport is everything the wallet has, and what is about to happen with it. It is the JSON of "zgproxy account".
+type accountReport struct {
+	Network   string        `json:"network"`
+	Wallet    admin.Address `json:"wallet"`
+	Source    string        `json:"source"` // daemon: what it saw last; chain: read for this report
+	Block     uint64        `json:"block"`
+	BlockTime time.Time     `json:"block_time"`
+	ReadAt    time.Time     `json:"read_at"`
+
+	Balance  amount         `json:"balance"`
+	Ledger   *ledgerReport  `json:"ledger"` // null: the wallet has none
+	Accounts []subReport    `json:"accounts"`
+	Minimums minimumsReport `json:"minimums"`
+	LockTime int64          `json:"lock_seconds"` // between asking a sub-account's money back and getting it
+	Floor    amount         `json:"wallet_floor"` // automatic deposits leave it in the wallet
+	MaxGas   zg.Neuron      `json:"max_fee_per_gas_neuron"`
+
+	Limits     []limitReport      `json:"limits"`
+	Unfinished *admin.Transaction `json:"unfinished"` // null: nothing is under way
+	Warnings   []string           `json:"warnings"`
+}
+
+type ledgerReport struct {
+	Available amount `json:"available"`
+	Total     amount `json:"total"` // with what is in sub-accounts
+}
+
+type minimumsReport struct {
+	Ledger  amount `json:"ledger"`  // opens a ledger, and is the least that a refund may leave in it
+	Account amount `json:"account"` // the smallest first transfer to a provider
+}
+
+// limitReport is one of the owner's caps.
+type limitReport struct {
+	Name     string         `json:"name"` // the variable
+	For      string         `json:"for,omitempty"`
+	Provider *admin.Address `json:"provider,omitempty"` // absent: all together
+	Limit    amount         `json:"limit"`
+	Used     amount         `json:"used"`
+	Left     amount         `json:"left"` // for requests under way something may be held of it
+}
+
+// subReport is one provider: one that is allowed, or one with a sub-account, or both.
+type subReport struct {
+	Provider      admin.Address  `json:"provider"`
+	Model         string         `json:"model,omitempty"`
+	Type          string         `json:"service_type,omitempty"`
+	Allowed       bool           `json:"allowed"` // it is one of ZGPROXY_PROVIDERS
+	Registered    bool           `json:"registered"`
+	Vouched       bool           `json:"signer_acknowledged"` // by the contract's owner
+	Exists        bool           `json:"exists"`              // there is a sub-account
+	Acknowledged  bool           `json:"acknowledged"`        // by the wallet
+	Locked        amount         `json:"locked"`              // what the provider may count on
+	PendingRefund amount         `json:"pending_refund"`
+	Refunds       []refundReport `json:"refunds"`
+	Owed          *amount        `json:"owed"`  // by the book: fees not taken on chain yet; null: not known without a daemon
+	Drift         *amount        `json:"drift"` // taken or claimed beyond what was witnessed; null: not known without a daemon
+	Signer        admin.Address  `json:"signer"`
+	OtherSigner   bool           `json:"signer_changed"` // it is not the one that was first seen, or accepted
+	Held          amount         `json:"held"`           // upper bounds of the requests under way
+	LowWater      amount         `json:"low_water"`
+	HighWater     amount         `json:"high_water"`
+	Low           bool           `json:"low"`
+	Funding       string         `json:"funding,omitempty"` // why it is low and not topped up: a code, and in words:
+	Note          string         `json:"note,omitempty"`
+}
+
+type refundReport struct {
+	Amount  amount    `json:"amount"`
+	AskedAt time.Time `json:"asked_at"`
+	FreeAt  time.Time `json:"free_at"`
+	Wait    int64     `json:"wait_seconds"` // by the chain's clock; 0: it can be taken
+}
+
+// ripe is what can be taken now, and wait how long the next refund takes; 0 if there is none that waits.
+func (s *subReport) ripe() (sum zg.Neuron, wait time.Duration) {
+	for _, r := range s.Refunds {
+		left := time.Duration(r.Wait) * time.Second
+		switch {
+		case left == 0:
+			sum = sum.Add(r.Amount.Neuron)
+		case wait == 0 || left < wait:
+			wait = left
+		}
+	}
+	return sum, wait
+}
+
+// sub finds a provider in the report; the zero value with only its address where it is not in it.
+func (r *accountReport) sub(p common.Address) subReport {
+	if i := slices.IndexFunc(r.Accounts, func(s subReport) bool { return s.Provider.Address == p }); i >= 0 {
+		return r.Accounts[i]
+	}
+	return subReport{Provider: admin.Address{Address: p}}
+}
+
+// balances are what a report is made of, from wherever they are known.
+type balances struct {
+	source   string
+	wallet   common.Address
+	readAt   time.Time
+	holdings zg.Holdings
+	services []zg.Service
+	view     map[common.Address]billing.ProviderView // nil: no daemon runs
+	book     *billing.Book                           // nil likewise
+}
+
+func report(cfg config.Config, b balances) accountReport {
+	h := b.holdings
+	out := accountReport{
+		Network: cfg.Network, Wallet: admin.Address{Address: b.wallet}, Source: b.source, Block: h.Block, BlockTime: h.BlockTime.UTC(), ReadAt: b.readAt.UTC(),
+		Balance: money(h.Wallet), Accounts: []subReport{}, LockTime: int64(h.LockTime / time.Second),
+		Minimums: minimumsReport{money(h.MinLedger), money(h.MinAccount)}, MaxGas: cfg.MaxFeePerGas.Neuron, Floor: money(cfg.WalletFloor.Neuron),
+		Limits: []limitReport{}, Warnings: []string{},
+	}
+	if h.Ledger != nil {
+		out.Ledger = &ledgerReport{money(h.Ledger.Available), money(h.Ledger.Total)}
+	}
+	all := maps.Collect(maps.All(h.Accounts))
+	for _, p := range cfg.Providers {
+		if _, ok := all[p]; !ok {
+			all[p] = zg.SubAccount{}
+		}
+	}
+	for p, account := range all {
+		_, exists := h.Accounts[p]
+		out.Accounts = append(out.Accounts, subAccount(cfg, b, p, account, exists))
+	}
+	slices.SortFunc(out.Accounts, func(a, b subReport) int {
+		if a.Allowed != b.Allowed {
+			if a.Allowed {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(strings.Compare(a.Model, b.Model), a.Provider.Cmp(b.Provider.Address))
+	})
+	return out
+}
+
+func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubAccount, exists bool) subReport {
+	s := subReport{
+		Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Exists: exists, Acknowledged: account.Acknowledged,
+		Locked: money(account.Locked()), PendingRefund: money(account.PendingRefund), Refunds: []refundReport{},
+		LowWater: money(cfg.LowWater.For(p)), HighWater: money(cfg.HighWater.For(p)), Held: money(zg.Neuron{}),
+	}
+	if i := slices.IndexFunc(b.services, func(s zg.Service) bool { return s.Provider == p }); i >= 0 {
+		svc := b.services[i]
+		s.Registered, s.Model, s.Type, s.Vouched = true, svc.Model, string(svc.Type), svc.TEESignerAcknowledged
+		s.Signer = admin.Address{Address: svc.TEESigner}
+	}
+	for _, r := range account.Refunds {
+		free := r.CreatedAt.Add(b.holdings.LockTime)
+		s.Refunds = append(s.Refunds, refundReport{
+			Amount: money(r.Amount), AskedAt: r.CreatedAt.UTC(), FreeAt: free.UTC(), Wait: int64(max(0, free.Sub(b.holdings.BlockTime)) / time.Second),
+		})
+	}
+	left := account.Locked()
+	if b.book != nil {
+		s.Held = money(b.book.Provider(p).Held)
+		left = left.Sub(s.Held.Neuron)
+	}
+	if v, ok := b.view[p]; ok {
+		owed, drift := money(v.Owed), money(v.Drift)
+		s.Owed, s.Drift, s.Funding = &owed, &drift, v.Reason
+		s.LowWater, s.HighWater = money(v.LowWater), money(v.HighWater) // with the reserve it has asked for
+		s.OtherSigner = v.Signer != (common.Address{}) && s.Registered && v.Signer != s.Signer.Address
+		left = left.Sub(v.Owed)
+	}
+	s.Low = left.Less(s.LowWater.Neuron)
+	s.Note = note(&s, b.view != nil)
+	return s
+}
+
+// note says in words what is going to happen to a sub-account, or what keeps it from happening.
+func note(s *subReport, daemon bool) string {
+	switch {
+	case !s.Allowed:
+		return "not in ZGPROXY_PROVIDERS: never used, never topped up"
+	case s.Funding != "":
+		return billing.Hint(s.Funding, s.Provider.Address)
+	case !s.Registered:
+		return "not registered on chain: it serves nobody"
+	case !s.Vouched:
+		return "its signer is not acknowledged by the contract's owner: it refuses requests"
+	case !s.PendingRefund.Neuron.IsZero():
+		return "money is on its way back to the ledger: not topped up meanwhile"
+	case !s.Exists:
+		return "no sub-account yet: the first transfer to it opens one"
+	case !s.Acknowledged:
+		return "not acknowledged by the wallet: a transfer does that"
+	case s.Low && daemon:
+		return "low: a top-up to " + short(s.HighWater.Neuron) + " is expected"
+	case s.Low:
+		return "low: zgproxy serve tops it up to " + short(s.HighWater.Neuron)
+	}
+	return ""
+}

@@ -1,0 +1,169 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// CommandError is why a command was not carried out: a stable code, what happened, and what to do about it.
+type CommandError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (p *CommandError) Error() string { return p.Message }
+
+// Address is one that reads in JSON as everywhere else, with its checksum.
+type Address struct{ common.Address }
+
+// MarshalText writes the checksum form.
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.Hex()), nil }
+
+// Order is a transaction that the operator asks for.
+type Order struct {
+	Kind     zg.IntentKind  `json:"kind"`
+	Provider common.Address `json:"provider"`
+	Amount   zg.Neuron      `json:"amount_neuron"`
+	Opening  bool           `json:"opening,omitempty"`
+}
+
+// Acceptance is what the operator takes for right of a provider, as it was shown.
+type Acceptance struct {
+	Drift  zg.Neuron `json:"drift_neuron"` // taken or claimed beyond what was witnessed
+	Signer Address   `json:"signer"`
+}
+
+// Transaction is one entry of the journal, as commands show it.
+type Transaction struct {
+	ID       int64         `json:"id"`
+	Kind     zg.IntentKind `json:"kind"`
+	Provider *Address      `json:"provider,omitempty"`
+	Amount   zg.Neuron     `json:"amount_neuron"`
+	Origin   string        `json:"origin"` // auto, hand
+	State    string        `json:"state"`  // signed, mined, reverted, superseded, cancelled
+	Reason   string        `json:"reason,omitempty"`
+	Nonce    uint64        `json:"nonce"`
+	Hash     common.Hash   `json:"tx_hash"`        // of the mined one, else of the newest
+	Sent     bool          `json:"sent"`           // a node has taken it
+	Versions int           `json:"versions"`       // how many were signed for the same nonce, with higher fees each time
+	Block    uint64        `json:"block"`          // 0: not mined
+	GasCost  zg.Neuron     `json:"gas_neuron"`     // paid for it
+	MaxGas   zg.Neuron     `json:"gas_max_neuron"` // the most it can cost as signed last
+	Created  time.Time     `json:"created_at"`
+	Ended    *time.Time    `json:"ended_at,omitempty"`
+}
+
+// event is one line of the answer to an order. The last one has Done or Error.
+type event struct {
+	Transaction *Transaction  `json:"transaction,omitempty"`
+	Done        bool          `json:"done,omitempty"`
+	Error       *CommandError `json:"error,omitempty"`
+}
+
+// OperatorConfig is what the operator can see and do on the socket. All fields are required.
+type OperatorConfig struct {
+	Read Config // what the listener for everybody on the machine shows, too
+	// Account is what the wallet has, JSON; fresh: read from the chain now instead of what the keeper saw last.
+	Account   func(ctx context.Context, fresh bool) (any, error)
+	Providers func(ctx context.Context) (any, error)
+	// Transact sees a transaction through and tells every step of it. When ctx ends after the signature, it goes on without.
+	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
+	// Accept takes a provider's signer and drift for right. What has changed since it was shown is not accepted.
+	Accept  func(ctx context.Context, provider common.Address, what Acceptance) error
+	Explain func(error) *CommandError // how an error reads for the operator
+}
+
+// OperatorHandler returns the handler of the socket. It does what Handler does, and moves money: whoever may open the
+// socket is the operator. It must never be served on TCP, where a web page could reach it.
+//
+//	GET  /v1/account              what the wallet has; ?fresh=1 reads the chain
+//	GET  /v1/providers            the services registered on chain
+//	POST /v1/transactions         an Order; the answer is one JSON line per step, the last with "done" or "error"
+//	POST /v1/accounts/{provider}/accept  an Acceptance
+func OperatorHandler(cfg OperatorConfig) http.Handler {
+	mux := chi.NewRouter()
+	fail := func(w http.ResponseWriter, err error) {
+		write(w, http.StatusInternalServerError, event{Error: cfg.Explain(err)})
+	}
+	answer := func(w http.ResponseWriter, v any, err error) {
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		write(w, http.StatusOK, v)
+	}
+	mux.Get("/v1/account", func(w http.ResponseWriter, r *http.Request) {
+		v, err := cfg.Account(r.Context(), r.URL.Query().Get("fresh") != "")
+		answer(w, v, err)
+	})
+	mux.Get("/v1/providers", func(w http.ResponseWriter, r *http.Request) {
+		v, err := cfg.Providers(r.Context())
+		answer(w, v, err)
+	})
+	mux.Post("/v1/accounts/{provider}/accept", func(w http.ResponseWriter, r *http.Request) {
+		p := chi.URLParam(r, "provider")
+		var what Acceptance
+		if !common.IsHexAddress(p) {
+			write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "this is not an address"}})
+			return
+		}
+		if readOrder(w, r, &what) {
+			err := cfg.Accept(r.Context(), common.HexToAddress(p), what)
+			answer(w, what, err)
+		}
+	})
+	mux.Post("/v1/transactions", func(w http.ResponseWriter, r *http.Request) {
+		var o Order
+		if !readOrder(w, r, &o) {
+			return
+		}
+		transact(w, r, cfg, zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening})
+	})
+	mux.Mount("/", Handler(cfg.Read))
+	return mux
+}
+
+// readOrder reads a body, and answers itself where it cannot be read.
+func readOrder(w http.ResponseWriter, r *http.Request, into any) bool {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<10))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "the order cannot be read: " + err.Error()}})
+		return false
+	}
+	return true
+}
+
+// transact streams the steps. The orderer may leave at any time: what is signed by then is in the journal and goes on.
+func transact(w http.ResponseWriter, r *http.Request, cfg OperatorConfig, in zg.Intent) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out, flush := json.NewEncoder(w), http.NewResponseController(w)
+	say := func(e event) {
+		if out.Encode(e) == nil {
+			_ = flush.Flush() // the orderer left
+		}
+	}
+	tx, err := cfg.Transact(r.Context(), in, func(t Transaction) { say(event{Transaction: &t}) })
+	if err != nil {
+		p, ok := errors.AsType[*CommandError](err)
+		if !ok {
+			p = cfg.Explain(err)
+		}
+		last := event{Error: p}
+		if tx.ID != 0 {
+			last.Transaction = &tx
+		}
+		say(last)
+		return
+	}
+	say(event{Transaction: &tx, Done: true})
+}
