@@ -24,7 +24,9 @@ import (
 type script struct {
 	name string
 	env  []string // more configuration
-	// lie begins. By then the daemon is ready, its sub-account is full, and nothing is owed.
+	// early is what is untrue before the daemon starts.
+	early func(*hostile)
+	// lie begins; nil: it has. By then the daemon is ready, its sub-account is full, and nothing is owed.
 	lie func(*hostile)
 	// ask is what a caller does meanwhile; nil: spend makes a top-up necessary.
 	ask func(*hostile)
@@ -82,6 +84,12 @@ func runHostile(t *testing.T, shared *world, s script) {
 	picture := w.net.Providers[3].Address().Hex()
 	w.env = append(w.net.Env(), "ZGPROXY_PROVIDERS="+h.p.Address().Hex()+","+picture, "ZGPROXY_LOG_LEVEL=debug")
 	w.env = append(append(w.env, transfersPerDay(hostileCap)...), s.env...)
+	if s.early != nil {
+		s.early(h)
+	}
+	if s.mend != nil {
+		defer s.mend(h)
+	}
 	d := w.inProcess()
 	h.funding("looked at", func(f fundingStatus) error { return f.seen() })
 	healed := false
@@ -100,13 +108,12 @@ func runHostile(t *testing.T, shared *world, s script) {
 			s.heal(h)
 		}
 	}
-	if s.mend != nil {
-		defer s.mend(h)
-	}
 	defer func() { _ = d.stop() }() // what it ended with is looked at below
 	defer heal()
 
-	s.lie(h)
+	if s.lie != nil {
+		s.lie(h)
+	}
 	if s.ask == nil {
 		s.ask = (*hostile).spend
 	}
