@@ -140,6 +140,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	}
 	crash.Point("start/recovered")
 	d.loadReadings(ctx)
+	fromSaved := d.serveSaved() // before anybody can ask for anything
 	// Loops outlive the signal: answers that are still being streamed need them until they are booked.
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
@@ -162,7 +163,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	if d.verify != nil {
 		g.Go(func() error { return d.verify.Run(gctx) })
 	}
-	g.Go(func() error { return d.followChain(gctx, g) })
+	g.Go(func() error { return d.followChain(gctx, g, fromSaved) })
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -223,8 +224,7 @@ func (d *daemon) httpServer(h http.Handler) *http.Server {
 // followChain checks that the RPC serves the configured network and then keeps directory, catalogues, routes and
 // funding up to date. A wrong network ends the daemon; an RPC that can't be reached is waited for, and meanwhile what was
 // read last is served. No money is moved before the chain has been read.
-func (d *daemon) followChain(ctx context.Context, g *errgroup.Group) error {
-	fromSaved := d.serveSaved()
+func (d *daemon) followChain(ctx context.Context, g *errgroup.Group, fromSaved bool) error {
 	if fromSaved {
 		g.Go(func() error { return d.catalogs.Run(ctx) })
 		g.Go(func() error { return d.followRoutes(ctx) })

@@ -26,10 +26,6 @@ const (
 // freshView is how old the keeper's view may be for a request to be refused because of it.
 const freshView = 2 * time.Minute
 
-// freshReserve is how long a provider is taken at its word about the reserve it wants. Then one request is let through to
-// see whether it still does.
-const freshReserve = 10 * time.Minute
-
 // fundingWait is when a caller should try again while a top-up is expected.
 const fundingWait = 10 * time.Second
 
@@ -206,9 +202,10 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 		return nil
 	}
 	// The provider serves while what is locked covers the fees it has not taken yet and its reserve. How much that is shows
-	// when it refuses, which costs nothing; where it has not done so lately, nothing is refused that it may serve.
+	// when it refuses, which costs nothing; where it has not just done so, nothing is refused that it may serve. A caller
+	// that waits as it was told gets through to the provider again.
 	gate := zg.NeuronOf(1)
-	if now.Sub(pv.ReserveAt) <= freshReserve {
+	if now.Sub(pv.ReserveAt) < fundingWait {
 		gate = gate.Max(pv.Reserve)
 	}
 	if pv.UnsettledKnown {

@@ -114,12 +114,12 @@ func TestMeterRefusals(t *testing.T) {
 		return zg.SubAccount{Balance: og(t, balance), PendingRefund: og(t, pending), Acknowledged: true}
 	}
 	view := func(pv ProviderView) KeeperView {
-		pv.Reserve, pv.ReserveAt = zg.OneOG, start.Add(-time.Minute)
+		pv.Reserve, pv.ReserveAt = zg.OneOG, start.Add(-5*time.Second)
 		return KeeperView{ReadAt: start, Providers: map[common.Address]ProviderView{alice: pv}}
 	}
 	unlearned := func(pv ProviderView) KeeperView {
 		v := view(pv)
-		pv.Reserve, pv.ReserveAt = zg.OneOG, start.Add(-time.Hour)
+		pv.Reserve, pv.ReserveAt = zg.OneOG, start.Add(-11*time.Second)
 		v.Providers[alice] = pv
 		return v
 	}
