@@ -177,7 +177,7 @@ func chainChanges() []script {
 		}
 	}
 	return []script{
-		takes("takes 1 0G for nothing", zg.OneOG, false),
+		takes("takes half a 0G for nothing", zg.OneOG.MulDiv(1, 2), false),
 		takes("takes all there is", fullAmount, true),
 		{
 			name: "claims more with every request", paused: "", log: []string{"drift"},
@@ -207,20 +207,24 @@ func chainChanges() []script {
 			mend: restored,
 		},
 		{
-			name: "price of all the money there is", env: often, unserved: true, log: []string{"price_absurd", "insufficient", "budget"}, mend: restored,
-			lie: func(h *hostile) {
-				h.register(func(s *simchain.ServiceParams) {
-					s.InputPrice, s.OutputPrice = zg.OneOG.Mul(1<<60), zg.OneOG.Mul(1<<60)
-				})
+			name: "price of all the money there is", unserved: true, log: []string{"price_absurd"}, mend: restored,
+			early: func(h *hostile) {
+				h.register(func(s *simchain.ServiceParams) { s.InputPrice, s.OutputPrice = zg.MaxNeuron, zg.MaxNeuron })
+				h.p.SetFault(simprovider.Fault{Kind: simprovider.ControlHidden}) // no catalogue says otherwise
 			},
 			ask: func(h *hostile) {
-				h.eventually("refused", func() error {
-					if code, answer := h.chat(smallBody); code == http.StatusOK {
-						return fmt.Errorf("%d %s", code, answer)
-					}
-					return nil
-				})
+				if code, answer := h.chat(smallBody); code == http.StatusOK {
+					h.Errorf("a request that could cost all the money there is was sent: %s", answer)
+				}
 			},
+		},
+		{
+			name: "price of a thousand 0G a token", log: []string{"budget_transfers_day"}, mend: restored, unserved: true,
+			early: func(h *hostile) {
+				h.register(func(s *simchain.ServiceParams) { s.InputPrice, s.OutputPrice = zg.OneOG.Mul(1000), zg.OneOG.Mul(1000) })
+				h.p.SetFault(simprovider.Fault{Kind: simprovider.ControlHidden})
+			},
+			ask: func(h *hostile) { h.chat(smallBody) },
 		},
 		{
 			name: "moved to where nobody is", env: often, unserved: true, log: []string{"provider_unreachable"}, mend: restored,

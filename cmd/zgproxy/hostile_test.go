@@ -24,7 +24,9 @@ import (
 type script struct {
 	name string
 	env  []string // more configuration
-	// lie begins. By then the daemon is ready, its sub-account is full, and nothing is owed.
+	// early is what is untrue before the daemon starts.
+	early func(*hostile)
+	// lie begins; nil: it has. By then the daemon is ready, its sub-account is full, and nothing is owed.
 	lie func(*hostile)
 	// ask is what a caller does meanwhile; nil: spend makes a top-up necessary.
 	ask func(*hostile)
@@ -75,12 +77,19 @@ func TestHostile(t *testing.T) {
 }
 
 func runHostile(t *testing.T, shared *world, s script) {
+	t.Helper()
 	w := &world{T: t, net: shared.net, data: filepath.Join(t.TempDir(), "data")}
 	h := &hostile{world: w, p: w.net.Providers[1]}
 	h.reset()
 	picture := w.net.Providers[3].Address().Hex()
 	w.env = append(w.net.Env(), "ZGPROXY_PROVIDERS="+h.p.Address().Hex()+","+picture, "ZGPROXY_LOG_LEVEL=debug")
 	w.env = append(append(w.env, transfersPerDay(hostileCap)...), s.env...)
+	if s.early != nil {
+		s.early(h)
+	}
+	if s.mend != nil {
+		defer s.mend(h)
+	}
 	d := w.inProcess()
 	h.funding("looked at", func(f fundingStatus) error { return f.seen() })
 	healed := false
@@ -99,21 +108,25 @@ func runHostile(t *testing.T, shared *world, s script) {
 			s.heal(h)
 		}
 	}
-	if s.mend != nil {
-		defer s.mend(h)
-	}
 	defer func() { _ = d.stop() }() // what it ended with is looked at below
 	defer heal()
 
-	s.lie(h)
+	if s.lie != nil {
+		s.lie(h)
+	}
 	if s.ask == nil {
 		s.ask = (*hostile).spend
 	}
 	s.ask(h)
-	h.eventually("told of", func() error { return h.told(d, s.log) })
-	h.while(300 * time.Millisecond) // the keeper looks several times
+	for range 10 { // the keeper looks several times, and until it has noticed; some lies it sees through only later
+		h.while(300 * time.Millisecond)
+		if h.told(d, s.log) == nil {
+			break
+		}
+	}
 	h.check("while it lies")
 	heal()
+	h.eventually("told of", func() error { return h.told(d, s.log) })
 	if s.paused != "" {
 		h.funding("paused", func(f fundingStatus) error { return f.because(s.paused) })
 	}

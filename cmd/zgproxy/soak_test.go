@@ -60,7 +60,14 @@ func TestSoak(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, uint64(i)))
 		callers.Go(func() {
 			for s.next.Add(1) <= int64(s.total) {
-				s.exchange(client, random)
+				for !s.exchange(client, random) { // refused ones are no exchanges
+					pause := time.NewTimer(2 * time.Millisecond)
+					select {
+					case <-pause.C:
+					case <-t.Context().Done():
+						return
+					}
+				}
 			}
 		})
 	}
@@ -118,8 +125,9 @@ func (s *soak) holdsAtLeast(i int, og uint64) error {
 	return err
 }
 
-// exchange sends one request. One in ten callers leaves before the end, one answer in twenty carries no usage.
-func (s *soak) exchange(client *http.Client, random *rand.Rand) {
+// exchange sends one request; false means that it was refused. One in ten callers leaves before the end, one answer in
+// twenty carries no usage.
+func (s *soak) exchange(client *http.Client, random *rand.Rand) bool {
 	text := fmt.Sprintf("lorem:%d", 3+random.IntN(8))
 	if random.IntN(20) == 0 {
 		text += " fault:no-usage"
@@ -131,32 +139,33 @@ func (s *soak) exchange(client *http.Client, random *rand.Rand) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.daemon.api+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		s.Error(err)
-		return
+		return true
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(req)
 	if err != nil {
 		s.broken.Add(1)
-		return
+		return true
 	}
 	defer func() { _ = resp.Body.Close() }() // read as far as wanted
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.Copy(io.Discard, resp.Body) // a refusal
 		s.refused.Add(1)
-		return
+		return false
 	}
 	in := bufio.NewReader(resp.Body)
 	if random.IntN(10) == 0 {
 		_, _ = in.ReadByte() // the answer has begun
 		leave()
 		s.left.Add(1)
-		return
+		return true
 	}
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		s.broken.Add(1)
-		return
+		return true
 	}
 	s.plain.Add(1)
+	return true
 }
 
 // weather is what happens meanwhile, one thing after so many exchanges.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -26,7 +27,7 @@ func (c *Chain) mineAlways() {
 			return
 		case <-tick.C:
 		}
-		pending, err := c.client.PendingTransactionCount(context.Background())
+		pending, err := c.waiting(context.Background())
 		if err != nil {
 			continue // the node is being closed
 		}
@@ -37,6 +38,16 @@ func (c *Chain) mineAlways() {
 		}
 		c.mining.Unlock()
 	}
+}
+
+// waiting is how many transactions could be mined now. The pending block would tell as well, but that is up to two seconds
+// old.
+func (c *Chain) waiting(ctx context.Context) (uint64, error) {
+	var status struct {
+		Pending hexutil.Uint64 `json:"pending"`
+	}
+	err := c.client.Client().CallContext(ctx, &status, "txpool_status")
+	return uint64(status.Pending), err
 }
 
 // Pause stops automatic blocks.
