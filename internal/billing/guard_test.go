@@ -25,6 +25,17 @@ func spend(t *testing.T, s *Store, id, fee string) {
 	}
 }
 
+// accept is the owner accepting what is shown of alice.
+func accept(t *testing.T, n *network, s *Store, k *Keeper) Accepted {
+	t.Helper()
+	svc, _ := n.service(alice)
+	a, err := s.Accept(alice, k.View().Providers[alice].Drift, svc.TEESigner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // reason is why alice is not topped up.
 func reason(k *Keeper) string { return k.View().Providers[alice].Reason }
 
@@ -64,16 +75,12 @@ func TestKeeperPausesOnDrift(t *testing.T) {
 		if reason(k) != refusalDrift || n.moved() != 0 {
 			t.Errorf("after a restart: reason %q, %d transfers; want the pause to last", reason(k), n.moved())
 		}
-		a, err := k.Accept(alice)
-		if err != nil || a.Drift != og(t, "1.8") {
-			t.Errorf("Accept = %+v, %v", a, err)
+		if a := accept(t, n, s, k); a.Drift != og(t, "1.8") {
+			t.Errorf("accepted %+v", a)
 		}
 		advance(time.Minute)
 		if n.moved() != 1 || n.locked(alice) != "3" || reason(k) != "" {
 			t.Errorf("accepted: %d transfers, %s 0G, reason %q; want it topped up", n.moved(), n.locked(alice), reason(k))
-		}
-		if _, err := k.Accept(bob); err == nil {
-			t.Error("a provider that is not looked after was accepted")
 		}
 		stopped(t, stop)
 	})
@@ -190,8 +197,8 @@ func TestKeeperPinsSigners(t *testing.T) {
 		signs(2)
 		n.set(alice, "1")
 		advance(time.Minute)
-		if a, err := k.Accept(alice); err != nil || a.Signer != (common.Address{2}) {
-			t.Errorf("Accept = %+v, %v", a, err)
+		if a := accept(t, n, s, k); a.Signer != (common.Address{2}) {
+			t.Errorf("accepted %+v", a)
 		}
 		advance(time.Minute)
 		if n.moved() != 2 || k.View().Providers[alice].Signer != (common.Address{2}) {

@@ -1,8 +1,6 @@
 package billing
 
 import (
-	"fmt"
-
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -35,16 +33,4 @@ func (k *Keeper) remember() error {
 type Accepted struct {
 	Drift, Before zg.Neuron // now, and in all before
 	Signer        common.Address
-}
-
-// Accept has the drift and the signer of a provider accepted as they are, so that it is topped up again.
-func (k *Keeper) Accept(p common.Address) (Accepted, error) {
-	pv, ok := k.View().Providers[p]
-	if !ok {
-		return Accepted{}, fmt.Errorf("provider %s is not looked after; see ZGPROXY_PROVIDERS", p)
-	}
-	s, _ := k.cfg.Service(p)
-	out, err := k.store.Accept(p, pv.Drift, s.TEESigner)
-	k.Nudge()
-	return out, err
 }
