@@ -130,6 +130,16 @@ func refusalLies() []script {
 	}
 }
 
+// spendSlowly makes a top-up necessary and then keeps a request under way while the keeper looks: what is held for it must
+// not hide what was taken.
+func (h *hostile) spendSlowly() {
+	h.Helper()
+	h.spend()
+	h.while(300 * time.Millisecond)
+	h.p.SetFault(simprovider.Fault{Kind: simprovider.Stall, After: 2, Delay: 500 * time.Millisecond, N: 1})
+	h.chat(chatAsking("lorem:5", true))
+}
+
 // register changes the liar's entry on chain, vouched for by the owner.
 func (h *hostile) register(change func(*simchain.ServiceParams)) {
 	h.Helper()
@@ -167,7 +177,7 @@ func chainChanges() []script {
 	nothing := func(*hostile) {}
 	takes := func(name string, more zg.Neuron, unserved bool) script {
 		return script{
-			name: name, paused: "drift", unserved: unserved, log: []string{"drift"}, ask: (*hostile).spend,
+			name: name, paused: "drift", unserved: unserved, log: []string{"drift"}, ask: (*hostile).spendSlowly,
 			lie: func(h *hostile) {
 				h.p.Bill(devnet.Wallet(), more)
 				if err := h.p.Settle(h.Context()); err != nil {
