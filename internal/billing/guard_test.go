@@ -86,6 +86,40 @@ func TestKeeperPausesOnDrift(t *testing.T) {
 	})
 }
 
+// A request under way hides no drift that was seen, and none is seen in what it may be.
+func TestKeeperPausesOnDriftBesideRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "3")
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
+		o := order("slow", alice)
+		o.Bound = og(t, "1.5")
+		o.Price = zg.Price{Output: o.Bound}
+		r := mustOpen(t, NewMeter(s, MeterConfig{}), o)
+		n.set(alice, "1.5") // the provider was done before we were
+		advance(time.Minute)
+		if reason(k) == refusalDrift {
+			t.Error("what may be a request under way is taken for drift")
+		}
+		out := answered()
+		out.Usage = zg.Usage{Seen: true, OutputTokens: 1}
+		r.Close(out)
+		advance(time.Minute)
+		moved := n.moved()
+		n.set(alice, "1") // now it takes what nobody asked for
+		advance(time.Minute)
+		o.ID = "another"
+		r = mustOpen(t, NewMeter(s, MeterConfig{}), o)
+		advance(time.Minute)
+		if reason(k) != refusalDrift || n.moved() != moved {
+			t.Errorf("beside a request: reason %q, %d more transfers; want the pause to last", reason(k), n.moved()-moved)
+		}
+		r.Close(Outcome{})
+		stopped(t, stop)
+	})
+}
+
 // A claim alone pauses too, and does so no longer than it is made.
 func TestKeeperPausesOnClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

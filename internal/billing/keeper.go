@@ -106,6 +106,7 @@ type Keeper struct {
 	accounts map[common.Address]account
 	puzzled  map[common.Address]int // looks in a row at which a balance had changed and no event told why
 	still    map[common.Address]still
+	drifting map[common.Address]bool // paused for drift
 	failures map[common.Address]failure
 }
 
@@ -135,7 +136,7 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	}
 	k := &Keeper{
 		store: store, chain: chain, journal: journal, cfg: cfg, nudged: make(chan struct{}, 1), accounts: make(map[common.Address]account),
-		puzzled: make(map[common.Address]int), still: make(map[common.Address]still), failures: make(map[common.Address]failure),
+		puzzled: make(map[common.Address]int), still: make(map[common.Address]still), drifting: make(map[common.Address]bool), failures: make(map[common.Address]failure),
 	}
 	k.view.Store(&KeeperView{})
 	k.metrics = newKeeperMetrics(cfg.Registerer, k)

@@ -287,7 +287,7 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 		f.blocked = fail.reason
 	}
 	drift := a.drift(sum.Fees, sum.Held, claim)
-	f.drift = k.cfg.DriftTolerance.Less(drift)
+	f.drift = k.drifted(p, drift, a.drift(sum.Fees, zg.Neuron{}, claim))
 	f.owed = a.owed(sum.Fees, claim, claimed)
 	low, high := f.water()
 	said, _ := k.said.Load(p)
@@ -299,6 +299,18 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 		Exists: f.exists, Account: f.account, Unsettled: claim, UnsettledKnown: claimed, Owed: f.owed, Drift: drift, Debited: a.debited, Settled: a.settled,
 		Corrected: a.corrected, Reserve: a.reserve, ReserveAt: saidAt, LowWater: low, HighWater: high, Headroom: f.spendable().Sub(low), FeesAtRead: sum.Fees, Signer: a.signer,
 	}
+}
+
+// drifted reports that a provider has taken or claims too much. What is held for requests under way may be what it has
+// counted already, so it does not begin a pause; but it does not end one either, or one open request would hide any drift.
+func (k *Keeper) drifted(p common.Address, drift, withoutHolds zg.Neuron) bool {
+	switch tolerated := k.cfg.DriftTolerance; {
+	case tolerated.Less(drift):
+		k.drifting[p] = true
+	case !tolerated.Less(withoutHolds):
+		delete(k.drifting, p)
+	}
+	return k.drifting[p]
 }
 
 // pin remembers the signer of a provider that is seen for the first time. A signer nobody vouches for is not one yet.

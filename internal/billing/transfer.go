@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	// What failed is tried again later and later.
-	firstBackoff = time.Minute
+	// What failed is tried again later and later. Most failures to sign are the endpoint's, and short.
+	firstBackoff = 5 * time.Second
 	lastBackoff  = time.Hour
-	// A transfer that reverted cost gas and will most likely revert again. So did one that was cancelled.
-	revertedHeadStart = 4
+	// A transfer that reverted cost gas and will most likely revert again, so it is not tried again for twenty minutes. Nor
+	// is one that was cancelled.
+	revertedHeadStart = 8
 )
 
 // carryOut has a transaction made and sees it through.
@@ -69,7 +70,7 @@ func (k *Keeper) ended(e Entry) {
 // fail keeps a provider from being tried again for a while, longer every time.
 func (k *Keeper) fail(p common.Address, reason string, headStart int) {
 	f := k.failures[p]
-	f.reason, f.times = reason, min(max(f.times, headStart)+1, 10)
+	f.reason, f.times = reason, min(max(f.times, headStart)+1, 12)
 	f.until = k.cfg.Now().Add(min(firstBackoff<<(f.times-1), lastBackoff))
 	k.failures[p] = f
 }
