@@ -145,7 +145,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (r *request) appendRecord(b []byte) []byte {
-	o := &r.order
+	o, start := &r.order, len(b)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0, recordVersion, byte(flag(o.Stream)))
 	b = append(b, o.Provider[:]...)
 	b = binary.AppendVarint(b, r.opened)
@@ -153,8 +153,9 @@ func (r *request) appendRecord(b []byte) []byte {
 	for _, s := range [...]string{o.ID, o.Key, o.Route, string(o.Type), o.Model, r.bound, r.priceIn, r.priceOut} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
-	binary.LittleEndian.PutUint32(b, uint32(len(b)-recordHead)) //nolint:gosec // far below 4 GiB, as the head of a request is
-	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[recordHead:], castagnoli))
+	head, body := b[start:start+recordHead], b[start+recordHead:]
+	binary.LittleEndian.PutUint32(head, uint32(len(body))) //nolint:gosec // far below 4 GiB, as the head of a request is
+	binary.LittleEndian.PutUint32(head[4:], crc32.Checksum(body, castagnoli))
 	return b
 }
 
