@@ -45,7 +45,7 @@ func (w *writer) merge(ops []op) {
 }
 
 func (w *writer) apply(ops []op) error {
-	if err := w.begin(w.session); err != nil {
+	if err := w.beginSums(w.session); err != nil {
 		return fmt.Errorf("read totals: %w", err)
 	}
 	for i, o := range ops {
@@ -69,7 +69,7 @@ func (w *writer) apply(ops []op) error {
 			return err
 		}
 	}
-	return w.sums.write(w.session)
+	return w.writeSums(w.session)
 }
 
 // insert writes the row of a request, and all of it where that is closed by now. A row that is there already is the same

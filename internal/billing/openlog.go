@@ -154,7 +154,7 @@ func (r *request) appendRecord(b []byte) []byte {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	head, body := b[start:start+recordHead], b[start+recordHead:]
-	binary.LittleEndian.PutUint32(head, uint32(len(body))) //nolint:gosec // far below 4 GiB, as the head of a request is
+	binary.LittleEndian.PutUint32(head, uint32(len(body)))
 	binary.LittleEndian.PutUint32(head[4:], crc32.Checksum(body, castagnoli))
 	return b
 }
@@ -207,7 +207,7 @@ func parseRecord(b []byte) (*request, bool) {
 		if n <= 0 || size > uint64(len(b)-n) {
 			return nil, false
 		}
-		*into, b = string(b[n:n+int(size)]), b[n+int(size):] //nolint:gosec // at most len(b)
+		*into, b = string(b[n:n+int(size)]), b[n+int(size):]
 	}
 	o.Type, r.providerText = zg.ServiceType(kind), o.Provider.Hex()
 	_, err := zg.ParseNeuron(r.bound) // the book is built from it

@@ -43,7 +43,7 @@ func crashed(t *testing.T, dir string) string {
 	t.Helper()
 	left := t.TempDir()
 	for _, name := range []string{storeName, storeName + "-wal", openLogNames[0], openLogNames[1]} {
-		data, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // of this test
+		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(left, name), data, 0o600)
 		}
@@ -174,7 +174,7 @@ func TestOpenLogReplay(t *testing.T) {
 	// Everything twice, and the same again after the start.
 	left := crashed(t, dir)
 	path := filepath.Join(left, openLogNames[0])
-	data, err := os.ReadFile(path) //nolint:gosec // of this test
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestOpenLogRefusesNewerRecords(t *testing.T) {
 	if _, err := Open(t.Context(), dir, StoreOptions{}); !errors.Is(err, errNewerRecord) {
 		t.Fatalf("Open = %v, want %v", err, errNewerRecord)
 	}
-	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, data) { //nolint:gosec // of this test
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("the log was changed: %v", err)
 	}
 }
@@ -478,7 +478,7 @@ func FuzzOpenLog(f *testing.F) {
 	f.Add(row(1).appendRecord(nil)[recordHead:])
 	f.Add(row(2).appendRecord(row(1).appendRecord(nil)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		framed := binary.LittleEndian.AppendUint32(nil, uint32(len(data))) //nolint:gosec // short
+		framed := binary.LittleEndian.AppendUint32(nil, uint32(len(data)))
 		framed = binary.LittleEndian.AppendUint32(framed, crc32.Checksum(data, castagnoli))
 		for _, in := range [][]byte{data, append(framed, data...)} {
 			got, rest, err := readRecords(in)

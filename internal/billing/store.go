@@ -164,11 +164,11 @@ func (s *Store) replay(left []*request) error {
 // number of requests.
 func (s *Store) load(now time.Time) error {
 	w := s.writer
-	if err := w.read(w.session); err != nil {
+	if err := w.readSums(w.session); err != nil {
 		return err
 	}
 	for p, t := range w.totals {
-		s.book.restore(p, t.fees, uint64(t.requests)) //nolint:gosec // a count
+		s.book.restore(p, t.fees, uint64(t.requests))
 	}
 	err := w.session.query(`SELECT provider, bound FROM requests WHERE state = 'open'`, func(row []driver.Value) error {
 		p, bound, err := providerAmount(row)

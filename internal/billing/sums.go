@@ -35,23 +35,23 @@ func newSums() sums {
 	return sums{touched: make(map[common.Address]total), added: make(map[spending]total), spent: make(map[spending]total)}
 }
 
-// begin prepares for a transaction.
-func (t *sums) begin(db *session) error {
+// beginSums prepares for a transaction.
+func (t *sums) beginSums(db *session) error {
 	clear(t.touched)
 	clear(t.added)
 	if !t.stale {
 		return nil
 	}
 	clear(t.spent)
-	if err := t.read(db); err != nil {
+	if err := t.readSums(db); err != nil {
 		return err
 	}
 	t.stale = false
 	return nil
 }
 
-// read takes the totals from the store.
-func (t *sums) read(db *session) error {
+// readSums takes the totals from the store.
+func (t *sums) readSums(db *session) error {
 	t.totals = make(map[common.Address]total)
 	return db.query(`SELECT provider, fees, requests FROM totals`, func(row []driver.Value) error {
 		p, fees, err := providerAmount(row)
@@ -82,8 +82,8 @@ func (t *sums) fees(p common.Address) zg.Neuron {
 	return t.totals[p].fees
 }
 
-// write writes the sums that the transaction under way has changed.
-func (t *sums) write(db *session) error {
+// writeSums writes the sums that the transaction under way has changed.
+func (t *sums) writeSums(db *session) error {
 	for p, sum := range t.touched {
 		if _, err := db.exec(`INSERT INTO totals (provider, fees, requests) VALUES (?, ?, ?)
 			ON CONFLICT (provider) DO UPDATE SET fees = excluded.fees, requests = excluded.requests`,
@@ -100,7 +100,7 @@ func (t *sums) write(db *session) error {
 			}
 		}
 		sum = total{fees: sum.fees.Add(more.fees), requests: sum.requests + more.requests}
-		t.added[key] = sum // the new row, for committed
+		t.added[key] = sum // the new row, for keepSums
 		if _, err := db.exec(`INSERT INTO spending (quarter, provider, fees, requests) VALUES (?, ?, ?, ?)
 			ON CONFLICT (quarter, provider) DO UPDATE SET fees = excluded.fees, requests = excluded.requests`,
 			key.quarter, key.provider.Hex(), sum.fees.String(), sum.requests); err != nil {
@@ -118,8 +118,8 @@ func readSpent(db *session, key spending) (sum total, err error) {
 	return sum, err
 }
 
-// committed takes over what was written, so that the usual close reads nothing.
-func (t *sums) committed() {
+// keepSums takes over what was written, so that the usual close reads nothing.
+func (t *sums) keepSums() {
 	maps.Copy(t.totals, t.touched)
 	if len(t.spent) > 1024 {
 		clear(t.spent) // quarters long past; one that is needed again is read

@@ -285,7 +285,7 @@ func (w *writer) transaction(ops []op) (err error) {
 	}
 	if err = w.apply(ops); err == nil {
 		if _, err = w.session.exec("COMMIT"); err == nil {
-			w.sums.committed()
+			w.keepSums()
 			return nil
 		}
 		err = fmt.Errorf("commit: %w", err)
