@@ -20,7 +20,7 @@ const retryEvery = time.Second
 // gatherFor is how long records wait for company: one commit carries what has come in meanwhile, and a request that has
 // come and gone is one statement. Nobody waits for a record of a request, because its opening is in the open log. What a
 // killed process loses is the closes of that time; the next start books their requests at the bound.
-const gatherFor = 20 * time.Millisecond
+const gatherFor = 50 * time.Millisecond
 
 // fullGroup is how many entries are committed without waiting for more, and crowd how many have queued when whoever opens
 // has to wait until they are written: SQLite must not fall behind without end.
