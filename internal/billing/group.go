@@ -44,14 +44,20 @@ func (w *writer) merge(ops []op) {
 	}
 }
 
+// breath is after how many rows a group gives way, about every 200 µs. A group takes milliseconds, and requests that wait
+// for its processor would wait as long: on a busy machine with two, the throughput was a fifth lower.
+const breath = 16
+
 func (w *writer) apply(ops []op) error {
 	if err := w.beginSums(w.session); err != nil {
 		return fmt.Errorf("read totals: %w", err)
 	}
-	for i, o := range ops {
-		if i%8 == 7 {
-			// A group takes milliseconds; without this, requests that wait for this processor wait as long. Measured on two
-			// processors, their throughput was a fifth lower.
+	rows := 0
+	for _, o := range ops {
+		if o == (op{}) {
+			continue
+		}
+		if rows++; rows%breath == 0 {
 			runtime.Gosched()
 		}
 		var err error
