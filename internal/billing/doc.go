@@ -11,7 +11,9 @@
 // The store's writer goroutine runs from Open to Store.Close. Keeper.Run is run by whoever wires the daemon. Nothing else
 // is started.
 //
-// What is durable: when Meter.Open returns, the open record survives kill -9 of the process. A close record is written
-// soon after Reservation.Close; if the process dies before, the next start books the request at its bound. A signed
-// top-up is on disk, synced, before it is broadcast for the first time.
+// What is durable: when Meter.Open returns, the open record survives kill -9 of the process; it is in the open log, a file
+// beside the database, and no commit is waited for. SQLite has it within 100 ms, or when Store.Flush returns. A close record
+// is in SQLite about 50 ms after Reservation.Close; if the process dies before, the next start books the request at its
+// bound. Nothing of a request is synced to disk: what the machine loses in a power cut, the book loses. A signed top-up is
+// on disk, synced, before it is broadcast for the first time.
 package billing

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
@@ -83,8 +85,8 @@ func faulty(t *testing.T, s *Store) *atomic.Pointer[fault] {
 	return &f
 }
 
-// Wherever a commit fails, the request that needs it is refused, nothing is half written, and what was closed meanwhile is
-// kept and written when the disk is well again.
+// Wherever a commit fails, what was admitted before anybody knew is kept, as is what was closed meanwhile, and written when
+// the disk is well again. Once it is known, requests are refused, and nothing is half written.
 func TestStoreFailures(t *testing.T) {
 	for _, at := range []string{"BEGIN", "INSERT INTO requests", "COMMIT"} {
 		t.Run(at, func(t *testing.T) {
@@ -95,9 +97,13 @@ func TestStoreFailures(t *testing.T) {
 			}
 			m := NewMeter(s, MeterConfig{})
 			running := mustOpen(t, m, order("running", alice))
-			disk := faulty(t, s)
+			disk := faulty(t, s) // writes what is queued
 
 			disk.Store(&fault{at: at})
+			mustOpen(t, m, order("admitted", alice))
+			if err := s.Flush(); !errors.Is(err, ErrStore) || !errors.Is(err, errDisk) {
+				t.Fatalf("Flush on a bad disk: %v, want ErrStore and the cause", err)
+			}
 			_, err = m.Open(t.Context(), order("refused", alice))
 			var refused *Refused
 			if !errors.As(err, &refused) || refused.Kind != RefusedStore || !errors.Is(err, ErrStore) || !errors.Is(err, errDisk) {
@@ -106,7 +112,7 @@ func TestStoreFailures(t *testing.T) {
 			if !errors.Is(s.Err(), ErrStore) {
 				t.Errorf("Err = %v, want ErrStore", s.Err())
 			}
-			if sum := s.Book().Provider(alice); sum.Open != 1 || sum.Held != order("", alice).Bound {
+			if sum := s.Book().Provider(alice); sum.Open != 2 || sum.Held != order("", alice).Bound.Mul(2) {
 				t.Errorf("the refused request is still held: %+v", sum)
 			}
 			if b := running.Close(answered()); b.Basis != zg.FeeExact {
@@ -122,6 +128,9 @@ func TestStoreFailures(t *testing.T) {
 			if err := s.Err(); err != nil {
 				t.Errorf("Err = %v after a commit, want nil", err)
 			}
+			if r := mustRecord(t, s, "admitted"); r.State != "open" {
+				t.Errorf("the request that was admitted is %s, want open", r.State)
+			}
 			if _, ok, err := s.Request(t.Context(), "refused"); ok || err != nil {
 				t.Errorf("the refused request is in the store: %v, %v", ok, err)
 			}
@@ -136,8 +145,30 @@ func TestStoreFailures(t *testing.T) {
 	}
 }
 
-// A commit that fails after it took effect leaves a request behind that was refused. The next start books it at its bound:
-// too much, never too little.
+// The disk gets well without anybody asking for it.
+func TestStoreRecoversByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openStore(t, t.TempDir())
+		m := NewMeter(s, MeterConfig{})
+		disk := faulty(t, s)
+		disk.Store(&fault{at: "COMMIT"})
+		mustOpen(t, m, order("a", alice)).Close(answered())
+		advance(time.Second)
+		if !errors.Is(s.Err(), ErrStore) {
+			t.Fatalf("Err = %v, want ErrStore", s.Err())
+		}
+		disk.Store(nil)
+		advance(2 * time.Second)
+		if err := s.Err(); err != nil {
+			t.Errorf("Err = %v, want nil", err)
+		}
+		if r, ok, err := s.Request(t.Context(), "a"); !ok || err != nil || r.State != "closed" {
+			t.Errorf("the request is %s; found %v, %v", r.State, ok, err)
+		}
+	})
+}
+
+// A commit that fails after it took effect is made again, and nothing counts twice or is forgotten.
 func TestStoreFailedButPersisted(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(t.Context(), dir, StoreOptions{})
@@ -146,7 +177,18 @@ func TestStoreFailedButPersisted(t *testing.T) {
 	}
 	m := NewMeter(s, MeterConfig{})
 	disk := faulty(t, s)
+	mustOpen(t, m, order("before", alice)).Close(answered())
+	early := mustOpen(t, m, order("early", alice))
+	check(t, s)
 	disk.Store(&fault{at: "COMMIT", persisted: true})
+	mustOpen(t, m, order("whole", alice)).Close(answered())
+	late := mustOpen(t, m, order("late", alice))
+	mustOpen(t, m, order("left", alice))
+	early.Close(answered())
+	if err := s.Flush(); !errors.Is(err, ErrStore) {
+		t.Fatalf("Flush = %v, want ErrStore", err)
+	}
+	late.Close(answered())
 	if _, err := m.Open(t.Context(), order("refused", alice)); !errors.Is(err, ErrStore) {
 		t.Fatalf("Open = %v, want ErrStore", err)
 	}
@@ -154,6 +196,11 @@ func TestStoreFailedButPersisted(t *testing.T) {
 		t.Fatalf("stageEntry = %v, want ErrStore", err)
 	}
 	disk.Store(nil)
+	mustOpen(t, m, order("after", alice)).Close(answered())
+	check(t, s)
+	if sum := s.Book().Provider(alice); sum.Requests != 5 || sum.Open != 1 {
+		t.Errorf("the book has %+v, want 5 requests and 1 open", sum)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -192,6 +239,9 @@ func TestStoreFullDisk(t *testing.T) {
 		}
 		if err != nil {
 			t.Fatalf("Open on a full disk: %v", err)
+		}
+		if err := s.Flush(); err != nil && !errors.Is(err, ErrStore) {
+			t.Fatalf("Flush on a full disk: %v", err)
 		}
 	}
 	out := answered()

@@ -16,9 +16,43 @@ import (
 
 const childDir = "ZGPROXY_TEST_CHILD_DIR"
 
+// childHeld is set for a child whose writer never gets to write.
+const childHeld = "ZGPROXY_TEST_CHILD_HELD"
+
+// heldChild is the process that is killed right after it has admitted requests, while SQLite has none of them.
+func heldChild(dir string) int {
+	ctx := context.Background()
+	store, err := Open(ctx, dir, StoreOptions{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	held := make(chan struct{})
+	go func() {
+		_ = store.writer.do(false, func(*session) error { close(held); select {} }) // for ever
+	}()
+	<-held
+	m := NewMeter(store, MeterConfig{})
+	for i := range 100 {
+		r, err := m.Open(ctx, order(fmt.Sprint("r", i), alice))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if i%2 == 1 {
+			r.Close(answered())
+		}
+	}
+	fmt.Println("ready") //nolint:forbidigo // the parent waits for it
+	select {}
+}
+
 // child is the process that is killed: it admits three requests, closes one, stages a top-up, says so and waits for its
 // end, which is not a clean one.
 func child(dir string) int {
+	if os.Getenv(childHeld) != "" {
+		return heldChild(dir)
+	}
 	ctx := context.Background()
 	store, err := Open(ctx, dir, StoreOptions{})
 	if err != nil {
@@ -49,10 +83,11 @@ func child(dir string) int {
 	select {}
 }
 
-func TestKill(t *testing.T) {
-	dir := t.TempDir()
+// startChild starts a child and waits until it is ready to be killed.
+func startChild(t *testing.T, dir string, env ...string) *exec.Cmd {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very test binary
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(append(os.Environ(), childDir+"="+dir), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -64,19 +99,37 @@ func TestKill(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || strings.TrimSpace(line) != "ready" {
 		t.Fatalf("the child said %q, %v", line, err)
 	}
+	return cmd
+}
 
-	_, err = Open(t.Context(), dir, StoreOptions{})
-	if want := fmt.Sprintf("process %d", cmd.Process.Pid); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("a second instance got %v, want an error that names %q", err, want)
-	}
-
+func kill(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err == nil {
 		t.Fatal("the child ended well, want it killed")
 	}
+}
 
+// What was admitted survives a kill though SQLite had nothing of it. What was closed meanwhile is booked at its bound.
+func TestKillBeforeTheStoreHasIt(t *testing.T) {
+	dir := t.TempDir()
+	kill(t, startChild(t, dir, childHeld+"=1"))
+	if n := restarted(t, dir); n != 100 {
+		t.Errorf("after the kill %d requests are open, want 100", n)
+	}
+}
+
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	cmd := startChild(t, dir)
+	_, err := Open(t.Context(), dir, StoreOptions{})
+	if want := fmt.Sprintf("process %d", cmd.Process.Pid); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a second instance got %v, want an error that names %q", err, want)
+	}
+
+	kill(t, cmd)
 	store := openStore(t, dir)
 	check(t, store)
 	bound := order("", alice).Bound

@@ -147,9 +147,8 @@ func (m *Meter) Recover(ctx context.Context) (int, error) {
 	return m.store.abandonOpen(m.cfg.Now())
 }
 
-// Open admits a request. When it returns nil, the open record is committed and survives the end of the process: the
-// request may be sent, and the reservation must be closed. The error is a *Refused, or that of a ctx that had ended
-// before; a commit under way is not given up.
+// Open admits a request. When it returns nil, the open record survives the end of the process: the request may be sent,
+// and the reservation must be closed. The error is a *Refused, or that of a ctx that had ended before.
 func (m *Meter) Open(ctx context.Context, o Order) (*Reservation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -167,13 +166,11 @@ func (m *Meter) Open(ctx context.Context, o Order) (*Reservation, error) {
 	if o.At.IsZero() || o.At.After(now) {
 		o.At = now
 	}
-	r := &Reservation{meter: m, row: request{order: o, opened: micros(o.At), providerText: m.name(o.Provider), bound: o.Bound.String()}}
-	b, err := m.store.writer.put(op{open: &r.row})
-	if err == nil {
-		<-b.done
-		err = r.row.err
-	}
-	if err != nil {
+	r := &Reservation{meter: m, row: request{
+		order: o, opened: micros(o.At), providerText: m.name(o.Provider), bound: o.Bound.String(),
+		priceIn: o.Price.Input.String(), priceOut: o.Price.Output.String(),
+	}}
+	if err := m.store.writer.open(&r.row); err != nil {
 		m.store.book.release(o.Provider, o.Bound)
 		m.metrics.refused.WithLabelValues(string(RefusedStore)).Inc()
 		return nil, &Refused{

@@ -15,7 +15,9 @@ type request struct {
 	order        Order
 	providerText string
 	bound        string
-	err          error // why the open record was not written; set before the batch is done
+	priceIn      string
+	priceOut     string
+	place        int // of the opening in the writer's work
 
 	closed  int64 // µs since 1970
 	out     Outcome
@@ -23,32 +25,54 @@ type request struct {
 	quarter int64 // under which it is counted
 }
 
-const insertRequest = `INSERT INTO requests
-	(opened_at, id, key, route, service_type, provider, model, stream, bound, price_in, price_out, request_bytes)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const (
+	openColumns   = `opened_at, id, key, route, service_type, provider, model, stream, bound, price_in, price_out, request_bytes`
+	insertRequest = `INSERT INTO requests (` + openColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (opened_at) DO NOTHING`
 
-func (r *request) writeOpen(s *session) error {
+	insertClosed = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
+	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, verdict, state)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
+	ON CONFLICT (opened_at) DO NOTHING`
+
+	// A verdict may arrive before the close record is written; it is the newer knowledge.
+	closeRequest = `UPDATE requests SET request_bytes = ?, closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
+	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
+	response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
+	verdict = COALESCE(verdict, ?), state = 'closed'
+	WHERE opened_at = ? AND state = 'open'`
+)
+
+// insert writes the row, open or closed, and reports whether there was none under its key.
+func (r *request) insert(s *session, id string, closed bool) (bool, error) {
 	o := &r.order
-	_, err := s.exec(insertRequest, r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound,
-		o.Price.Input.String(), o.Price.Output.String(), size(o.RequestBytes))
-	return err
+	var room [32]any
+	values := append(room[:0], r.opened, id, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound, r.priceIn, r.priceOut)
+	query := insertRequest
+	if closed {
+		query, values = insertClosed, r.appendClose(values)
+	} else {
+		values = append(values, size(o.RequestBytes))
+	}
+	n, err := s.exec(query, values...)
+	return n == 1, err
 }
 
-// A verdict may arrive before the close record is written; it is the newer knowledge.
-const closeRequest = `UPDATE requests SET state = 'closed', closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
-	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
-	request_bytes = ?, response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
-	verdict = COALESCE(verdict, ?)
-	WHERE opened_at = ? AND state = 'open'`
-
-// writeClose reports whether the row was open, so that its fee is counted once.
-func (r *request) writeClose(s *session) (bool, error) {
-	o, u := &r.out, &r.out.Usage
-	n, err := s.exec(closeRequest, r.closed, string(r.booking.Basis), text(r.booking.Reason), int64(o.Status), r.booking.Fee.String(), amount(r.booking.Claimed),
-		count(u.InputTokens), count(u.OutputTokens), count(u.CachedTokens), count(u.Images), seconds(u), digest(&o.RequestSHA256), digest(&o.ResponseSHA256),
-		o.RequestBytes, o.ResponseBytes, text(o.ResKey), text(o.ChatID), o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err),
-		text(string(o.Verdict)), r.opened)
+// update closes an open row, and reports whether it was open, so that its fee is counted once.
+func (r *request) update(s *session) (bool, error) {
+	var room [32]any
+	n, err := s.exec(closeRequest, append(r.appendClose(room[:0]), r.opened)...)
 	return n == 1, err
+}
+
+// appendClose adds what is known of a request when it is closed.
+func (r *request) appendClose(values []any) []any {
+	o, u := &r.out, &r.out.Usage
+	return append(values, o.RequestBytes, r.closed, string(r.booking.Basis), text(r.booking.Reason), int64(o.Status), r.booking.Fee.String(),
+		amount(r.booking.Claimed), count(u.InputTokens), count(u.OutputTokens), count(u.CachedTokens), count(u.Images), seconds(u),
+		digest(&o.RequestSHA256), digest(&o.ResponseSHA256), o.ResponseBytes, text(o.ResKey), text(o.ChatID),
+		o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err), text(string(o.Verdict)))
 }
 
 // verdict is what the signature of one answer showed, on its way into the store.

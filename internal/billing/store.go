@@ -63,6 +63,15 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	if err := prepare(ctx, path); err != nil {
 		return nil, err
 	}
+	opens, left, lost, err := openOpenLog(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, opens.close())
+		}
+	}()
 	if err := syncDir(dir); err != nil {
 		return nil, err
 	}
@@ -79,9 +88,14 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 		}
 	}()
 	s.writer = &writer{
-		log: opts.Log, metrics: newStoreMetrics(opts.Registerer), session: session, next: &batch{done: make(chan struct{})},
-		stopped: make(chan struct{}), wake: make(chan struct{}, 1), touched: make(map[common.Address]total),
-		added: make(map[spending]total), spent: make(map[spending]total),
+		log: opts.Log, metrics: newStoreMetrics(opts.Registerer), session: session, opens: opens, sums: newSums(),
+		next: &batch{done: make(chan struct{})}, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+	if lost > 0 {
+		opts.Log.Warn().Int("bytes", lost).Msg("the end of the log of open requests is not whole; what it was to record was not sent")
+	}
+	if err := s.replay(left); err != nil {
+		return nil, fmt.Errorf("take over the log of open requests: %w", err)
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -133,25 +147,32 @@ func syncDir(dir string) error {
 	return d.Close()
 }
 
+// replay writes what an earlier process has admitted and not written. Only then is the log emptied; what is in it twice, or
+// in the store already, changes nothing.
+func (s *Store) replay(left []*request) error {
+	if len(left) > 0 {
+		ops := make([]op, len(left))
+		for i, r := range left {
+			ops[i].open = r
+		}
+		if err := s.writer.transaction(ops); err != nil {
+			return err
+		}
+	}
+	return s.writer.opens.clear()
+}
+
 // load builds the book from the totals, the open rows and what was spent in the last 24 hours: none of these grows with the
 // number of requests.
 func (s *Store) load(now time.Time) error {
 	w := s.writer
-	w.totals = make(map[common.Address]total)
-	err := w.session.query(`SELECT provider, fees, requests FROM totals`, func(row []driver.Value) error {
-		p, fees, err := providerAmount(row)
-		if err != nil {
-			return err
-		}
-		n, _ := row[2].(int64)
-		w.totals[p] = total{fees: fees, requests: n}
-		s.book.restore(p, fees, uint64(n))
-		return nil
-	})
-	if err != nil {
+	if err := w.readSums(w.session); err != nil {
 		return err
 	}
-	err = w.session.query(`SELECT provider, bound FROM requests WHERE state = 'open'`, func(row []driver.Value) error {
+	for p, t := range w.totals {
+		s.book.restore(p, t.fees, uint64(t.requests))
+	}
+	err := w.session.query(`SELECT provider, bound FROM requests WHERE state = 'open'`, func(row []driver.Value) error {
 		p, bound, err := providerAmount(row)
 		if err != nil {
 			return err
@@ -209,12 +230,15 @@ func (s *Store) Flush() error { return s.writer.do(false, func(*session) error {
 
 // Close writes what is queued, stops the writer and gives the directory free. The error says what could not be written.
 func (s *Store) Close() error {
-	s.writer.end()
+	w := s.writer
+	w.end()
 	var errs []error
-	if n := len(s.writer.kept); n > 0 {
+	if n := len(w.kept); n > 0 {
 		errs = append(errs, fmt.Errorf("%d records were not written; the next start books their requests at the upper bound: %w", n, s.Err()))
+	} else {
+		errs = append(errs, w.opens.clear())
 	}
-	return errors.Join(append(errs, s.readers.Close(), s.writer.session.close(), s.lock.Close())...)
+	return errors.Join(append(errs, w.opens.close(), s.readers.Close(), w.session.close(), s.lock.Close())...)
 }
 
 // abandonOpen books every request that an earlier process left open at its upper bound, and returns how many there were.

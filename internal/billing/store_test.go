@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -217,20 +219,39 @@ zgproxy_held_neuron{provider="%s"} 0
 	}
 }
 
-// A record that violates a constraint fails alone; what is committed with it is not harmed.
-func TestStoreBadRecordFailsAlone(t *testing.T) {
-	s := openStore(t, t.TempDir())
+// A record whose id is taken is known when it is written only, after it was admitted: so it is kept under another, and what
+// is committed with it is not harmed.
+func TestStoreKeepsARecordWhoseIDIsTaken(t *testing.T) {
+	var logged bytes.Buffer
+	s, err := Open(t.Context(), t.TempDir(), StoreOptions{Log: zerolog.New(&logged)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := NewMeter(s, MeterConfig{})
 	mustOpen(t, m, order("same", alice)).Close(answered())
-	_, err := m.Open(t.Context(), order("same", alice))
-	var refused *Refused
-	if !errors.As(err, &refused) || refused.Kind != RefusedStore || !errors.Is(err, ErrStore) {
-		t.Fatalf("a second request with the same id: %v, want it refused by the store", err)
+	check(t, s)
+	mustOpen(t, m, order("same", alice)).Close(answered()) // written in one
+	check(t, s)
+	r := mustOpen(t, m, order("same", alice))
+	check(t, s)
+	r.Close(answered())
+	mustOpen(t, m, order("other", alice)).Close(answered())
+	check(t, s)
+	if sum := s.Book().Provider(alice); sum.Requests != 4 {
+		t.Errorf("the book has %+v, want 4 requests", sum)
+	}
+	if got := mustRecord(t, s, fmt.Sprintf("same~%d", r.row.opened)); got.State != "closed" {
+		t.Errorf("the third one is %s, want closed", got.State)
 	}
 	if s.Err() != nil {
 		t.Errorf("the store is called broken for one bad record: %v", s.Err())
 	}
-	mustOpen(t, m, order("other", alice)).Close(answered())
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(logged.String(), `"recorded_as"`); n != 2 {
+		t.Errorf("%d records were renamed in the log, want 2:\n%s", n, &logged)
+	}
 }
 
 // A close record counts once, however often it is written.

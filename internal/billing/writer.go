@@ -1,20 +1,15 @@
 package billing
 
 import (
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"maps"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/crash"
-	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // ErrStore means that the spend store cannot be written. A request that meets it is refused, because a spend that is not
@@ -24,49 +19,20 @@ var ErrStore = errors.New("the spend store cannot be written")
 // retryEvery is how often records that must not be lost are tried again after a failure.
 const retryEvery = time.Second
 
-// lingerFor is how long closes and verdicts wait for company. A process that is killed meanwhile leaves the request open,
-// and it is booked at its bound.
-const lingerFor = 5 * time.Millisecond
+// gatherFor is how long records wait for company: one commit carries what has come in meanwhile, and a request that has
+// come and gone is one statement. Nobody waits for a record of a request, because its opening is in the open log. What a
+// killed process loses is the closes of that time; the next start books their requests at the bound.
+const gatherFor = 50 * time.Millisecond
 
-// task is work on the store that is neither the open nor the close of a request.
-type task struct {
-	durable bool // the commit is synced to disk before it counts
-	run     func(*session) error
-	err     error // set before the batch is done
-}
-
-// op is one entry of the queue. Exactly one field is set.
-type op struct {
-	open, close *request
-	verdict     *verdict
-	task        *task
-}
-
-// batch is a group of entries that are committed together. Whoever waits for one waits for its batch.
-type batch struct{ done chan struct{} }
-
-// written is a batch that is done.
-var written = func() *batch {
-	b := &batch{done: make(chan struct{})}
-	close(b.done)
-	return b
-}()
-
-// total is one row of the totals table.
-type total struct {
-	fees     zg.Neuron
-	requests int64
-}
-
-// spending is one row of the spending table.
-type spending struct {
-	quarter  int64
-	provider common.Address
-}
+// fullGroup is how many entries are committed without waiting for more, and crowd how many have queued when whoever opens
+// has to wait until they are written: SQLite must not fall behind without end.
+const (
+	fullGroup = 1024
+	crowd     = 8192
+)
 
 // writer is the only one to write the store. Entries are queued from anywhere and committed in the order they came, all
-// that have gathered in one transaction: while one commit runs the next group gathers, so nobody waits for a timer and a
-// busy store commits rarely.
+// that have gathered in one transaction. A task sees everything that was queued before it.
 type writer struct {
 	log     zerolog.Logger
 	metrics *storeMetrics
@@ -74,41 +40,86 @@ type writer struct {
 	wake    chan struct{} // holds one: something is queued, or the end
 	failure atomic.Pointer[error]
 
-	mu         sync.Mutex
-	queue      []op
-	awaited    bool   // somebody waits for an entry of the queue
-	next       *batch // the one that the queue will become
-	lastOpened int64  // key of the newest request
-	ended      bool   // takes nothing any more
+	// opening is held while a request gets its key, its record in the open log and its place in the queue. So all three
+	// have one order, and whoever sees a request in the store sees all that were admitted before it. It is held across a
+	// write, which the kernel would put in a row as well.
+	opening    sync.Mutex
+	opens      *openLog
+	lastOpened int64 // key of the newest request
+
+	mu     sync.Mutex // taken after opening
+	queue  []op
+	urgent bool   // the queue is not to wait for more
+	next   *batch // the one that the queue will become
+	ended  bool   // takes nothing any more
 
 	// Owned by the goroutine of run.
 	session *session
-	kept    []op // closes and verdicts of failed batches, to be tried again ahead of everything newer
-	totals  map[common.Address]total
-	touched map[common.Address]total // of the transaction under way
-	added   map[spending]total       // likewise, what comes on top of the table's rows
-	spent   map[spending]total       // what the table has, as far as it was written lately
+	kept    []op // records of failed batches, to be tried again ahead of everything newer
+	placed  int  // entries handled so far
+	sums
 }
+
+// open admits a request to the store: when it returns nil, the opening survives the end of the process.
+func (w *writer) open(r *request) error {
+	if RecordsNothing {
+		return nil
+	}
+	if w.failure.Load() != nil {
+		// Whether it still fails is seen by trying; meanwhile nothing more is let in.
+		_ = w.do(false, func(*session) error { return nil }) // failure has its error
+		if err := w.failure.Load(); err != nil {
+			return *err
+		}
+	}
+	b, err := w.record(r)
+	if b != nil {
+		<-b.done
+	}
+	return err
+}
+
+// record gives a request its key, its record and its place in the queue. The batch is to be waited for, if there is one.
+func (w *writer) record(r *request) (*batch, error) {
+	w.opening.Lock()
+	defer w.opening.Unlock()
+	w.mu.Lock()
+	ended, queued := w.ended, len(w.queue) // it does not end before opening is free
+	w.mu.Unlock()
+	if ended {
+		return nil, errClosed
+	}
+	// Never going back keeps keys unique and rows in order, whatever the clock does.
+	w.lastOpened = max(w.lastOpened+1, r.opened)
+	r.opened = w.lastOpened
+	if err := w.opens.append(r); err != nil {
+		err = fmt.Errorf("%w: %w", ErrStore, err)
+		w.fail(err)
+		w.ring() // it is tried again from now on
+		return nil, err
+	}
+	b, err := w.put(op{open: r})
+	if queued < crowd {
+		b = nil
+	}
+	return b, err
+}
+
+var errClosed = fmt.Errorf("%w: it is closed", ErrStore)
 
 func (w *writer) put(o op) (*batch, error) {
 	if RecordsNothing && o.task == nil {
-		return written, nil
+		return nil, nil //nolint:nilnil // nobody waits for it
 	}
 	w.mu.Lock()
 	if w.ended {
 		w.mu.Unlock()
-		return nil, fmt.Errorf("%w: it is closed", ErrStore)
-	}
-	if o.open != nil {
-		// Never going back keeps keys unique and rows in order, whatever the clock does.
-		w.lastOpened = max(w.lastOpened+1, o.open.opened)
-		o.open.opened = w.lastOpened
+		return nil, errClosed
 	}
 	w.queue = append(w.queue, o)
-	// Nobody waits for a close or a verdict, so those ring the bell only when they are the first.
 	ring := len(w.queue) == 1
-	if (o.open != nil || o.task != nil) && !w.awaited {
-		w.awaited, ring = true, true
+	if (o.task != nil || len(w.queue) >= fullGroup) && !w.urgent {
+		w.urgent, ring = true, true
 	}
 	b := w.next
 	w.mu.Unlock()
@@ -125,27 +136,21 @@ func (w *writer) ring() {
 	}
 }
 
-// linger gives entries that nobody waits for a moment to gather, so that a busy store commits rarely. It returns at once
-// when there is somebody who waits, or when the end has come.
-func (w *writer) linger() {
-	waited := func() bool {
+// gather gives entries a moment to gather. It returns at once when somebody waits, when there are many, or when the end has
+// come.
+func (w *writer) gather() {
+	urgent := func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return w.awaited || w.ended
+		return w.urgent || w.ended
 	}
-	if waited() {
-		return
-	}
-	timer := time.NewTimer(lingerFor)
+	timer := time.NewTimer(gatherFor)
 	defer timer.Stop()
-	for {
+	for !urgent() {
 		select {
 		case <-timer.C:
 			return
 		case <-w.wake:
-			if waited() {
-				return
-			}
 		}
 	}
 }
@@ -163,9 +168,11 @@ func (w *writer) do(durable bool, f func(*session) error) error {
 
 // end lets the writer finish what is queued and stop.
 func (w *writer) end() {
+	w.opening.Lock()
 	w.mu.Lock()
 	w.ended = true
 	w.mu.Unlock()
+	w.opening.Unlock()
 	w.ring()
 	<-w.stopped
 }
@@ -175,24 +182,23 @@ func (w *writer) run() {
 	var spare []op
 	for {
 		var retry <-chan time.Time
-		if len(w.kept) > 0 {
+		if w.failure.Load() != nil {
 			retry = time.After(retryEvery)
 		}
 		select {
 		case <-w.wake:
+			w.gather()
 		case <-retry:
 		}
-		w.linger()
-		// On a busy machine this lets runnable requests queue their records first, which makes groups larger and commits
-		// fewer; on an idle one it returns at once.
-		runtime.Gosched()
-
+		w.opening.Lock()
+		w.opens.turn()
 		w.mu.Lock()
 		ops, b, ended := w.queue, w.next, w.ended
-		w.queue, w.next, w.awaited = spare[:0], &batch{done: make(chan struct{})}, false
+		w.queue, w.next, w.urgent = spare[:0], &batch{done: make(chan struct{})}, false
 		w.mu.Unlock()
+		w.opening.Unlock()
 
-		if len(ops)+len(w.kept) > 0 {
+		if len(ops)+len(w.kept) > 0 || w.failure.Load() != nil {
 			w.commit(ops)
 		}
 		close(b.done)
@@ -211,26 +217,47 @@ func (w *writer) commit(ops []op) {
 		all = append(w.kept, ops...)
 		w.kept = nil
 	}
+	w.merge(all)
 	start := time.Now()
 	err := w.transaction(all)
 	w.metrics.observe(len(all), time.Since(start))
 	if err == nil {
-		if w.failure.Swap(nil) != nil {
-			w.log.Info().Msg("the spend store can be written again")
-		}
+		w.committed()
 		return
 	}
+	w.stale = true
 	err = fmt.Errorf("%w: %w", ErrStore, err)
 	for _, o := range all {
 		switch {
-		case o.open != nil:
-			o.open.err = err
 		case o.task != nil:
 			o.task.err = err
-		default:
+		case o != op{}:
 			w.kept = append(w.kept, o)
 		}
 	}
+	w.fail(err)
+}
+
+// committed draws the consequences when all that was queued is in the store.
+func (w *writer) committed() {
+	if err := w.opens.committed(); err != nil {
+		w.log.Warn().Err(err).Msg("the log of open requests could not be emptied; it grows until it can")
+	}
+	if w.failure.Load() == nil {
+		return
+	}
+	w.opening.Lock()
+	err := w.opens.probe()
+	w.opening.Unlock()
+	if err != nil {
+		w.fail(fmt.Errorf("%w: %w", ErrStore, err))
+	} else if w.failure.Swap(nil) != nil {
+		w.log.Info().Msg("the spend store can be written again")
+	}
+}
+
+// fail has new requests refused until a commit and, where that was what failed, the open log succeed.
+func (w *writer) fail(err error) {
 	if w.failure.Swap(&err) == nil {
 		w.log.Error().Err(err).Msg("the spend store cannot be written; requests are refused until it can")
 	}
@@ -259,13 +286,10 @@ func (w *writer) transaction(ops []op) (err error) {
 	if _, err := w.session.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	clear(w.touched)
-	clear(w.added)
 	if err = w.apply(ops); err == nil {
 		crash.Point("store/before-commit")
 		if _, err = w.session.exec("COMMIT"); err == nil {
-			maps.Copy(w.totals, w.touched)
-			w.keepSpent()
+			w.keepSums()
 			crash.Point("store/committed")
 			if durable {
 				crash.Point("store/committed-durably")
@@ -277,121 +301,4 @@ func (w *writer) transaction(ops []op) (err error) {
 	// SQLite may have rolled back by itself, in which case this fails, rightly.
 	_, _ = w.session.exec("ROLLBACK")
 	return err
-}
-
-func (w *writer) apply(ops []op) error {
-	for _, o := range ops {
-		var err error
-		switch {
-		case o.open != nil:
-			if err = o.open.writeOpen(w.session); violates(err) {
-				o.open.err = fmt.Errorf("%w: request %s: %w", ErrStore, o.open.order.ID, err)
-				err = nil
-			}
-		case o.close != nil:
-			var first bool
-			if first, err = o.close.writeClose(w.session); first {
-				w.count(o.close.order.Provider, o.close.booking.Fee, o.close.quarter)
-			}
-			err = w.dropped(err, o.close.order.ID)
-		case o.verdict != nil:
-			err = w.dropped(o.verdict.write(w.session), o.verdict.id)
-		case o.task != nil:
-			err = w.applyTask(o.task)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	for p, t := range w.touched {
-		if _, err := w.session.exec(`INSERT INTO totals (provider, fees, requests) VALUES (?, ?, ?)
-			ON CONFLICT (provider) DO UPDATE SET fees = excluded.fees, requests = excluded.requests`,
-			p.Hex(), t.fees.String(), t.requests); err != nil {
-			return fmt.Errorf("write totals: %w", err)
-		}
-	}
-	return w.writeSpent()
-}
-
-// writeSpent adds to the rows of the spending table and leaves the new sums in added.
-func (w *writer) writeSpent() error {
-	for key, more := range w.added {
-		sum, known := w.spent[key]
-		if !known {
-			var err error
-			if sum, err = w.readSpent(key); err != nil {
-				return fmt.Errorf("read spending: %w", err)
-			}
-		}
-		sum = total{fees: sum.fees.Add(more.fees), requests: sum.requests + more.requests}
-		w.added[key] = sum
-		if _, err := w.session.exec(`INSERT INTO spending (quarter, provider, fees, requests) VALUES (?, ?, ?, ?)
-			ON CONFLICT (quarter, provider) DO UPDATE SET fees = excluded.fees, requests = excluded.requests`,
-			key.quarter, key.provider.Hex(), sum.fees.String(), sum.requests); err != nil {
-			return fmt.Errorf("write spending: %w", err)
-		}
-	}
-	return nil
-}
-
-func (w *writer) readSpent(key spending) (sum total, err error) {
-	err = w.session.query(`SELECT fees, requests FROM spending WHERE quarter = ? AND provider = ?`, func(row []driver.Value) error {
-		sum.requests, _ = row[1].(int64)
-		return sum.fees.Scan(row[0])
-	}, key.quarter, key.provider.Hex())
-	return sum, err
-}
-
-// keepSpent remembers the rows just committed, so that the usual close reads nothing.
-func (w *writer) keepSpent() {
-	if len(w.spent) > 1024 {
-		clear(w.spent) // quarters long past; one that is needed again is read
-	}
-	maps.Copy(w.spent, w.added)
-}
-
-// dropped logs a record that the store will never take, so that it does not keep all others from being written.
-func (w *writer) dropped(err error, requestID string) error {
-	if !violates(err) {
-		return err
-	}
-	w.log.Error().Err(err).Str("request_id", requestID).Msg("the spend store refuses a record; it is dropped")
-	return nil
-}
-
-// applyTask runs a task of several statements as a whole.
-func (w *writer) applyTask(t *task) error {
-	if _, err := w.session.exec("SAVEPOINT task"); err != nil {
-		return err
-	}
-	err := t.run(w.session)
-	if err != nil {
-		t.err = err
-		if _, undoErr := w.session.exec("ROLLBACK TO task"); undoErr != nil {
-			return errors.Join(err, undoErr)
-		}
-	}
-	_, relErr := w.session.exec("RELEASE task")
-	return relErr
-}
-
-// count adds one finished request to the totals of the transaction under way. It cannot fail, so that a task may call it
-// last.
-func (w *writer) count(p common.Address, fee zg.Neuron, q int64) {
-	t, ok := w.touched[p]
-	if !ok {
-		t = w.totals[p]
-	}
-	w.touched[p] = total{fees: t.fees.Add(fee), requests: t.requests + 1}
-	key := spending{q, p}
-	t = w.added[key]
-	w.added[key] = total{fees: t.fees.Add(fee), requests: t.requests + 1}
-}
-
-// fees are those of a provider's requests that are no longer open, as the transaction under way sees them.
-func (w *writer) fees(p common.Address) zg.Neuron {
-	if t, ok := w.touched[p]; ok {
-		return t.fees
-	}
-	return w.totals[p].fees
 }
