@@ -81,7 +81,7 @@ func TestCostOfEachAnswer(t *testing.T) {
 		{"document of unknown length", json, answer, false, false, "", exact, ""},
 		{"document, caller reads trailers", json, answer, true, false, "trailers", exact, ""},
 		{"document, packed", json, answer, true, true, "", exact, ""},
-		{"document without usage", json, `{"id":"c"}`, true, false, "", "bound estimated", ""},
+		{"document without usage", json, `{"id":"c","choices":[{"message":{"content":"two words"}}]}`, true, false, "", "words estimated", ""},
 		{"empty document", json, "", true, false, "", "bound estimated", ""},
 		{"large document", json, longAnswer, true, false, "", "", ""},
 		{"large document, trailers", json, longAnswer, true, false, "trailers", "", exact},
@@ -89,7 +89,7 @@ func TestCostOfEachAnswer(t *testing.T) {
 		{"stream", events, streamed, false, false, "", "", ""},
 		{"stream, trailers", events, streamed, false, false, "gzip, trailers", "", exact},
 		{"stream, other coding", events, streamed, false, false, "deflate", "", ""},
-		{"stream without usage, trailers", events, "data: {\"id\":\"c\"}\n\ndata: [DONE]\n\n", false, false, "trailers", "", "bound estimated"},
+		{"stream without usage, trailers", events, "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"two words\"}}]}\n\ndata: [DONE]\n\n", false, false, "trailers", "", "words estimated"},
 		{"something else", "application/octet-stream", "bytes", true, false, "trailers", "", "bound estimated"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -106,7 +106,8 @@ func TestCostOfEachAnswer(t *testing.T) {
 				t.Errorf("the body is %d bytes, %v; want the provider's %d", len(text), err, len(tc.body))
 			}
 			rec := r.record(resp)
-			bound := func(s string) string { return strings.Replace(s, "bound", rec.Bound.String(), 1) }
+			// Without usage the provider bills the words of the answer.
+			bound := strings.NewReplacer("bound", rec.Bound.String(), "words", rec.PriceOut.Mul(2).String()).Replace
 			if got := fees(resp.Header); got != bound(tc.header) {
 				t.Errorf("the header tells %q, want %q", got, bound(tc.header))
 			}
