@@ -3,6 +3,7 @@ package billing
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -369,13 +370,13 @@ func TestKeeperClockJumps(t *testing.T) {
 		n := newNetwork(t)
 		n.set(alice, "1")
 		start := time.Now()
-		ahead := time.Duration(0)
+		var ahead atomic.Int64
 		n.with(func() { n.clock = func() time.Time { return time.Now() } })
 		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{Budget: Budget{Day: CapOf(og(t, "2"))}, Now: func() time.Time { return time.Now().Add(ahead) }}, alice)
+		k, stop := n.run(s, KeeperConfig{Budget: Budget{Day: CapOf(og(t, "2"))}, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}, alice)
 		advance(time.Minute)
 		n.set(alice, "1")
-		ahead = 72 * time.Hour
+		ahead.Store(int64(72 * time.Hour))
 		advance(time.Hour)
 		n.set(alice, "1")
 		advance(time.Hour)
