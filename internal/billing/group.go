@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strconv"
 )
 
 // task is work on the store that is neither the open nor the close of a request.
@@ -46,7 +45,7 @@ func (w *writer) merge(ops []op) {
 
 // breath is after how many rows a group gives way, about every 200 µs. A group takes milliseconds, and requests that wait
 // for its processor would wait as long: on a busy machine with two, the throughput was a fifth lower.
-const breath = 16
+const breath = 32
 
 func (w *writer) apply(ops []op) error {
 	if err := w.beginSums(w.session); err != nil {
@@ -81,13 +80,7 @@ func (w *writer) apply(ops []op) error {
 // insert writes the row of a request, and all of it where that is closed by now. A row that is there already is the same
 // one: it was read from the open log again, or a commit that failed had taken effect.
 func (w *writer) insert(r *request, closed bool) error {
-	fresh, err := r.insert(w.session, r.order.ID, closed)
-	if violates(err) {
-		// It has been admitted, so its money counts, whatever its name.
-		id := r.order.ID + "~" + strconv.FormatInt(r.opened, 10)
-		w.log.Error().Err(err).Str("request_id", r.order.ID).Str("recorded_as", id).Msg("a request's id was used before; it is recorded under another")
-		fresh, err = r.insert(w.session, id, closed)
-	}
+	fresh, err := r.insert(w.session, closed)
 	switch {
 	case err != nil || !closed:
 		return err

@@ -69,7 +69,7 @@ func (r *Refused) Unwrap() error { return r.Cause }
 
 // Order is a request about to be sent to a provider.
 type Order struct {
-	ID           string // unique; ids that grow with time keep the store's index fast
+	ID           string // unique; found fast where it begins with req_ and 12 hex digits of milliseconds since 1970
 	Route        string
 	Key          string // fingerprint of the caller's local key, or empty
 	Provider     common.Address
@@ -120,6 +120,7 @@ type Meter struct {
 	cfg     MeterConfig
 	metrics *meterMetrics
 	names   sync.Map // address → its checksummed text, which is slow to make
+	judging sync.Map // id → key of a row whose verdict is being found out
 }
 
 // NewMeter builds a Meter on an open store.
@@ -249,7 +250,11 @@ func (m *Meter) name(p common.Address) string {
 
 // SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store.
 func (m *Meter) SetVerdict(requestID string, v zg.Verdict, code string, signer common.Address) {
-	_, err := m.store.writer.put(op{verdict: &verdict{id: requestID, verdict: v, code: code, signer: signer, at: micros(m.cfg.Now())}})
+	row := &verdict{id: requestID, verdict: v, code: code, signer: signer, at: micros(m.cfg.Now())}
+	if key, ok := m.judging.LoadAndDelete(requestID); ok {
+		row.opened = key.(int64)
+	}
+	_, err := m.store.writer.put(op{verdict: row})
 	if err != nil {
 		m.cfg.Log.Error().Err(err).Str("request_id", requestID).Msg("a verdict was not recorded")
 	}
@@ -277,6 +282,9 @@ func (r *Reservation) Close(out Outcome) Booking {
 			m.cfg.Log.Warn().Str("request_id", o.ID).Str("provider", r.row.providerText).Str("model", o.Model).
 				Str("reason", b.Reason).Stringer("claimed_neuron", b.Claimed).Stringer("bound_neuron", o.Bound).
 				Msg("an answer's usage leads above the upper bound; the bound is booked")
+		}
+		if out.Verdict == zg.VerdictPending {
+			m.judging.Store(o.ID, r.row.opened)
 		}
 		if _, err := m.store.writer.put(op{close: &r.row}); err != nil {
 			m.cfg.Log.Error().Err(err).Str("request_id", o.ID).Msg("a request was closed after the store; it will be booked at its bound")

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -59,13 +61,38 @@ const selectRequest = `SELECT id, opened_at, closed_at, state, COALESCE(basis, '
 	COALESCE(res_key, ''), COALESCE(chat_id, ''), COALESCE(first_byte_us, 0), COALESCE(total_us, 0), COALESCE(error, ''),
 	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at, settled, COALESCE(settlement, '') FROM requests`
 
-// Request finds one request by its id. What is still queued is not found yet.
+// idTime reads the time out of an id that begins with it: req_ and 12 hex digits of milliseconds since 1970.
+func idTime(id string) (us int64, ok bool) {
+	hex, ok := strings.CutPrefix(id, "req_")
+	if !ok || len(hex) < 12 {
+		return 0, false
+	}
+	ms, err := strconv.ParseInt(hex[:12], 16, 64)
+	return ms * 1000, err == nil
+}
+
+// nearby is how far the key of a row may be from the time in its id. Only a clock that was set back, or a very busy moment,
+// moves it further; then it is looked for everywhere.
+const nearby = int64(2 * time.Second / time.Microsecond)
+
+// Request finds one request by its id, the newest of that name. What is still queued is not found yet.
 func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
+	if at, ok := idTime(id); ok {
+		r, ok, err := s.request(ctx, `WHERE opened_at BETWEEN ? AND ? AND id = ?`, at-nearby, at+nearby, id)
+		if err != nil || ok {
+			return r, ok, err
+		}
+	}
+	return s.request(ctx, `WHERE id = ? ORDER BY opened_at DESC LIMIT 1`, id)
+}
+
+func (s *Store) request(ctx context.Context, where string, args ...any) (Record, bool, error) {
 	var r Record
 	var opened int64
 	var closed, judged sql.NullInt64
 	var fee, claimed, settled sql.Null[string]
-	err := s.readers.QueryRowContext(ctx, selectRequest+` WHERE id = ?`, id).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
+	//nolint:gosec // the condition is a constant of this file; values are bound
+	err := s.readers.QueryRowContext(ctx, selectRequest+" "+where, args...).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
 		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &claimed, &r.PriceIn, &r.PriceOut, &r.InputTokens,
 		&r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds, &r.RequestSHA256, &r.ResponseSHA256, &r.RequestBytes, &r.ResponseBytes,
 		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &r.Settlement)
@@ -82,7 +109,7 @@ func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
 		r.Settled, err = amountOf(settled)
 	}
 	if err != nil {
-		return Record{}, false, fmt.Errorf("read request %.80q: %w", id, err)
+		return Record{}, false, fmt.Errorf("read a request: %w", err)
 	}
 	r.OpenedAt, r.ClosedAt, r.VerdictAt = fromMicros(opened), momentOf(closed), momentOf(judged)
 	return r, true, nil

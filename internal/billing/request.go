@@ -45,10 +45,10 @@ const (
 )
 
 // insert writes the row, open or closed, and reports whether there was none under its key.
-func (r *request) insert(s *session, id string, closed bool) (bool, error) {
+func (r *request) insert(s *session, closed bool) (bool, error) {
 	o := &r.order
 	var room [32]any
-	values := append(room[:0], r.opened, id, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound, r.priceIn, r.priceOut)
+	values := append(room[:0], r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound, r.priceIn, r.priceOut)
 	query := insertRequest
 	if closed {
 		query, values = insertClosed, r.appendClose(values)
@@ -78,20 +78,29 @@ func (r *request) appendClose(values []any) []any {
 // verdict is what the signature of one answer showed, on its way into the store.
 type verdict struct {
 	id      string
+	opened  int64 // key of the row; 0: not known, and the id is looked for among the newest
 	verdict zg.Verdict
 	code    string
 	signer  common.Address
 	at      int64
 }
 
-const setVerdict = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ? WHERE id = ?`
+const (
+	setVerdict       = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ? WHERE opened_at = ?`
+	setVerdictOfName = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ?
+	WHERE opened_at = (SELECT opened_at FROM requests WHERE id = ? ORDER BY opened_at DESC LIMIT 1)`
+)
 
 func (v *verdict) write(s *session) error {
 	var signer any
 	if v.signer != (common.Address{}) {
 		signer = v.signer.Hex()
 	}
-	_, err := s.exec(setVerdict, string(v.verdict), text(v.code), signer, v.at, v.id)
+	query, row := setVerdict, any(v.opened)
+	if v.opened == 0 {
+		query, row = setVerdictOfName, v.id
+	}
+	_, err := s.exec(query, string(v.verdict), text(v.code), signer, v.at, row)
 	return err
 }
 

@@ -123,6 +123,9 @@ func (s *session) close() error {
 
 // violates reports that a statement failed by its own fault, with the transaction around it intact.
 func violates(err error) bool {
+	if err == nil {
+		return false // without the cost of looking
+	}
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == constraint
 }

@@ -1,7 +1,6 @@
 package billing
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -219,38 +217,45 @@ zgproxy_held_neuron{provider="%s"} 0
 	}
 }
 
-// A record whose id is taken is known when it is written only, after it was admitted: so it is kept under another, and what
-// is committed with it is not harmed.
-func TestStoreKeepsARecordWhoseIDIsTaken(t *testing.T) {
-	var logged bytes.Buffer
-	s, err := Open(t.Context(), t.TempDir(), StoreOptions{Log: zerolog.New(&logged)})
-	if err != nil {
-		t.Fatal(err)
-	}
+// An id that is used again makes another request: the money of both counts, and the newer one is found by it.
+func TestStoreSameIDTwice(t *testing.T) {
+	s := openStore(t, t.TempDir())
 	m := NewMeter(s, MeterConfig{})
-	mustOpen(t, m, order("same", alice)).Close(answered())
-	check(t, s)
-	mustOpen(t, m, order("same", alice)).Close(answered()) // written in one
-	check(t, s)
-	r := mustOpen(t, m, order("same", alice))
-	check(t, s)
-	r.Close(answered())
-	mustOpen(t, m, order("other", alice)).Close(answered())
-	check(t, s)
-	if sum := s.Book().Provider(alice); sum.Requests != 4 {
-		t.Errorf("the book has %+v, want 4 requests", sum)
+	for _, id := range []string{"same", "same", "req_01a20e17da5ca2bd1ecc54673af5", "req_01a20e17da5ca2bd1ecc54673af5"} {
+		mustOpen(t, m, order(id, alice)).Close(answered())
+		check(t, s)
 	}
-	if got := mustRecord(t, s, fmt.Sprintf("same~%d", r.row.opened)); got.State != "closed" {
-		t.Errorf("the third one is %s, want closed", got.State)
+	last := mustOpen(t, m, order("same", alice))
+	if got := mustRecord(t, s, "same"); got.State != "open" {
+		t.Errorf("the newest of three is %s, want open", got.State)
 	}
-	if s.Err() != nil {
-		t.Errorf("the store is called broken for one bad record: %v", s.Err())
+	last.Close(Outcome{})
+	if sum := s.Book().Provider(alice); sum.Requests != 5 {
+		t.Errorf("the book has %+v, want 5 requests", sum)
 	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
+}
+
+// A request is found by an id that begins with its time, by one that begins with another time, and by one without.
+func TestStoreFindsByID(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	m := NewMeter(s, MeterConfig{})
+	ids := []string{fmt.Sprintf("req_%012xa2bd1ecc54673af5", time.Now().UnixMilli()), "req_01a20e17da5ca2bd1ecc54673af5", "req_zz", "req_", "", "plain"}
+	for _, id := range ids {
+		out := answered()
+		out.Verdict = zg.VerdictPending
+		mustOpen(t, m, order(id, alice)).Close(out)
 	}
-	if n := strings.Count(logged.String(), `"recorded_as"`); n != 2 {
-		t.Errorf("%d records were renamed in the log, want 2:\n%s", n, &logged)
+	for i, id := range ids {
+		if i%2 == 0 { // one that was closed here, and one that was not
+			m.judging.Delete(id)
+		}
+		m.SetVerdict(id, zg.VerdictVerified, "ok", bob)
+		if got := mustRecord(t, s, id); got.ID != id || got.Verdict != zg.VerdictVerified {
+			t.Errorf("%q: found %q, verdict %s", id, got.ID, got.Verdict)
+		}
+	}
+	if _, ok, err := s.Request(t.Context(), "req_01a20e17da5ca2bd1ecc54673af6"); ok || err != nil {
+		t.Errorf("an id nobody has: %v, %v", ok, err)
 	}
 }
 
