@@ -91,7 +91,6 @@ func (s *Store) request(ctx context.Context, where string, args ...any) (Record,
 	var opened int64
 	var closed, judged sql.NullInt64
 	var fee, claimed, settled sql.Null[string]
-	//nolint:gosec // the condition is a constant of this file; values are bound
 	err := s.readers.QueryRowContext(ctx, selectRequest+" "+where, args...).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
 		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &claimed, &r.PriceIn, &r.PriceOut, &r.InputTokens,
 		&r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds, &r.RequestSHA256, &r.ResponseSHA256, &r.RequestBytes, &r.ResponseBytes,
