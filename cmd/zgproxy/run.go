@@ -397,5 +397,3 @@ func (d *daemon) announce(api, operator net.Listener) {
 		d.log.Warn().Str("warning", w).Msg("configuration")
 	}
 }
-
-func userAgent() string { return "zgproxy/" + thisBuild().Version }

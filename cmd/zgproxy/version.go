@@ -69,3 +69,5 @@ func versionCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
 }
+
+func userAgent() string { return "zgproxy/" + thisBuild().Version }

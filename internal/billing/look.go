@@ -24,15 +24,15 @@ const (
 	clockGrace = 10 * time.Minute
 )
 
-// todo is what is to be done, and for whom.
-type todo struct {
+// errand is what is to be done, and for whom.
+type errand struct {
 	intent   zg.Intent // without a kind: nothing
 	provider common.Address
 }
 
 // look reads all accounts at one block, brings the book up to date with it, publishes the view, and returns what is to be
 // done for the neediest sub-account.
-func (k *Keeper) look(ctx context.Context) (next todo, err error) {
+func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	readAt := k.cfg.Now()
 	h, err := k.holdings(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func (k *Keeper) look(ctx context.Context) (next todo, err error) {
 			k.metrics.refusals.WithLabelValues(p.Hex(), refusal).Inc()
 		}
 		if left := f.spendable(); intent.Kind != "" && (next.intent.Kind == "" || left.Less(least)) {
-			next, least = todo{intent, p}, left
+			next, least = errand{intent, p}, left
 		}
 	}
 	k.logRefusals(view)

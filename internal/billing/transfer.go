@@ -20,7 +20,7 @@ const (
 )
 
 // carryOut has a transaction made and sees it through.
-func (k *Keeper) carryOut(ctx context.Context, next todo, decided uint64) error {
+func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) error {
 	e, err := k.journal.do(ctx, next.intent, OriginAuto, decided, nil)
 	switch {
 	case ctx.Err() != nil:
