@@ -248,21 +248,8 @@ func (c *crashes) startAndCheck() *process {
 // poll is eventually for one process, more often.
 func (c *crashes) poll(what string, p *process, f func() error) {
 	c.Helper()
-	deadline := time.After(30 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			c.Fatalf("not %s: %v\n%s", what, err, p.said())
-		case <-p.dead:
-			c.Fatalf("not %s: the daemon ended: %v\n%s", what, err, p.said())
-		case <-tick.C:
-		}
+	if err := poll(2*time.Millisecond, 30*time.Second, p.dead, f); err != nil {
+		c.Fatalf("not %s: %v\n%s", what, err, p.said())
 	}
 }
 

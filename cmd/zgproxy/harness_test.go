@@ -201,20 +201,29 @@ func (w *world) waitReady() {
 	})
 }
 
-// eventually polls until f returns nil. The deadline is only there so that a broken program fails instead of hanging.
+// eventually polls until f returns nil.
 func (w *world) eventually(what string, f func() error) {
 	w.Helper()
-	deadline := time.After(60 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
+	if err := poll(10*time.Millisecond, 60*time.Second, nil, f); err != nil {
+		w.Fatalf("not %s: %v\n%s", what, err, w.daemon.log)
+	}
+}
+
+// poll asks until f returns nil, or dead is closed. Patience is only there so that a broken program fails instead of hanging.
+func poll(every, patience time.Duration, dead <-chan struct{}, f func() error) error {
+	deadline := time.After(patience)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		err := f()
 		if err == nil {
-			return
+			return nil
 		}
 		select {
 		case <-deadline:
-			w.Fatalf("not %s: %v\n%s", what, err, w.daemon.log)
+			return err
+		case <-dead:
+			return fmt.Errorf("the daemon ended: %w", err)
 		case <-tick.C:
 		}
 	}

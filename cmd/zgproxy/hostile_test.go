@@ -170,19 +170,8 @@ func (h *hostile) told(d *running, words []string) error {
 // eventually is that of the world with less patience: so many scripts wait.
 func (h *hostile) eventually(what string, f func() error) {
 	h.Helper()
-	deadline := time.After(8 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		select {
-		case <-deadline:
-			h.Fatalf("not %s: %v", what, err)
-		case <-tick.C:
-		}
+	if err := poll(10*time.Millisecond, 8*time.Second, nil, f); err != nil {
+		h.Fatalf("not %s: %v", what, err)
 	}
 }
 
