@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,8 +18,12 @@ import (
 // openLogNames are the two files of the open log.
 var openLogNames = [2]string{"opens-0.log", "opens-1.log"}
 
-// turnAt is how large a file of the open log grows before the other one takes over, about a thousand records.
-const turnAt = 256 << 10
+// turnAt is how large a file of the open log grows before the other one takes over, about a thousand records, and mapSize
+// how much of it is written through memory. It is more than that only while SQLite is behind.
+const (
+	turnAt  = 256 << 10
+	mapSize = 2 * turnAt
+)
 
 // logFile is what the open log needs of a file.
 type logFile interface {
@@ -27,8 +32,8 @@ type logFile interface {
 	Truncate(size int64) error
 }
 
-// openLog makes admitted requests durable against the end of the process before SQLite has them: a record is one write to
-// a file, which belongs to the kernel from then on. Two files are used in turn. When the one that is written has grown, the
+// openLog makes admitted requests durable against the end of the process before SQLite has them: a record is copied into the
+// kernel's pages of a file, which outlive it. Two files are used in turn. When the one that is written has grown, the
 // other, which is empty, takes over; once everything in the first is committed in SQLite, it is emptied. So records are
 // only ever removed by emptying a whole file, and a crash at any point leaves too many of them, never too few: those that
 // SQLite has already are recognised by their key.
@@ -61,6 +66,11 @@ func openOpenLog(dir string) (l *openLog, left []*request, lost int, err error) 
 		if err != nil {
 			return nil, nil, 0, errors.Join(fmt.Errorf("read %s: %w", name, err), l.close())
 		}
+		m, err := mapFile(f, mapSize)
+		if err != nil {
+			return nil, nil, 0, errors.Join(err, l.close())
+		}
+		l.files[i] = m
 		left, lost = append(left, records...), lost+rest
 	}
 	return l, left, lost, nil
@@ -162,7 +172,8 @@ func (r *request) appendRecord(b []byte) []byte {
 // errNewerRecord means that a later zgproxy has left records that this one can't read.
 var errNewerRecord = errors.New("it was written by a newer zgproxy")
 
-// readRecords reads records up to the end or the first that is not whole, and says how many bytes were left. Nothing that
+// readRecords reads records up to the end or the first that is not whole, and says how many bytes were left before the zeros
+// at the end. Nothing that
 // was written after a broken record counts: each record takes the place of the one that failed before it.
 func readRecords(data []byte) (out []*request, rest int, err error) {
 	for len(data) >= recordHead {
@@ -183,7 +194,7 @@ func readRecords(data []byte) (out []*request, rest int, err error) {
 		}
 		out, data = append(out, r), data[recordHead+int(n):]
 	}
-	return out, len(data), nil
+	return out, len(bytes.TrimRight(data, "\x00")), nil
 }
 
 func parseRecord(b []byte) (*request, bool) {

@@ -120,7 +120,7 @@ func TestOpenLogTurns(t *testing.T) {
 			opened++
 		}
 	}
-	sizes := func() [2]int64 { return [2]int64{fileSize(t, dir, openLogNames[0]), fileSize(t, dir, openLogNames[1])} }
+	sizes := func() [2]int64 { return [2]int64{logSize(t, dir, openLogNames[0]), logSize(t, dir, openLogNames[1])} }
 	killed := func(when string) {
 		t.Helper()
 		if n := restarted(t, crashed(t, dir)); n != opened {

@@ -41,8 +41,7 @@ type writer struct {
 	failure atomic.Pointer[error]
 
 	// opening is held while a request gets its key, its record in the open log and its place in the queue. So all three
-	// have one order, and whoever sees a request in the store sees all that were admitted before it. It is held across a
-	// write, which the kernel would put in a row as well.
+	// have one order, and whoever sees a request in the store sees all that were admitted before it.
 	opening    sync.Mutex
 	opens      *openLog
 	lastOpened int64 // key of the newest request
