@@ -379,7 +379,7 @@ func (d *daemon) answered(a *proxy.Answered) {
 }
 
 func (d *daemon) recordVerdict(id string, r attest.Result) {
-	d.meter.SetVerdict(id, r.Verdict, r.Code, r.Signer)
+	d.meter.SetVerdict(id, r)
 	if r.Verdict == zg.VerdictInvalid {
 		d.log.Error().Str("request_id", id).Str("code", r.Code).Str("signer", r.Signer.Hex()).Msg("the signature does not belong to the answer")
 	}

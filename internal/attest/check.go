@@ -23,7 +23,7 @@ func Check(x Exchange, sig zg.Signature) Result {
 	if err != nil {
 		return Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature}
 	}
-	r := Result{Signer: signer}
+	r := draft{Signer: signer}
 	if signer != x.Signer {
 		return r.as(zg.VerdictInvalid, CodeWrongSigner)
 	}
@@ -44,9 +44,12 @@ func Check(x Exchange, sig zg.Signature) Result {
 	return r.as(sameRequest(x, text.Request))
 }
 
-func (r Result) as(v zg.Verdict, code string) Result {
-	r.Verdict, r.Code = v, code
-	return r
+// draft is a result on its way.
+type draft Result
+
+func (d draft) as(v zg.Verdict, code string) Result {
+	d.Verdict, d.Code = v, code
+	return Result(d)
 }
 
 // unsigned tells exchanges without a signature to look for.

@@ -35,12 +35,7 @@ type Exchange struct {
 }
 
 // Result is what a signature showed.
-type Result struct {
-	Verdict zg.Verdict
-	Code    string         // one of the Code constants
-	Signer  common.Address // who signed; zero: not known
-	Form    Form           // of the signed text; empty: none was understood
-}
+type Result = zg.Judgement
 
 // The stable short causes of results. They are stored and may be counted. An exact match of everything has none.
 const (

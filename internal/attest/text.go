@@ -4,10 +4,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // Form is the shape of a signed text.
-type Form string
+type Form = zg.TextForm
 
 // The forms. H is a SHA-256 digest as 64 hexadecimal digits.
 const (

@@ -249,8 +249,8 @@ func (m *Meter) name(p common.Address) string {
 }
 
 // SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store.
-func (m *Meter) SetVerdict(requestID string, v zg.Verdict, code string, signer common.Address) {
-	row := &verdict{id: requestID, verdict: v, code: code, signer: signer, at: micros(m.cfg.Now())}
+func (m *Meter) SetVerdict(requestID string, j zg.Judgement) {
+	row := &verdict{id: requestID, Judgement: j, at: micros(m.cfg.Now())}
 	if key, ok := m.judging.LoadAndDelete(requestID); ok {
 		row.opened = key.(int64)
 	}

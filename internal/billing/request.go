@@ -77,12 +77,10 @@ func (r *request) appendClose(values []any) []any {
 
 // verdict is what the signature of one answer showed, on its way into the store.
 type verdict struct {
-	id      string
-	opened  int64 // key of the row; 0: not known, and the id is looked for among the newest
-	verdict zg.Verdict
-	code    string
-	signer  common.Address
-	at      int64
+	id     string
+	opened int64 // key of the row; 0: not known, and the id is looked for among the newest
+	at     int64
+	zg.Judgement
 }
 
 const (
@@ -93,14 +91,14 @@ const (
 
 func (v *verdict) write(s *session) error {
 	var signer any
-	if v.signer != (common.Address{}) {
-		signer = v.signer.Hex()
+	if v.Signer != (common.Address{}) {
+		signer = v.Signer.Hex()
 	}
 	query, row := setVerdict, any(v.opened)
 	if v.opened == 0 {
 		query, row = setVerdictOfName, v.id
 	}
-	_, err := s.exec(query, string(v.verdict), text(v.code), signer, v.at, row)
+	_, err := s.exec(query, string(v.Verdict), text(v.Code), signer, v.at, row)
 	return err
 }
 

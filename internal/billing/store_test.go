@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -109,7 +108,7 @@ func TestStoreRecord(t *testing.T) {
 	}
 	now = now.Add(time.Second)
 	r.Close(answered())
-	m.SetVerdict("req_1", zg.VerdictVerified, "ok", bob)
+	m.SetVerdict("req_1", zg.Judgement{Verdict: zg.VerdictVerified, Code: "ok", Signer: bob})
 	fee, closed := zg.NeuronOf(13620000000000), now
 	want := Record{
 		ID: "req_1", OpenedAt: now.Add(-time.Second), ClosedAt: &closed, State: "closed", Basis: zg.FeeExact, Key: "abcdef01",
@@ -131,7 +130,7 @@ func TestVerdictBeforeClose(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	m := NewMeter(s, MeterConfig{})
 	r := mustOpen(t, m, order("a", alice))
-	m.SetVerdict("a", zg.VerdictInvalid, "digest", common.Address{})
+	m.SetVerdict("a", zg.Judgement{Verdict: zg.VerdictInvalid, Code: "digest"})
 	out := answered()
 	out.Verdict = zg.VerdictPending
 	r.Close(out)
@@ -249,7 +248,7 @@ func TestStoreFindsByID(t *testing.T) {
 		if i%2 == 0 { // one that was closed here, and one that was not
 			m.judging.Delete(id)
 		}
-		m.SetVerdict(id, zg.VerdictVerified, "ok", bob)
+		m.SetVerdict(id, zg.Judgement{Verdict: zg.VerdictVerified, Code: "ok", Signer: bob})
 		if got := mustRecord(t, s, id); got.ID != id || got.Verdict != zg.VerdictVerified {
 			t.Errorf("%q: found %q, verdict %s", id, got.ID, got.Verdict)
 		}

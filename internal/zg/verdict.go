@@ -13,6 +13,7 @@ const (
 	VerdictResponse    Verdict = "response-verified" // signer and response match; the provider re-encoded the request
 	VerdictSignerOnly  Verdict = "signer-only"       // the signer signed something, but it can't be compared with this answer
 	VerdictInvalid     Verdict = "invalid"           // wrong signer, or not these bytes
+	VerdictReplayed    Verdict = "replayed"          // signer and bytes match, but the same was signed for an earlier answer
 	VerdictUnavailable Verdict = "unavailable"       // the provider has no signature for it (any more)
 	VerdictNotSigned   Verdict = "not-signed"        // nothing to check: the answer carried no key, or the service does not sign
 )
@@ -30,6 +31,8 @@ func (v Verdict) Sentence() string {
 		return "the provider's TEE signer signed a text, but it cannot be compared with this answer"
 	case VerdictInvalid:
 		return "the signature does not belong to this answer or not to the provider's TEE signer"
+	case VerdictReplayed:
+		return "this very answer and its signature were given before, for an earlier request"
 	case VerdictUnavailable:
 		return "the provider had no signature for this answer"
 	case VerdictNotSigned:
