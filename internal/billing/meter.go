@@ -80,6 +80,8 @@ type Order struct {
 	Bound        zg.Neuron // the most it can cost, see Bound
 	RequestBytes int64     // -1: not known yet
 	At           time.Time // when it came in; zero: now
+	Block        uint64    // of the chain, at which provider, price and signer were read
+	Centralized  bool      // the provider relays to a cloud vendor
 }
 
 // Outcome is how an exchange with a provider ended.
@@ -91,6 +93,7 @@ type Outcome struct {
 	RequestSHA256, ResponseSHA256 [32]byte
 	RequestBytes, ResponseBytes   int64
 	ResKey, ChatID                string
+	Images                        [][32]byte // digests of the decoded images of the answer
 	FirstByte, Total              time.Duration
 	Err                           string     // category of what went wrong, or empty
 	Verdict                       zg.Verdict // where it is known already
