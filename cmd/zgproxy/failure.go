@@ -52,6 +52,8 @@ const (
 	codeNotRegistered = "not_registered"
 	codeNothing       = "nothing_to_move"
 	codeRefunds       = "too_many_refunds"
+	codeNotFound      = "not_found"
+	codeReceipts      = "receipt_problems"
 )
 
 // exitStatus is the process's for a problem with this code.
@@ -131,6 +133,9 @@ func explained(asJSON *bool, f func(cmd *cobra.Command, args []string) error) fu
 		err := f(cmd, args)
 		if err == nil {
 			return nil
+		}
+		if failed, ok := errors.AsType[*failedError](err); ok {
+			return failed // it has been told
 		}
 		failed := &failedError{problem: explain(err)}
 		if *asJSON {

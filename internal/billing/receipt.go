@@ -204,25 +204,27 @@ func (s *Store) readReceipts(ctx context.Context, where string, args ...any) (ou
 }
 
 // PendingVerdicts are the receipts of answers since a moment whose signature nobody has looked at yet, the oldest first:
-// after a restart they are checked from what the receipt has. What is still queued is missing.
+// after a restart they are checked from what the receipt has. An orderly end has given them up with the code shutdown; a kill
+// has left them pending. What is still queued is missing.
 func (s *Store) PendingVerdicts(ctx context.Context, since time.Time) ([]zg.AnswerReceipt, error) {
-	return s.readReceipts(ctx, ` WHERE opened_at >= ? AND verdict = 'pending' ORDER BY opened_at`, micros(since))
+	return s.readReceipts(ctx, ` WHERE opened_at >= ? AND (verdict = 'pending' OR verdict = 'unavailable' AND verdict_code = 'shutdown')
+		ORDER BY opened_at`, micros(since))
 }
 
 // SignedText is a text that a provider's signer has signed for an answer.
 type SignedText struct {
-	Signer    common.Address // whose signature counted
+	Signer    common.Address // who signed it
 	Text      string
 	RequestID string
 	Verdict   zg.Verdict
 	At        time.Time // of the request
 }
 
-// SignedSince are the texts signed for requests since a moment, the newest of them up to a limit, in the order of the
-// requests. Texts of somebody else, and those that were known before, are not among them.
+// SignedSince are the texts that were shown to be signed for requests since a moment, the newest of them up to a limit, in the
+// order of the requests. It is what tells an answer that is given again from a new one.
 func (s *Store) SignedSince(ctx context.Context, since time.Time, limit int) (out []SignedText, err error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT opened_at, expected_signer, signed_text, id, verdict FROM requests
-		WHERE opened_at >= ? AND signed_text IS NOT NULL AND expected_signer IS NOT NULL AND verdict IN ('verified', 'response-verified', 'signer-only')
+	rows, err := s.readers.QueryContext(ctx, `SELECT opened_at, signer, signed_text, id, verdict FROM requests
+		WHERE opened_at >= ? AND signed_text IS NOT NULL AND signer IS NOT NULL AND verdict IN ('verified', 'response-verified', 'replayed')
 		ORDER BY opened_at DESC LIMIT ?`, micros(since), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read what was signed: %w", err)

@@ -328,25 +328,31 @@ func TestWhatTheCheckNeedsAfterARestart(t *testing.T) {
 		}
 	}
 	start := now.Add(-6 * time.Minute)
+	now = now.Add(time.Minute)
+	out := answered()
+	out.Verdict = zg.VerdictPending
+	mustOpen(t, m, order("given-up", alice)).Close(out)
+	m.SetVerdict("given-up", zg.Judgement{Verdict: zg.VerdictUnavailable, Code: "shutdown"})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = openStore(t, dir)
 	pending, err := s.PendingVerdicts(t.Context(), start.Add(time.Second))
-	if err != nil || len(pending) != 1 || pending[0].ID != "r1" || pending[0].SignatureID == "" {
+	if err != nil || len(pending) != 2 || pending[0].ID != "r1" || pending[1].ID != "given-up" || pending[0].SignatureID == "" {
 		t.Errorf("pending: %+v, %v", pending, err)
 	}
-	if all, err := s.PendingVerdicts(t.Context(), start); err != nil || len(all) != 2 {
+	if all, err := s.PendingVerdicts(t.Context(), start); err != nil || len(all) != 3 {
 		t.Errorf("pending: %+v, %v", all, err)
 	}
 	want := []SignedText{
 		{bob, "text of r2", "r2", zg.VerdictVerified, start.Add(2 * time.Minute)},
 		{bob, "text of r4", "r4", zg.VerdictResponse, start.Add(4 * time.Minute)},
+		{bob, "text of r5", "r5", zg.VerdictReplayed, start.Add(5 * time.Minute)},
 	}
 	if got, err := s.SignedSince(t.Context(), start, 10); err != nil || !slices.Equal(got, want) {
 		t.Errorf("signed: %+v, %v", got, err)
 	}
-	if got, err := s.SignedSince(t.Context(), start, 1); err != nil || !slices.Equal(got, want[1:]) {
+	if got, err := s.SignedSince(t.Context(), start, 1); err != nil || !slices.Equal(got, want[2:]) {
 		t.Errorf("the newest that was signed: %+v, %v", got, err)
 	}
 	// The verdict is found out after all, and the row by the request's id alone.
