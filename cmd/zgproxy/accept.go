@@ -1,17 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // acceptReport is the JSON of "zgproxy provider accept".
 type acceptReport struct {
 	Provider admin.Address    `json:"provider"`
 	Accepted admin.Acceptance `json:"accepted"`
+	Before   *admin.Pin       `json:"before"` // what it was trusted as; null: nothing yet
 	DryRun   bool             `json:"dry_run"`
 }
 
@@ -19,13 +24,17 @@ func acceptCommand() *cobra.Command {
 	var f moneyFlags
 	cmd := &cobra.Command{
 		Use:   "accept PROVIDER",
-		Short: "Take what a provider took, and its signer, for right, so that top-ups go on",
+		Short: "Take a provider as it is for right, so that it gets requests and top-ups again",
 		Long: `zgproxy stops topping up a provider that has taken or claims more than was witnessed here (drift), or
-that signs with another key than before. This accepts both as they are now: what was taken is put down
-to the owner's decision, and top-ups go on. Nothing is paid by it.
+that signs with another key than before. It suspends one whose signature did not fit an answer, or
+whose signer or URL is another one than when you began to use it: a suspended provider gets neither
+requests nor money. This accepts all of it as it is now: what was taken is put down to the owner's
+decision, signer and URL are those that count from now on, and the suspension ends. Nothing is paid
+by it.
 
-Look before you accept: ask the provider, and compare "zgproxy usage" with what it says. The daemon has
-to run, because it knows what there is to accept.`,
+Look before you accept: ask the provider, compare "zgproxy usage" with what it says, and after a wrong
+signature look at the receipt (zgproxy receipts show REQUEST). The daemon has to run, because it knows
+what there is to accept.`,
 		Example: `  zgproxy account
   zgproxy provider accept 0xa48f01287233509FD694a22Bf840225062E67836`,
 		Args: want(cobra.ExactArgs(1)),
@@ -36,48 +45,101 @@ to run, because it knows what there is to accept.`,
 		if err != nil {
 			return err
 		}
-		ctx, c := cmd.Context(), consoleOf(cmd)
 		op, err := operatorFor()
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, op.close()) }()
 		if local, ok := op.(*localOperator); ok {
-			return local.accept(ctx, p, admin.Acceptance{})
+			return local.accept(cmd.Context(), p, admin.Acceptance{})
 		}
-		r, err := op.account(ctx, false)
-		if err != nil {
-			return err
-		}
-		sub := r.sub(p)
-		if sub.Drift == nil {
-			return problem(codeNotRegistered, "The daemon looks after those in ZGPROXY_PROVIDERS.", "%s is not looked after", p.Hex())
-		}
-		what := admin.Acceptance{Drift: sub.Drift.Neuron, Signer: sub.Signer}
-		if !f.json {
-			c.printf("Accept %s as it is, on %s\n", p.Hex(), r.Network)
-			c.printf("  drift   %s 0G taken or claimed beyond what was witnessed\n", sub.Drift.Og)
-			signer := sub.Signer.Hex()
-			if sub.OtherSigner {
-				signer += ", which is another one than before"
-			}
-			c.printf("  signer  %s\n\n", signer)
-		}
-		if !f.dryRun {
-			if err := f.confirm(ctx, c); err != nil {
-				return err
-			}
-			if err := op.accept(ctx, p, what); err != nil {
-				return err
-			}
-		}
-		if f.json {
-			return writeJSON(c.out, acceptReport{admin.Address{Address: p}, what, f.dryRun})
-		}
-		if !f.dryRun {
-			c.printf("Accepted. Top-ups go on.\n")
-		}
-		return nil
+		return f.accept(cmd.Context(), consoleOf(cmd), op, p)
 	})
 	return cmd
+}
+
+// accept shows what there is to accept, asks, and has it accepted.
+func (f *moneyFlags) accept(ctx context.Context, c console, op operator, p common.Address) error {
+	r, err := op.account(ctx, false)
+	if err != nil {
+		return err
+	}
+	sub := r.sub(p)
+	if sub.Drift == nil {
+		return problem(codeNotRegistered, "The daemon looks after those in ZGPROXY_PROVIDERS.", "%s is not looked after", p.Hex())
+	}
+	what := admin.Acceptance{Drift: sub.Drift.Neuron, Signer: sub.Signer, Pin: sub.Current, Suspension: sub.Suspended}
+	if !f.json {
+		c.printf("Accept %s as it is, on %s\n%s\n", p.Hex(), r.Network, toAccept(&sub, time.Now()))
+	}
+	if !f.dryRun {
+		if err := f.confirm(ctx, c); err != nil {
+			return err
+		}
+		if err := op.accept(ctx, p, what); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return writeJSON(c.out, acceptReport{admin.Address{Address: p}, what, sub.Pinned, f.dryRun})
+	}
+	if !f.dryRun {
+		c.printf("Accepted. %s\n", map[bool]string{true: "It gets requests and top-ups again.", false: "Top-ups go on."}[sub.Suspended != nil])
+	}
+	return nil
+}
+
+// toAccept lists what is accepted of a provider: what it was, and what it is.
+func toAccept(sub *subReport, now time.Time) *table {
+	var t table
+	if s := sub.Suspended; s != nil {
+		t.row("  suspended", inWords(now.Sub(s.At))+" ago: "+s.Reason)
+		if s.RequestID != "" {
+			t.row("  request", s.RequestID+", see zgproxy receipts show "+s.RequestID)
+		}
+	}
+	t.row("  drift", sub.Drift.Og+" 0G taken or claimed beyond what was witnessed")
+	signer := sub.Signer.Hex()
+	if sub.OtherSigner {
+		signer += ", which is another one than before"
+	}
+	t.row("  signer", signer)
+	before, after := sub.Pinned, sub.Current
+	switch {
+	case after == nil:
+		t.row("  registered", "no; what it was trusted as stays")
+	case before == nil:
+		t.row("  answers", "signed by "+signerInWords(after))
+		t.row("  URL", orDash(after.URL))
+	default:
+		t.row("  answers", "signed by "+changeInWords(signerInWords(before), signerInWords(after)))
+		t.row("  URL", changeInWords(orDash(before.URL), orDash(after.URL)))
+	}
+	return &t
+}
+
+func signerInWords(p *admin.Pin) string {
+	switch {
+	case p.Signer.Address == (common.Address{}):
+		return "nobody"
+	case p.Source == zg.SourceTarget:
+		return p.Signer.Hex() + " (the model's own enclave)"
+	}
+	return p.Signer.Hex()
+}
+
+func changeInWords(before, after string) string {
+	if before == after {
+		return after + ", as before"
+	}
+	return before + " → " + after
+}
+
+// currentPin is what a provider is now, by the last directory.
+func (d *daemon) currentPin(p common.Address) (zg.Pin, bool) {
+	s, ok := d.service(p)
+	if !ok {
+		return zg.Pin{}, false
+	}
+	return zg.PinOf(s, time.Now()), true
 }

@@ -52,6 +52,8 @@ const (
 	codeNotRegistered = "not_registered"
 	codeNothing       = "nothing_to_move"
 	codeRefunds       = "too_many_refunds"
+	codeNotFound      = "not_found"
+	codeReceipts      = "receipt_problems"
 )
 
 // exitStatus is the process's for a problem with this code.
@@ -72,8 +74,9 @@ func problem(code, hint, format string, args ...any) *admin.CommandError {
 }
 
 const (
-	hintResume = "What is signed is recorded: the daemon, or the next command that moves money, sees it through. Nothing is paid twice."
-	hintRPC    = "Try again; if it lasts, check ZGPROXY_RPC_URL."
+	hintResume    = "What is signed is recorded: the daemon, or the next command that moves money, sees it through. Nothing is paid twice."
+	hintLookAgain = "Look with zgproxy account, and try again."
+	hintRPC       = "Try again; if it lasts, check ZGPROXY_RPC_URL."
 )
 
 // explain says what an error means, with a code that scripts can rely on.
@@ -94,8 +97,8 @@ func explain(err error) *admin.CommandError {
 		p.Code = codeWrongNetwork
 	case errors.Is(err, zg.ErrInsufficientFunds):
 		p.Code, p.Hint = codeNotEnough, "Send 0G to the wallet, or move less."
-	case errors.Is(err, zg.ErrDecidedOtherwise):
-		p.Code, p.Hint = codeChanged, "Look with zgproxy account, and try again."
+	case errors.Is(err, zg.ErrDecidedOtherwise), errors.Is(err, billing.ErrOtherSuspension):
+		p.Code, p.Hint = codeChanged, hintLookAgain
 	case errors.Is(err, chain.ErrFeeTooHigh):
 		p.Code, p.Hint = codeFeeTooHigh, "Wait until the network is less busy, or raise ZGPROXY_MAX_FEE_PER_GAS."
 	case errors.Is(err, billing.ErrForeignNonce):
@@ -130,6 +133,9 @@ func explained(asJSON *bool, f func(cmd *cobra.Command, args []string) error) fu
 		err := f(cmd, args)
 		if err == nil {
 			return nil
+		}
+		if failed, ok := errors.AsType[*failedError](err); ok {
+			return failed // it has been told
 		}
 		failed := &failedError{problem: explain(err)}
 		if *asJSON {

@@ -66,7 +66,7 @@ Configuration is read from the environment (ZGPROXY_...): see "zgproxy config --
 		}
 	}
 	add(groupRun, serveCommand(), configCommand(), healthcheckCommand())
-	add(groupSee, accountCommand(), usageCommand(), providerCommand())
+	add(groupSee, accountCommand(), usageCommand(), receiptsCommand(), providerCommand())
 	add(groupMove, depositCommand(), fundCommand(), retrieveCommand(), refundCommand())
 	add(groupOther, versionCommand())
 	root.SetHelpCommandGroupID(groupOther)

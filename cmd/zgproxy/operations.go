@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -37,14 +38,16 @@ func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
 	return out, addRecorded(ctx, d.store, d.cfg, &out)
 }
 
-func (d *daemon) providers(context.Context) (any, error) {
+func (d *daemon) providers(ctx context.Context) (any, error) {
 	dir := d.directory.Snapshot()
 	if dir.ReadAt.IsZero() {
 		return nil, problem(codeRPC, hintRPC, "the daemon has not read the services from the chain yet")
 	}
 	b := balances{source: "daemon", wallet: d.wallet.Address(), readAt: dir.ReadAt, holdings: d.keeper.View().Holdings, services: dir.Services}
 	b.holdings.Block = dir.Block
-	return listProviders(d.cfg, b), nil
+	var err error
+	_, b.suspended, err = d.store.Trust(ctx)
+	return listProviders(d.cfg, b), err
 }
 
 // transact moves money on the operator's word. The keeper looks at the accounts again afterwards.
@@ -53,21 +56,35 @@ func (d *daemon) transact(ctx context.Context, in zg.Intent, notify func(admin.T
 	return mover{d.journal}.transact(ctx, admin.Order{Kind: in.Kind, Provider: in.Provider, Amount: in.Amount, Opening: in.Opening}, notify)
 }
 
-// accept takes a provider's signer and drift for right, as far as they are still what the operator was shown.
+// accept takes a provider as it is for right, as far as that is still what the operator was shown.
 func (d *daemon) accept(_ context.Context, p common.Address, what admin.Acceptance) error {
 	svc, registered := d.service(p)
 	pv, looked := d.keeper.View().Providers[p]
+	now, known := d.currentPin(p)
 	switch {
 	case !looked:
 		return problem(codeNotRegistered, "Put it into ZGPROXY_PROVIDERS and restart the daemon.", "%s is not looked after", p.Hex())
 	case registered && svc.TEESigner != what.Signer.Address:
-		return problem(codeChanged, "Look with zgproxy account, and try again.", "the provider has changed its signer meanwhile, to %s", svc.TEESigner.Hex())
+		return problem(codeChanged, hintLookAgain, "the provider has changed its signer meanwhile, to %s", svc.TEESigner.Hex())
+	case what.Pin != nil && (!known || !what.Pin.Same(pinReport(now))):
+		return problem(codeChanged, hintLookAgain, "the provider has changed its signer or its URL meanwhile")
 	}
-	accepted, err := d.store.Accept(p, what.Drift.Min(pv.Drift), svc.TEESigner)
+	a := billing.Acceptance{Drift: what.Drift.Min(pv.Drift), Signer: svc.TEESigner}
+	if what.Pin != nil {
+		a.Pin = now
+	}
+	if s := what.Suspension; s != nil {
+		a.Suspension = zg.Suspension{Provider: p, Code: s.Code, At: s.At}
+	}
+	accepted, err := d.store.Accept(p, a)
 	if err != nil {
 		return err
 	}
-	d.log.Warn().Str("provider", p.Hex()).Stringer("drift_neuron", accepted.Drift).Str("signer", accepted.Signer.Hex()).Msg("the operator accepts a provider's drift and signer")
+	d.log.Warn().Str("provider", p.Hex()).Stringer("drift_neuron", accepted.Drift).Str("signer", accepted.Pin.Signer.Hex()).Str("url", accepted.Pin.URL).
+		Str("suspended", accepted.Lifted.Code).Msg("the operator accepts a provider as it is")
+	if d.accepted != nil {
+		d.accepted(p)
+	}
 	d.keeper.Nudge()
 	return nil
 }

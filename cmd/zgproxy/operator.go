@@ -24,7 +24,7 @@ type operator interface {
 	providers(ctx context.Context) (providersReport, error)
 	// transact sees a transaction through and tells every step. When ctx ends after the signature, the transaction stands.
 	transact(ctx context.Context, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error)
-	// accept takes a provider's signer and drift for right, as they were shown.
+	// accept takes a provider as it is for right, as that was shown.
 	accept(ctx context.Context, p common.Address, what admin.Acceptance) error
 	close() error
 }
@@ -152,6 +152,10 @@ func (o *localOperator) recorded(ctx context.Context, out *accountReport) (err e
 
 func (o *localOperator) providers(ctx context.Context) (providersReport, error) {
 	b := balances{source: "chain", services: o.services, readAt: time.Now()}
+	var err error
+	if b.suspended, err = suspendedIn(ctx, o.cfg.DataDir); err != nil {
+		return providersReport{}, err
+	}
 	if o.services != nil {
 		b.holdings, b.wallet = *o.holdings, o.wallet.Address()
 		return listProviders(o.cfg, b), nil
@@ -162,7 +166,6 @@ func (o *localOperator) providers(ctx context.Context) (providersReport, error) 
 		}
 		b.wallet = o.wallet.Address()
 	} else { // to look at what is on offer takes no wallet
-		var err error
 		if o.client, err = newChainClient(o.cfg, common.Address{}, nil); err != nil { //nolint:contextcheck // makes no connection
 			return providersReport{}, err
 		}

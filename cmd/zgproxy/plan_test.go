@@ -211,13 +211,13 @@ func TestWords(t *testing.T) {
 	for in, want := range map[string]time.Time{
 		"24h": now.Add(-24 * time.Hour), "7d": now.AddDate(0, 0, -7), "2026-11-01": time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), "2026-11-01T06:00:00Z": time.Date(2026, 11, 1, 6, 0, 0, 0, time.UTC),
 	} {
-		if got, err := parseSince(in, now); err != nil || !got.Equal(want) {
-			t.Errorf("parseSince(%q) = %v, %v; want %v", in, got, err, want)
+		if got, err := parseMoment("since", in, now); err != nil || !got.Equal(want) {
+			t.Errorf("parseMoment(%q) = %v, %v; want %v", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"", "-1h", "7", "d", "-7d", "99999999d", "2026-13-01"} {
-		if got, err := parseSince(in, now); err == nil {
-			t.Errorf("parseSince(%q) = %v, want an error", in, got)
+		if got, err := parseMoment("since", in, now); err == nil {
+			t.Errorf("parseMoment(%q) = %v, want an error", in, got)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type providerReport struct {
 	Acknowledged  bool          `json:"acknowledged"`        // … and has acknowledged it
 	Locked        amount        `json:"locked"`              // what it may count on
 	URL           string        `json:"url"`
+	Suspended     string        `json:"suspended,omitempty"` // why it gets nothing until it is accepted
 }
 
 // listProviders lists every service, and the allowed providers that have none.
@@ -49,6 +50,7 @@ func listProviders(cfg config.Config, b balances) providersReport {
 			Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Registered: registered, Type: string(svc.Type), Model: svc.Model,
 			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: admin.Address{Address: svc.TEESigner}, Vouched: svc.TEESignerAcknowledged,
 			Account: exists, Acknowledged: account.Acknowledged, Locked: money(account.Locked()), URL: svc.URL,
+			Suspended: b.suspended[p].Reason,
 		})
 	}
 	for _, svc := range b.services {
@@ -107,7 +109,7 @@ func providerListCommand() *cobra.Command {
 on chain. Prices are those on chain, in 0G: per million tokens, per image, or per second of audio.
 
 SIGNER says whether the contract's owner vouches for the provider's signer; without that it serves
-nobody. LOCKED is what is in your sub-account with it.`,
+nobody. A suspended provider gets neither requests nor money until you accept it. LOCKED is what is in your sub-account with it.`,
 		Example: `  zgproxy provider list
   zgproxy provider list --all
   zgproxy provider list --all --json | jq -r '.providers[] | select(.service_type == "chatbot") | .model'`,
@@ -150,6 +152,8 @@ func printProviders(c console, list []providerReport) {
 		p := &list[i]
 		signer, locked := "not vouched for", "none"
 		switch {
+		case p.Suspended != "":
+			signer = "suspended"
 		case !p.Registered:
 			signer = "not registered"
 		case p.Vouched:
@@ -161,4 +165,9 @@ func printProviders(c console, list []providerReport) {
 		t.row(p.Provider.Hex(), orDash(p.Type), orDash(p.Model), p.price(), signer, locked, orDash(p.URL))
 	}
 	c.printf("%s", &t)
+	for i := range list {
+		if p := &list[i]; p.Suspended != "" {
+			c.printf("\n%s is suspended: %s\n  If you trust it as it is now: zgproxy provider accept %s\n", p.Provider.Hex(), p.Suspended, p.Provider.Hex())
+		}
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,6 +20,7 @@ type records interface {
 	AutoFunded(ctx context.Context) (billing.AutoFunded, error)
 	FeesBooked(ctx context.Context, since time.Time) (map[common.Address]zg.Neuron, error)
 	Owed(ctx context.Context) (map[common.Address]zg.Neuron, error)
+	Trust(ctx context.Context) (map[common.Address]zg.Pin, map[common.Address]zg.Suspension, error)
 }
 
 // addRecorded adds to a report what only the spend store knows: what is under way, what is left of the limits, and what is
@@ -39,14 +41,57 @@ func addRecorded(ctx context.Context, r records, cfg config.Config, out *account
 	if err != nil {
 		return err
 	}
+	pins, suspended, err := r.Trust(ctx)
+	if err != nil {
+		return err
+	}
 	for i := range out.Accounts {
 		s := &out.Accounts[i]
+		s.trusted(pins, suspended)
 		if n, known := owed[s.Provider.Address]; known && s.Owed == nil {
 			s.Owed = &amount{n, n.Og()}
 			s.Low = s.Locked.Neuron.Sub(n).Less(s.LowWater.Neuron)
 		}
 	}
 	return nil
+}
+
+// trusted adds what the provider is trusted as, and why it is suspended where it is.
+func (s *subReport) trusted(pins map[common.Address]zg.Pin, suspended map[common.Address]zg.Suspension) {
+	if pin, ok := pins[s.Provider.Address]; ok {
+		s.Pinned = pinReport(pin)
+	}
+	why, ok := suspended[s.Provider.Address]
+	if !ok {
+		return
+	}
+	s.Suspended = &admin.Suspension{Code: why.Code, Reason: why.Reason, RequestID: why.RequestID, At: why.At}
+	if s.Allowed {
+		s.Note = "Suspended: " + why.Reason + " If you trust it as it is now: zgproxy provider accept " + s.Provider.Hex() + "."
+	}
+}
+
+func pinReport(p zg.Pin) *admin.Pin {
+	out := &admin.Pin{Signer: admin.Address{Address: p.Signer}, Source: p.Source, URL: p.URL}
+	if !p.At.IsZero() {
+		at := p.At.UTC()
+		out.At = &at
+	}
+	return out
+}
+
+// suspendedIn reads who is suspended from a spend store that may not be there, or not be up to date, yet.
+func suspendedIn(ctx context.Context, dir string) (_ map[common.Address]zg.Suspension, err error) {
+	r, err := billing.OpenReadOnly(ctx, dir)
+	if errors.Is(err, billing.ErrNoStore) || errors.Is(err, billing.ErrOlderSchema) {
+		return nil, nil //nolint:nilnil // nobody is
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	_, suspended, err := r.Trust(ctx)
+	return suspended, err
 }
 
 // limits are the owner's caps that are set, and what is left of them.

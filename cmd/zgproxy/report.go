@@ -82,12 +82,16 @@ type subReport struct {
 	Drift         *amount        `json:"drift"` // taken or claimed beyond what was witnessed; null: not known without a daemon
 	Signer        admin.Address  `json:"signer"`
 	OtherSigner   bool           `json:"signer_changed"` // it is not the one that was first seen, or accepted
-	Held          amount         `json:"held"`           // upper bounds of the requests under way
-	LowWater      amount         `json:"low_water"`
-	HighWater     amount         `json:"high_water"`
-	Low           bool           `json:"low"`
-	Funding       string         `json:"funding,omitempty"` // why it is low and not topped up: a code, and in words:
-	Note          string         `json:"note,omitempty"`
+	Pinned        *admin.Pin     `json:"pinned"`         // what it is trusted as; null: nothing yet
+	Current       *admin.Pin     `json:"current"`        // what it is now; null: it is not registered
+	// Suspended says why it gets neither requests nor money until it is accepted; null: it does.
+	Suspended *admin.Suspension `json:"suspended"`
+	Held      amount            `json:"held"` // upper bounds of the requests under way
+	LowWater  amount            `json:"low_water"`
+	HighWater amount            `json:"high_water"`
+	Low       bool              `json:"low"`
+	Funding   string            `json:"funding,omitempty"` // why it is low and not topped up: a code, and in words:
+	Note      string            `json:"note,omitempty"`
 }
 
 type refundReport struct {
@@ -128,6 +132,8 @@ type balances struct {
 	services []zg.Service
 	view     map[common.Address]billing.ProviderView // nil: no daemon runs
 	book     *billing.Book                           // nil likewise
+
+	suspended map[common.Address]zg.Suspension // for the list of providers
 }
 
 func report(cfg config.Config, b balances) accountReport {
@@ -173,6 +179,7 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		svc := b.services[i]
 		s.Registered, s.Model, s.Type, s.Vouched = true, svc.Model, string(svc.Type), svc.TEESignerAcknowledged
 		s.Signer = admin.Address{Address: svc.TEESigner}
+		s.Current = pinReport(zg.PinOf(svc, time.Time{}))
 	}
 	for _, r := range account.Refunds {
 		free := r.CreatedAt.Add(b.holdings.LockTime)

@@ -51,7 +51,8 @@ type daemon struct {
 	registry  *prometheus.Registry
 	checked   atomic.Bool // the chain behind the RPC is the configured one
 	saved     *readings
-	routes    sync.Mutex // one rebuilding at a time, so that the last one has seen everything
+	accepted  func(common.Address) // is told of a provider that the operator has accepted; nil: nobody is
+	routes    sync.Mutex           // one rebuilding at a time, so that the last one has seen everything
 }
 
 // serve runs the daemon until ctx ends or something it needs fails. The spend store is closed when it returns.
@@ -149,7 +150,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	callers := d.httpServer(d.proxy.Handler())
 	g.Go(func() error { return served(callers.Serve(api)) })
 	var operators *http.Server
-	read := admin.Config{Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, AllowedHosts: d.cfg.AllowedHosts}
+	read := admin.Config{Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, Receipt: d.receipt, AllowedHosts: d.cfg.AllowedHosts}
 	if operator != nil {
 		operators = d.httpServer(admin.Handler(read))
 		g.Go(func() error { return served(operators.Serve(operator)) })

@@ -12,7 +12,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
-	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -49,7 +48,7 @@ func (d *daemon) limitChecks() (out []admin.Check) {
 	view := d.keeper.View()
 	for _, p := range d.cfg.Providers {
 		if pv := view.Providers[p]; pv.Reason != "" {
-			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is low and not topped up (%s). %s", p, pv.Reason, billing.Hint(pv.Reason, p))})
+			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is low and not topped up (%s). %s", p, pv.Reason, pv.Hint(p))})
 		}
 	}
 	return out
@@ -66,6 +65,16 @@ func errText(err error) string {
 func (d *daemon) request(ctx context.Context, id string) (any, bool, error) {
 	rec, ok, err := d.store.Request(ctx, id)
 	return rec, ok, err
+}
+
+// receipt is that of one answer, for the operator: by the id of its request, or by its own.
+func (d *daemon) receipt(ctx context.Context, id string) (any, bool, error) {
+	r, ok, err := d.store.Receipt(ctx, id)
+	if err == nil && !ok {
+		r, ok, err = d.store.ReceiptOfChat(ctx, id)
+	}
+	r.Network, r.ChainID = d.cfg.Network, d.cfg.ChainID
+	return r, ok, err
 }
 
 // status is the JSON of /v1/status. Amounts are decimal strings of neuron, with 0G beside them for reading.
@@ -99,6 +108,7 @@ func (d *daemon) status() any {
 		HighWater      amount   `json:"high_water"`
 		Runway         *int64   `json:"runway_seconds,omitempty"` // absent while nothing is spent
 		Signer         string   `json:"signer,omitempty"`         // the TEE signer first seen, or accepted since
+		Suspended      string   `json:"suspended,omitempty"`      // why it gets nothing until it is accepted
 		Funding        string   `json:"funding,omitempty"`
 		Warnings       []string `json:"warnings,omitempty"`
 	}
@@ -114,6 +124,7 @@ func (d *daemon) status() any {
 		pv := view.Providers[p]
 		a.Account, a.Locked, a.PendingRefund, a.Acknowledged = pv.Exists, money(pv.Account.Locked()), money(pv.Account.PendingRefund), pv.Account.Acknowledged
 		a.Unsettled, a.UnsettledKnown, a.Funding = money(pv.Unsettled), pv.UnsettledKnown, pv.Reason
+		a.Suspended = pv.Suspended
 		sum := d.store.Book().Provider(p)
 		a.Held, a.FeesBooked = money(sum.Held), money(sum.Fees)
 		a.Owed, a.Drift, a.Debited, a.Settled, a.Corrected = money(pv.Owed), money(pv.Drift), money(pv.Debited), money(pv.Settled), money(pv.Corrected)

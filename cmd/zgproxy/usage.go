@@ -84,7 +84,7 @@ day it came in, in UTC. KEY is how the local key appears in the book: the first 
 		if groups == (billing.UsageBy{}) {
 			by = []string{}
 		}
-		from, err := parseSince(since, time.Now())
+		from, err := parseMoment("since", since, time.Now())
 		if err != nil {
 			return usageError{err}
 		}
@@ -151,8 +151,8 @@ func parseBy(words []string) (by billing.UsageBy, err error) {
 	return by, nil
 }
 
-// parseSince reads a duration, of days too, or a day.
-func parseSince(s string, now time.Time) (time.Time, error) {
+// parseMoment reads how long ago something was, in days too, or a day, or an exact time.
+func parseMoment(flag, s string, now time.Time) (time.Time, error) {
 	if day, err := time.Parse(time.DateOnly, s); err == nil {
 		return day, nil
 	}
@@ -166,7 +166,7 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 		back = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || back < 0 {
-		return time.Time{}, fmt.Errorf("--since %q: wanted: a duration such as 24h or 7d, or a day such as 2026-11-01", s)
+		return time.Time{}, fmt.Errorf("--%s %q: wanted: a duration such as 24h or 7d, or a day such as 2026-11-01", flag, s)
 	}
 	return now.Add(-back).UTC(), nil
 }

@@ -30,7 +30,9 @@ type Config struct {
 	Ready    func() []Check // all must be OK for /readyz to answer 200
 	Status   func() any     // the JSON of /v1/status
 	// Request finds the record of one request by its id.
-	Request      func(ctx context.Context, id string) (record any, found bool, err error)
+	Request func(ctx context.Context, id string) (record any, found bool, err error)
+	// Receipt finds the receipt of one answer by the id of its request, or by its own.
+	Receipt      func(ctx context.Context, id string) (receipt any, found bool, err error)
 	AllowedHosts []string // Host names accepted besides localhost and IP addresses
 }
 
@@ -41,6 +43,7 @@ type Config struct {
 //	GET /metrics    Prometheus text
 //	GET /v1/status  wallet, sub-accounts, directory and funding as JSON
 //	GET /v1/requests/{id}  what was booked for one request, and what its signature showed
+//	GET /v1/receipts/{id}  the receipt of one answer, by the request's id or the answer's own; anybody can check it
 func Handler(cfg Config) http.Handler {
 	hosts := guard.NewHosts(cfg.AllowedHosts...)
 	mux := chi.NewRouter()
@@ -69,21 +72,27 @@ func Handler(cfg Config) http.Handler {
 		write(w, code, map[string]any{"status": status, "checks": checks})
 	})
 	mux.Get("/v1/status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, cfg.Status()) })
-	mux.Get("/v1/requests/{id}", func(w http.ResponseWriter, r *http.Request) {
-		rec, ok, err := cfg.Request(r.Context(), chi.URLParam(r, "id"))
+	mux.Get("/v1/requests/{id}", one(cfg.Request, "no request with this id is recorded"))
+	mux.Get("/v1/receipts/{id}", one(cfg.Receipt, "no answer with this id is recorded"))
+	mux.Get("/", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("zgproxy, operator side\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/requests/{id}\n/v1/receipts/{id}\n")) // the reader left
+	})
+	return mux
+}
+
+// one answers with what is found by the id in the path.
+func one(find func(context.Context, string) (any, bool, error), missing string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, ok, err := find(r.Context(), chi.URLParam(r, "id"))
 		switch {
 		case err != nil:
 			write(w, http.StatusInternalServerError, map[string]string{"error": err.Error()})
 		case !ok:
-			write(w, http.StatusNotFound, map[string]string{"error": "no request with this id is recorded"})
+			write(w, http.StatusNotFound, map[string]string{"error": missing})
 		default:
-			write(w, http.StatusOK, rec)
+			write(w, http.StatusOK, v)
 		}
-	})
-	mux.Get("/", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("zgproxy, operator side\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/requests/{id}\n")) // the reader left
-	})
-	return mux
+	}
 }
 
 func write(w http.ResponseWriter, code int, v any) {

@@ -1,7 +1,9 @@
 package admin_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -59,5 +61,39 @@ func TestOperatorPages(t *testing.T) {
 	}
 	if code, _, _ := get(t, h, "evil.example", "/v1/status"); code != 403 {
 		t.Errorf("/v1/status for a foreign Host = %d, want 403", code)
+	}
+}
+
+// A request and an answer are found by their ids, and who asks for what there is none of is told so.
+func TestOperatorFindsByID(t *testing.T) {
+	find := func(kind string) func(context.Context, string) (any, bool, error) {
+		return func(_ context.Context, id string) (any, bool, error) {
+			switch id {
+			case "req_1":
+				return map[string]string{kind: id}, true, nil
+			case "broken":
+				return nil, false, errors.New("the disk is gone")
+			}
+			return nil, false, nil
+		}
+	}
+	h := admin.Handler(admin.Config{Gatherer: prometheus.NewRegistry(), Request: find("record"), Receipt: find("receipt")})
+	for path, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"/v1/requests/req_1":  {200, `"record": "req_1"`},
+		"/v1/receipts/req_1":  {200, `"receipt": "req_1"`},
+		"/v1/requests/req_2":  {404, "no request with this id"},
+		"/v1/receipts/req_2":  {404, "no answer with this id"},
+		"/v1/receipts/broken": {500, "the disk is gone"},
+		"/":                   {200, "/v1/receipts/{id}"},
+	} {
+		if code, body, _ := get(t, h, "localhost", path); code != want.code || !strings.Contains(body, want.says) {
+			t.Errorf("%s = %d %s, want %d and %q", path, code, body, want.code, want.says)
+		}
+	}
+	if code, _, _ := get(t, h, "evil.example", "/v1/receipts/req_1"); code != 403 {
+		t.Errorf("/v1/receipts for a foreign Host = %d, want 403", code)
 	}
 }

@@ -48,7 +48,7 @@ func (c *Client) Providers(ctx context.Context, into any) error {
 	return c.get(ctx, "/v1/providers", into)
 }
 
-// Accept takes a provider's signer and drift for right, as they were shown.
+// Accept takes a provider as it is for right, as that was shown.
 func (c *Client) Accept(ctx context.Context, provider common.Address, what Acceptance) error {
 	body, err := json.Marshal(what)
 	if err != nil {

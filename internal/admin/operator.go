@@ -39,7 +39,32 @@ type Order struct {
 // Acceptance is what the operator takes for right of a provider, as it was shown.
 type Acceptance struct {
 	Drift  zg.Neuron `json:"drift_neuron"` // taken or claimed beyond what was witnessed
-	Signer Address   `json:"signer"`
+	Signer Address   `json:"signer"`       // of the service on chain
+	// Pin is what the provider is now; absent: what it was pinned as stays.
+	Pin *Pin `json:"pin,omitempty"`
+	// Suspension is what was shown, of which code and time count; absent: none was.
+	Suspension *Suspension `json:"suspension,omitempty"`
+}
+
+// Pin is what a provider is trusted as.
+type Pin struct {
+	Signer Address    `json:"signer"` // whose signature over answers counts; zero: nobody's
+	Source string     `json:"source"` // where that is named: service, target
+	URL    string     `json:"url"`
+	At     *time.Time `json:"pinned_at,omitempty"` // absent: it is not pinned, but what it is now
+}
+
+// Same reports whether two pins name the same provider, whenever that was.
+func (p *Pin) Same(o *Pin) bool {
+	return p != nil && o != nil && p.Signer == o.Signer && p.Source == o.Source && p.URL == o.URL
+}
+
+// Suspension says why a provider gets nothing until the operator accepts it.
+type Suspension struct {
+	Code      string    `json:"code"`
+	Reason    string    `json:"reason"`
+	RequestID string    `json:"request_id,omitempty"` // whose answer showed it
+	At        time.Time `json:"suspended_at"`
 }
 
 // Transaction is one entry of the journal, as commands show it.
@@ -77,7 +102,8 @@ type OperatorConfig struct {
 	Providers func(ctx context.Context) (any, error)
 	// Transact sees a transaction through and tells every step of it. When ctx ends after the signature, it goes on without.
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
-	// Accept takes a provider's signer and drift for right. What has changed since it was shown is not accepted.
+	// Accept takes a provider as it is for right: drift, signer, address and suspension. What has changed since it was shown is
+	// not accepted.
 	Accept  func(ctx context.Context, provider common.Address, what Acceptance) error
 	Explain func(error) *CommandError // how an error reads for the operator
 }

@@ -118,7 +118,7 @@ func TestStoreFailures(t *testing.T) {
 			if b := running.Close(answered()); b.Basis != zg.FeeExact {
 				t.Errorf("Close on a bad disk booked %+v", b)
 			}
-			m.SetVerdict("running", zg.Judgement{Verdict: zg.VerdictVerified, Signer: bob})
+			m.SetVerdict("running", verified(""))
 			_, _ = m.Open(t.Context(), order("refused-2", alice)) // fails together with the close
 
 			disk.Store(nil)

@@ -11,6 +11,7 @@ import (
 
 // Why a sub-account that is low is not topped up. The set is bounded: it labels a metric.
 const (
+	refusalSuspended    = "provider_suspended"
 	refusalAutoFund     = "auto_fund_off"
 	refusalAutoFundCap  = "auto_fund_cap"
 	refusalService      = "service_gone"
@@ -38,6 +39,8 @@ func hintFor(reason string, p common.Address) string {
 	switch reason {
 	case "":
 		return "A top-up is expected; try again in a moment."
+	case refusalSuspended:
+		return fmt.Sprintf("The provider is suspended. If you trust it as it is now: zgproxy provider accept %s.", p)
 	case refusalAutoFund:
 		return fmt.Sprintf("Open it with a first transfer (zgproxy fund %s 3), or let zgproxy do that by setting ZGPROXY_AUTO_FUND to an amount.", p)
 	case refusalAutoFundCap:
@@ -87,6 +90,7 @@ func transferBudget(l Limit) string {
 // facts are everything a funding decision about one provider depends on.
 type facts struct {
 	provider    common.Address
+	suspended   bool // it gets nothing until the owner accepts it
 	account     zg.SubAccount
 	exists      bool
 	owed        zg.Neuron // fees not taken on chain yet, no more of them than we witnessed
@@ -166,6 +170,8 @@ func (f *facts) decide() (in zg.Intent, refusal string) {
 // forbidden says why no money goes to the provider, whatever there is.
 func (f *facts) forbidden() string {
 	switch {
+	case f.suspended:
+		return refusalSuspended
 	case !f.exists && !f.autoFund:
 		return refusalAutoFund
 	case !f.registered:

@@ -43,6 +43,8 @@ func TestDecide(t *testing.T) {
 		{name: "service gone", change: func(f *facts) { f.registered = false }, amount: "0", reason: refusalService},
 		{name: "signer not vouched for", change: func(f *facts) { f.service.TEESignerAcknowledged = false }, amount: "0", reason: refusalSigner},
 		{name: "another signer", change: func(f *facts) { f.otherSigner = true }, amount: "0", reason: refusalSignerChange},
+		{name: "suspended", change: func(f *facts) { f.suspended, f.drift = true, true }, amount: "0", reason: refusalSuspended},
+		{name: "suspended and missing", change: func(f *facts) { missing(f); f.suspended = true }, amount: "0", reason: refusalSuspended},
 		{name: "drift", change: func(f *facts) { f.drift = true }, amount: "0", reason: refusalDrift},
 		{name: "a provider that wants more", change: func(f *facts) { f.account.Balance, f.reserve = og(t, "2.4"), og(t, "2") }, amount: "1.1"},
 		{name: "a provider that wants too much", change: func(f *facts) { f.reserve = zg.MaxNeuron }, amount: "0", reason: refusalReserve},

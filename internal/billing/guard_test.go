@@ -30,7 +30,7 @@ func spend(t *testing.T, s *Store, id, fee string) {
 func accept(t *testing.T, n *network, s *Store, k *Keeper) Accepted {
 	t.Helper()
 	svc, _ := n.service(alice)
-	a, err := s.Accept(alice, k.View().Providers[alice].Drift, svc.TEESigner)
+	a, err := s.Accept(alice, Acceptance{Drift: k.View().Providers[alice].Drift, Signer: svc.TEESigner})
 	if err != nil {
 		t.Fatal(err)
 	}

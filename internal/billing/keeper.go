@@ -46,6 +46,8 @@ type KeeperConfig struct {
 	// Unsettled asks a provider for the fees it has not taken on chain yet. Optional: without it, or when it fails, our
 	// own book says what is owed.
 	Unsettled func(context.Context, common.Address) (zg.Neuron, error)
+	// Suspended says why a provider is to get no money until the owner accepts it, in words; empty: it may. nil: none is.
+	Suspended func(common.Address) string
 	// QuietFor is how long a provider's requests must be at rest for its figures to correct our estimates; 0: a minute.
 	QuietFor   time.Duration
 	Log        zerolog.Logger
@@ -72,6 +74,7 @@ type ProviderView struct {
 	Reserve        zg.Neuron // what it wants left in the sub-account, as its last refusal said; zero: it never refused
 	ReserveAt      time.Time // when it said so last; zero: not since this process started
 	Signer         common.Address
+	Suspended      string // why it gets no money until the owner accepts it, in words; or empty
 	Reason         string // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
 	// The marks that are in force, with the provider's own reserve.
 	LowWater, HighWater zg.Neuron
@@ -130,6 +133,9 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	}
 	if cfg.QuietFor <= 0 {
 		cfg.QuietFor = time.Minute
+	}
+	if cfg.Suspended == nil {
+		cfg.Suspended = func(common.Address) string { return "" }
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -268,7 +274,7 @@ func (k *Keeper) logRefusals(next KeeperView) {
 		pv := next.Providers[p]
 		if pv.Reason != "" && pv.Reason != before[p].Reason {
 			k.cfg.Log.Warn().Str("provider", p.Hex()).Str("reason", pv.Reason).Stringer("locked_neuron", pv.Account.Locked()).
-				Str("hint", hintFor(pv.Reason, p)).Msg("a sub-account is low and is not topped up")
+				Str("hint", pv.Hint(p)).Msg("a sub-account is low and is not topped up")
 		}
 	}
 }

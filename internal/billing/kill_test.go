@@ -47,7 +47,7 @@ func heldChild(dir string) int {
 	select {}
 }
 
-// child is the process that is killed: it admits three requests, closes one, stages a top-up, says so and waits for its
+// child is the process that is killed: it admits three requests, closes one, stages a top-up, suspends a provider, says so and waits for its
 // end, which is not a clean one.
 func child(dir string) int {
 	if os.Getenv(childHeld) != "" {
@@ -76,6 +76,10 @@ func child(dir string) int {
 	}
 	tx := zg.SignedTx{Hash: common.Hash{7}, Nonce: 7, Raw: []byte("signed bytes"), GasLimit: 150_000, FeeCap: zg.NeuronOf(9), TipCap: zg.NeuronOf(2)}
 	if _, err := store.stageEntry("", zg.Intent{Kind: zg.IntentTransfer, Provider: alice, Amount: zg.OneOG}, OriginAuto, tx, m.cfg.Now()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if _, err := store.Suspend(suspension); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -164,5 +168,8 @@ func TestKill(t *testing.T) {
 	}
 	if top.Intent.Provider != alice || top.Intent.Amount != zg.OneOG || len(top.Txs) != 1 || string(top.Txs[0].Raw) != "signed bytes" || top.Txs[0].Nonce != 7 {
 		t.Errorf("the staged top-up came back as %+v", top)
+	}
+	if _, suspended, err := store.Trust(t.Context()); err != nil || suspended[alice] != suspension {
+		t.Errorf("after the kill the suspensions are %+v, %v", suspended, err)
 	}
 }

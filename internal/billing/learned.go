@@ -28,9 +28,3 @@ func (k *Keeper) remember() error {
 	})
 	return err
 }
-
-// Accepted is what the owner has accepted of a provider.
-type Accepted struct {
-	Drift, Before zg.Neuron // now, and in all before
-	Signer        common.Address
-}

@@ -276,6 +276,8 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 		spare:    h.Wallet.Sub(k.cfg.WalletFloor),
 		autoFund: !k.cfg.AutoFund.IsZero(), openRoom: k.cfg.AutoFund.Sub(moved.Auto.FirstTransfers), fillRoom: k.cfg.AutoFund.Sub(moved.Auto.Deposits),
 	}
+	suspended := k.cfg.Suspended(p)
+	f.suspended = suspended != ""
 	f.low, f.high = k.cfg.Water(p)
 	f.room, f.roomLimit = k.cfg.Budget.Left(p, moved.Spent(p))
 	f.account, f.exists = h.Accounts[p]
@@ -298,6 +300,7 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	return f, ProviderView{
 		Exists: f.exists, Account: f.account, Unsettled: claim, UnsettledKnown: claimed, Owed: f.owed, Drift: drift, Debited: a.debited, Settled: a.settled,
 		Corrected: a.corrected, Reserve: a.reserve, ReserveAt: saidAt, LowWater: low, HighWater: high, Headroom: f.spendable().Sub(low), FeesAtRead: sum.Fees, Signer: a.signer,
+		Suspended: suspended,
 	}
 }
 

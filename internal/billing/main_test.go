@@ -131,6 +131,26 @@ func check(tb testing.TB, s *Store) {
 		tb.Errorf("%d top-ups unfinished, want at most 1; %d without signed bytes, want 0", unfinished, nonces)
 	}
 	checkMatching(tb, s, fold)
+	checkReceipts(tb, s)
+}
+
+// checkReceipts asserts that whatever a signature is said to have shown can be checked again, and that a provider is only
+// suspended for a reason.
+func checkReceipts(tb testing.TB, s *Store) {
+	tb.Helper()
+	ctx := context.Background()
+	for what, query := range map[string]string{
+		"verdicts without the signature they are about": `SELECT COUNT(*) FROM requests WHERE verdict_at IS NOT NULL
+			AND verdict IN ('verified', 'response-verified', 'replayed') AND (signed_text IS NULL OR signature IS NULL OR expected_signer IS NULL)`,
+		"verdicts without a time":              `SELECT COUNT(*) FROM requests WHERE signed_text IS NOT NULL AND verdict_at IS NULL`,
+		"digests of images that are not whole": `SELECT COUNT(*) FROM requests WHERE length(images_sha256) % 32 != 0`,
+		"providers suspended without a reason": `SELECT COUNT(*) FROM trust WHERE (suspended_at IS NULL) != (code IS NULL) OR (pinned_at IS NULL AND suspended_at IS NULL)`,
+	} {
+		var n int
+		if err := s.readers.QueryRowContext(ctx, query).Scan(&n); err != nil || n != 0 {
+			tb.Errorf("%d %s, %v", n, what, err)
+		}
+	}
 }
 
 // checkMatching asserts that matching adds up: every neuron that was taken is in a settled request, in the allowance that

@@ -28,7 +28,7 @@ func mapFile(f *os.File, size int64) (*mapped, error) {
 			return nil, fmt.Errorf("make room in a file: %w", err)
 		}
 	}
-	room, err := syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED) //nolint:gosec // a file descriptor is an int
+	room, err := syscall.Mmap(int(f.Fd()), 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("map a file: %w", err)
 	}

@@ -234,11 +234,11 @@ func (m *Meter) Funding(p common.Address) (hint string, wait time.Duration) {
 	if view.ReadAt.IsZero() {
 		return "zgproxy has not read the wallet's accounts yet; it tops up what is low when it has.", fundingWait
 	}
-	reason := view.Providers[p].Reason
-	if reason == "" {
+	pv := view.Providers[p]
+	if pv.Reason == "" {
 		wait = fundingWait
 	}
-	return hintFor(reason, p), wait
+	return pv.Hint(p), wait
 }
 
 // name is the checksummed text of a provider's address.
@@ -251,7 +251,8 @@ func (m *Meter) name(p common.Address) string {
 	return s
 }
 
-// SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store.
+// SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store. The first one that
+// says something stays: a later one replaces only pending and unavailable.
 func (m *Meter) SetVerdict(requestID string, j zg.Judgement) {
 	row := &verdict{id: requestID, Judgement: j, at: micros(m.cfg.Now())}
 	if key, ok := m.judging.LoadAndDelete(requestID); ok {
@@ -285,6 +286,9 @@ func (r *Reservation) Close(out Outcome) Booking {
 			m.cfg.Log.Warn().Str("request_id", o.ID).Str("provider", r.row.providerText).Str("model", o.Model).
 				Str("reason", b.Reason).Stringer("claimed_neuron", b.Claimed).Stringer("bound_neuron", o.Bound).
 				Msg("an answer's usage leads above the upper bound; the bound is booked")
+		}
+		if out.ChatID != "" {
+			m.store.recent.add(out.ChatID, r.row.opened)
 		}
 		if out.Verdict == zg.VerdictPending {
 			m.judging.Store(o.ID, r.row.opened)

@@ -323,19 +323,6 @@ func (s *Store) changeAccount(p common.Address, change func(*account)) (account,
 	return a, nil
 }
 
-// Accept records that the owner accepts so much drift of a provider, and its signer; the zero address leaves the signer.
-func (s *Store) Accept(p common.Address, drift zg.Neuron, signer common.Address) (Accepted, error) {
-	out := Accepted{Drift: drift, Signer: signer}
-	_, err := s.changeAccount(p, func(a *account) {
-		out.Before = a.accepted
-		a.accept(drift)
-		if signer != (common.Address{}) {
-			a.signer = signer
-		}
-	})
-	return out, err
-}
-
 // adopt makes the store that of one wallet on one chain. What was matched for another one means nothing.
 func (s *Store) adopt(wallet string) error {
 	err := s.writer.do(true, func(db *session) error {

@@ -167,7 +167,7 @@ func TestDriftIsWhatGoesBeyondTheBook(t *testing.T) {
 	if got := a.drift(b.fees(), fee.Mul(2), zg.Neuron{}); got != fee.Mul(2) {
 		t.Errorf("drift %s with two fees' worth of requests under way, want 2 fees", got)
 	}
-	if _, err := b.Accept(alice, fee.Mul(5), common.Address{7}); err != nil {
+	if _, err := b.Accept(alice, Acceptance{Drift: fee.Mul(5), Signer: common.Address{7}}); err != nil {
 		t.Fatal(err)
 	}
 	b.exact()

@@ -15,6 +15,15 @@ import (
 // Hint says what to do about a sub-account that is low and not topped up for a reason, see ProviderView.
 func Hint(reason string, p common.Address) string { return hintFor(reason, p) }
 
+// Hint says what to do about the provider's sub-account, with the reason where it is suspended.
+func (v *ProviderView) Hint(p common.Address) string {
+	hint := hintFor(v.Reason, p)
+	if v.Reason == refusalSuspended && v.Suspended != "" {
+		hint += " Why: " + v.Suspended
+	}
+	return hint
+}
+
 // Unfinished is the entry of a wallet that has been signed and not ended, if there is one. See JournalConfig for its name.
 func (s *Store) Unfinished(ctx context.Context, wallet string) (Entry, bool, error) {
 	return s.unfinished(ctx, wallet)

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"database/sql/driver"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -32,22 +33,22 @@ const (
 
 	insertClosed = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
 	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
-	response_bytes, res_key, chat_id, first_byte_us, total_us, error, verdict, state)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, verdict, state)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
 	ON CONFLICT (opened_at) DO NOTHING`
 
 	// A verdict may arrive before the close record is written; it is the newer knowledge.
 	closeRequest = `UPDATE requests SET request_bytes = ?, closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
 	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
 	response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
-	verdict = COALESCE(verdict, ?), state = 'closed'
+	chain_block = ?, centralized = ?, incomplete = ?, images_sha256 = ?, verdict = COALESCE(verdict, ?), state = 'closed'
 	WHERE opened_at = ? AND state = 'open'`
 )
 
 // insert writes the row, open or closed, and reports whether there was none under its key.
 func (r *request) insert(s *session, closed bool) (bool, error) {
 	o := &r.order
-	var room [32]any
+	var room [37]any
 	values := append(room[:0], r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound, r.priceIn, r.priceOut)
 	query := insertRequest
 	if closed {
@@ -61,7 +62,7 @@ func (r *request) insert(s *session, closed bool) (bool, error) {
 
 // update closes an open row, and reports whether it was open, so that its fee is counted once.
 func (r *request) update(s *session) (bool, error) {
-	var room [32]any
+	var room [37]any
 	n, err := s.exec(closeRequest, append(r.appendClose(room[:0]), r.opened)...)
 	return n == 1, err
 }
@@ -72,7 +73,8 @@ func (r *request) appendClose(values []any) []any {
 	return append(values, o.RequestBytes, r.closed, string(r.booking.Basis), text(r.booking.Reason), int64(o.Status), r.booking.Fee.String(),
 		amount(r.booking.Claimed), count(u.InputTokens), count(u.OutputTokens), count(u.CachedTokens), count(u.Images), seconds(u),
 		digest(&o.RequestSHA256), digest(&o.ResponseSHA256), o.ResponseBytes, text(o.ResKey), text(o.ChatID),
-		o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err), text(string(o.Verdict)))
+		o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err),
+		count(r.order.Block), mark(r.order.Centralized), mark(!o.Complete), digests(o.Images), text(string(o.Verdict)))
 }
 
 // verdict is what the signature of one answer showed, on its way into the store.
@@ -83,23 +85,35 @@ type verdict struct {
 	zg.Judgement
 }
 
-const (
-	setVerdict       = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ? WHERE opened_at = ?`
-	setVerdictOfName = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ?
-	WHERE opened_at = (SELECT opened_at FROM requests WHERE id = ? ORDER BY opened_at DESC LIMIT 1)`
-)
+// The first verdict that says something stays: what was verified, or was not, is not unlearned when somebody looks again and
+// finds the signature gone. A verdict without a time was foreseen when the request was closed.
+const setVerdict = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ?, expected_signer = ?,
+	signed_text = ?, signature = ?, text_form = ?, byte_form = ?, reencoded = ?
+	WHERE opened_at = ? AND (verdict_at IS NULL OR verdict IN ('pending', 'unavailable'))`
 
 func (v *verdict) write(s *session) error {
-	var signer any
-	if v.Signer != (common.Address{}) {
-		signer = v.Signer.Hex()
+	key := v.opened
+	if key == 0 {
+		var err error
+		if key, err = s.keyOf(v.id); err != nil || key == 0 {
+			return err
+		}
 	}
-	query, row := setVerdict, any(v.opened)
-	if v.opened == 0 {
-		query, row = setVerdictOfName, v.id
-	}
-	_, err := s.exec(query, string(v.Verdict), text(v.Code), signer, v.at, row)
+	_, err := s.exec(setVerdict, string(v.Verdict), text(v.Code), address(v.Signer), v.at, address(v.Expected),
+		text(v.Text), text(v.Signature), text(string(v.Form)), text(string(v.Bytes)), mark(v.ReencodedRequest), key)
 	return err
+}
+
+// keyOf finds the row of a request by its id, the newest of that name; 0: there is none.
+func (s *session) keyOf(id string) (key int64, err error) {
+	take := func(row []driver.Value) error { key, _ = row[0].(int64); return nil }
+	if at, ok := idTime(id); ok {
+		err = s.query(`SELECT opened_at FROM requests WHERE opened_at BETWEEN ? AND ? AND id = ? ORDER BY opened_at DESC LIMIT 1`, take, at-nearby, at+nearby, id)
+	}
+	if err == nil && key == 0 {
+		err = s.query(`SELECT opened_at FROM requests WHERE id = ? ORDER BY opened_at DESC LIMIT 1`, take, id)
+	}
+	return key, err
 }
 
 // Absent things are NULL, so that they take no room and read as absent.
@@ -146,6 +160,33 @@ func digest(d *[32]byte) any {
 		return nil
 	}
 	return d[:]
+}
+
+// digests joins them to one value.
+func digests(all [][32]byte) any {
+	if len(all) == 0 {
+		return nil
+	}
+	joined := make([]byte, 0, len(all)*32)
+	for i := range all {
+		joined = append(joined, all[i][:]...)
+	}
+	return joined
+}
+
+func address(a common.Address) any {
+	if a == (common.Address{}) {
+		return nil
+	}
+	return a.Hex()
+}
+
+// mark is a flag that is absent when not set.
+func mark(b bool) any {
+	if !b {
+		return nil
+	}
+	return int64(1)
 }
 
 func flag(b bool) int64 {

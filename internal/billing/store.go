@@ -36,6 +36,7 @@ type Store struct {
 	readers *sql.DB
 	writer  *writer
 	book    *Book
+	recent  recent
 	// firstNew divides the requests of earlier processes from those of this one.
 	firstNew int64
 }
@@ -264,7 +265,7 @@ func (s *Store) abandonOpen(now time.Time) (int, error) {
 			return err
 		}
 		for _, r := range rows {
-			if _, err := db.exec(`UPDATE requests SET state = 'abandoned', closed_at = ?, basis = ?, reason = ?, fee = bound WHERE opened_at = ?`,
+			if _, err := db.exec(`UPDATE requests SET state = 'abandoned', closed_at = ?, basis = ?, reason = ?, fee = bound, incomplete = 1 WHERE opened_at = ?`,
 				micros(now), string(zg.FeeEstimated), ReasonProcessEnded, r.opened); err != nil {
 				return err
 			}

@@ -108,7 +108,7 @@ func TestStoreRecord(t *testing.T) {
 	}
 	now = now.Add(time.Second)
 	r.Close(answered())
-	m.SetVerdict("req_1", zg.Judgement{Verdict: zg.VerdictVerified, Code: "ok", Signer: bob})
+	m.SetVerdict("req_1", verified("ok"))
 	fee, closed := zg.NeuronOf(13620000000000), now
 	want := Record{
 		ID: "req_1", OpenedAt: now.Add(-time.Second), ClosedAt: &closed, State: "closed", Basis: zg.FeeExact, Key: "abcdef01",
@@ -248,7 +248,7 @@ func TestStoreFindsByID(t *testing.T) {
 		if i%2 == 0 { // one that was closed here, and one that was not
 			m.judging.Delete(id)
 		}
-		m.SetVerdict(id, zg.Judgement{Verdict: zg.VerdictVerified, Code: "ok", Signer: bob})
+		m.SetVerdict(id, verified("ok"))
 		if got := mustRecord(t, s, id); got.ID != id || got.Verdict != zg.VerdictVerified {
 			t.Errorf("%q: found %q, verdict %s", id, got.ID, got.Verdict)
 		}

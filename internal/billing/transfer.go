@@ -21,6 +21,9 @@ const (
 
 // carryOut has a transaction made and sees it through.
 func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) error {
+	if k.cfg.Suspended(next.provider) != "" {
+		return nil // since it was decided; it is decided anew
+	}
 	e, err := k.journal.do(ctx, next.intent, OriginAuto, decided, nil)
 	switch {
 	case ctx.Err() != nil:

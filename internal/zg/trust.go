@@ -42,7 +42,7 @@ const (
 func PinOf(s Service, at time.Time) Pin {
 	p := Pin{Provider: s.Provider, URL: s.URL, Source: SourceService, At: at}
 	p.Signer, _ = s.Signer()
-	if p.Signer != s.TEESigner {
+	if p.Signer != (common.Address{}) && p.Signer != s.TEESigner {
 		p.Source = SourceTarget
 	}
 	return p
