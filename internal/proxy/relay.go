@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -40,6 +41,9 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 		defer s.cfg.Metrics.streams.Dec()
 	}
 	body, wire, err := decoded(resp)
+	if enc := resp.Header.Get("Content-Encoding"); err == nil && wire == nil && x.stream && s.cfg.Enforce && enc != "" && baseType(enc) != "identity" {
+		err = fmt.Errorf("its end cannot be found in %.40q", enc)
+	}
 	if err != nil {
 		return &APIError{
 			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_encoding", Cause: err,
@@ -48,7 +52,14 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 	}
 	rl := &relaying{
 		exchange: x, ctx: resp.Request.Context(), body: body, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel, flush: x.stream,
-		header: resp.Header, hold: !x.stream && (kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
+		header: resp.Header, hold: !x.stream && (s.cfg.Enforce || kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
+	}
+	x.plain = kind == sse.Lines && baseType(contentType) != "text/event-stream"
+	if s.cfg.Enforce {
+		if x.stream {
+			rl.withhold()
+		}
+		defer func() { s.held.used.Add(-rl.reserved) }()
 	}
 	if events && x.parcel.stripUsage {
 		rl.filter = sse.NewFilter()
@@ -83,7 +94,7 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 	complete := readErr == nil && (sum.Complete || (!events && kind != sse.JSON))
 	out := &x.out
 	out.Usage, out.Complete, out.ResponseSHA256, out.ResponseBytes = sum.Usage, complete, sum.SHA256, sum.Bytes
-	out.ResKey, out.ChatID = resp.Header.Get("Zg-Res-Key"), sum.ChatID
+	out.ResKey, out.ChatID, out.Images = resp.Header.Get("Zg-Res-Key"), sum.ChatID, sum.Images
 	if wire != nil {
 		wire.Sum(out.ResponseSHA256[:0])
 	}
@@ -91,10 +102,21 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 		RequestID: x.id, Offer: x.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: x.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
 		Images: sum.Images, Complete: complete, Stream: x.stream, ResponseDecoded: wire != nil,
 	}
+	if info := &x.offer.Service.Info; info.TargetSeparated && !info.Centralized() && kind == sse.JSON && complete && !rl.begun && rl.refused == nil {
+		if answered.Response = rest; len(rest) <= maxHeld {
+			answered.Response = bytes.Clone(rest) // its buffer is used again
+		}
+	}
 	switch {
 	case rl.gone:
 		x.done = answered
 		return nil
+	case rl.refused != nil:
+		if readErr == nil {
+			x.done = answered
+		}
+		x.book(rl.refused)
+		return rl.refuse(rl.paid(rl.refused))
 	case readErr != nil && !rl.begun:
 		return broken(readErr) // nothing of it has gone out, so that the caller can be told in plain words
 	case readErr != nil:
@@ -105,8 +127,7 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 		x.code = "provider_stream_error"
 	}
 	x.done = answered
-	rl.end(rest)
-	return nil
+	return rl.end(rest)
 }
 
 // broken is an answer that is not whole.
@@ -124,12 +145,22 @@ func broken(cause error) *APIError {
 // truncated tells the caller that the answer is not whole: a stream gets an error event, and the connection is broken
 // off rather than ended, so that no client takes the part for the whole.
 func (c *call) truncated(cause error) error {
-	e := broken(cause)
-	c.code, c.cause = e.Code, cause
+	c.breakOff(broken(cause))
+	return nil
+}
+
+// breakOff ends an answer that has begun with an error: where it is a stream, the caller is told, and the connection is
+// broken off in any case. It does not return.
+func (c *call) breakOff(e *APIError) {
+	c.code, c.cause = e.Code, e.Cause
 	c.srv.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
 	if c.stream {
-		_, _ = fmt.Fprintf(c.w, "\n\ndata: %s\n", e.envelope()) // the connection is given up next
-		_ = http.NewResponseController(c.w).Flush()             // see above
+		form := "\n\ndata: %s\n"
+		if c.plain {
+			form = "\n%s"
+		}
+		_, _ = fmt.Fprintf(c.w, form, e.envelope()) // the connection is given up next
+		_ = http.NewResponseController(c.w).Flush() // see above
 	}
 	panic(http.ErrAbortHandler)
 }
@@ -156,6 +187,7 @@ type relaying struct {
 	body    io.Reader
 	tap     *sse.Tap
 	filter  *sse.Filter
+	tail    *sse.Hold // keeps the end of a stream back; nil: all of it passes
 	control *http.ResponseController
 	cancel  context.CancelCauseFunc
 	flush   bool
@@ -163,7 +195,11 @@ type relaying struct {
 	gone    bool  // the caller has left; the answer is read on for its usage and digest
 	drained int64 // bytes read since
 	scratch []byte
+	passed  []byte
 	renewed time.Time
+
+	refused  *APIError // the answer cannot be held, so that it must not reach the caller; it is read on like after a caller that left
+	reserved int64     // of the memory for withheld answers
 
 	lengthChanges bool // what the caller gets is not as long as what the provider sent
 	begun         bool // the header has been written
@@ -199,13 +235,21 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 			crash.Point("request/mid-relay")
 			held += n
 			// A document that is large, or comes slowly, goes out as it comes: nobody's patience is tried for a header.
-			if !r.hold || held == len(buf) || now.Sub(r.started)-r.firstByte > maxHold {
+			switch {
+			case r.hold && cfg.Enforce:
+				if held == len(buf) && r.refused == nil {
+					buf = r.grow(buf)
+				}
+				if r.refused != nil {
+					held = 0
+				}
+			case !r.hold || held == len(buf) || now.Sub(r.started)-r.firstByte > maxHold:
 				r.hold = false
 				r.begin()
 				r.pass(buf[:held])
 				held = 0
 			}
-			if r.gone {
+			if r.gone || r.refused != nil {
 				if r.drained += int64(n); r.drained > cfg.DrainBytes {
 					return nil, errDrained
 				}
@@ -213,7 +257,7 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			if r.filter != nil {
-				r.write(r.filter.Rest(r.scratch[:0]))
+				r.release(r.filter.Rest(r.scratch[:0]))
 			}
 			return buf[:held], nil
 		}
@@ -238,7 +282,7 @@ func (r *relaying) begin() {
 	r.trailers = !r.booked && takesTrailers(r.r)
 	if r.lengthChanges {
 		delete(h, "Content-Encoding")
-	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers {
+	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers && r.tail == nil {
 		h["Content-Length"] = v
 	}
 	if r.stream {
@@ -248,25 +292,41 @@ func (r *relaying) begin() {
 	switch {
 	case r.booked:
 		r.tellFee()
+		r.tellVerdict(r.judgement)
+	case r.trailers && r.srv.cfg.Verdict != nil:
+		h["Trailer"] = bothTrailer
 	case r.trailers:
 		h["Trailer"] = feeTrailer
+	}
+	if r.tail != nil {
+		h[verdictHeader] = pending
 	}
 	r.status = http.StatusOK
 	r.w.WriteHeader(http.StatusOK)
 }
 
-// end books an answer that is whole and tells the caller what it cost: in the header where that has not gone out yet, else
-// behind the body if the caller reads that.
-func (r *relaying) end(rest []byte) {
+// end books an answer that is whole and tells the caller what it cost and what its signature showed: in the header where
+// that has not gone out yet, else behind the body if the caller reads that. What is withheld goes out if it was verified.
+func (r *relaying) end(rest []byte) error {
 	r.book(nil)
-	if !r.begun {
-		r.begin()
-		r.write(rest)
-		return
+	switch cfg := &r.srv.cfg; {
+	case cfg.Enforce:
+		if r.judge(r.ctx, r.srv.enforceWait); !passes(r.judgement) {
+			return r.refuse(r.paid(r.errNotVerified()))
+		}
+		if r.tail != nil {
+			rest = r.tail.Held()
+		}
+	case r.trailers && cfg.Judge != nil:
+		r.judge(r.ctx, r.srv.trailerWait)
 	}
+	r.begin()
+	r.write(rest)
 	if r.trailers {
 		r.tellFee()
+		r.tellVerdict(r.judgement)
 	}
+	return nil
 }
 
 // pass hands a piece of the answer to the caller.
@@ -274,6 +334,16 @@ func (r *relaying) pass(p []byte) {
 	if r.filter != nil {
 		r.scratch = r.filter.Next(p, r.scratch[:0])
 		p = r.scratch
+	}
+	r.release(p)
+}
+
+// release hands on what is not kept back.
+func (r *relaying) release(p []byte) {
+	if r.tail != nil {
+		r.passed = r.tail.Next(p, r.passed[:0])
+		p = r.passed
+		r.keepTail()
 	}
 	r.write(p)
 }
