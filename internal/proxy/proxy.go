@@ -63,7 +63,8 @@ type Config struct {
 	// Answered is told of an answer that can be checked, after it was booked. It must not block. Required with Verdict.
 	Answered func(*Answered)
 	// Judge is told of such an answer instead, where its verdict is waited for, and returns it. When the context ends before
-	// that, it returns VerdictPending and the check goes on. Required with Enforce; else optional: nobody waits.
+	// that, it returns VerdictUnavailable, and the check goes on for the record. Required with Enforce; else optional: nobody
+	// waits.
 	Judge func(context.Context, *Answered) zg.Judgement
 	// Enforce withholds every answer that was not shown to come from the provider's signer. Routes are to be built likewise.
 	Enforce bool

@@ -29,42 +29,17 @@ const (
 )
 
 // relay hands a 200 answer to the caller, with the tap reading along: a stream event by event, a small document as a whole.
-// It fills in what is booked and what the signature check needs.
 func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) error {
 	s := x.srv
-	contentType := resp.Header.Get("Content-Type")
-	kind := sse.KindOf(x.offer.Service.Type, contentType)
-	events := kind == sse.Events
-	if events || kind == sse.Lines {
-		x.stream = true
+	rl, err := x.newRelaying(cancel, resp)
+	if err != nil {
+		return err
+	}
+	if x.stream {
 		s.cfg.Metrics.streams.Inc()
 		defer s.cfg.Metrics.streams.Dec()
 	}
-	body, wire, err := decoded(resp)
-	if enc := resp.Header.Get("Content-Encoding"); err == nil && wire == nil && x.stream && s.cfg.Enforce && enc != "" && baseType(enc) != "identity" {
-		err = fmt.Errorf("its end cannot be found in %.40q", enc)
-	}
-	if err != nil {
-		return &APIError{
-			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_encoding", Cause: err,
-			Message: "The provider compressed its answer although it was asked not to, and it could not be unpacked.",
-		}
-	}
-	rl := &relaying{
-		exchange: x, ctx: resp.Request.Context(), body: body, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel, flush: x.stream,
-		header: resp.Header, hold: !x.stream && (s.cfg.Enforce || kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
-	}
-	x.plain = kind == sse.Lines && baseType(contentType) != "text/event-stream"
-	if s.cfg.Enforce {
-		if x.stream {
-			rl.withhold()
-		}
-		defer func() { s.held.used.Add(-rl.reserved) }()
-	}
-	if events && x.parcel.stripUsage {
-		rl.filter = sse.NewFilter()
-	}
-	rl.lengthChanges = rl.filter != nil || wire != nil
+	defer rl.free()
 	buffers := &s.buffers
 	if rl.hold {
 		buffers = &s.larger
@@ -77,36 +52,7 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 	rest, readErr := rl.run(*buf)
 
 	sum := rl.tap.Summary()
-	x.bytes = sum.Bytes
-	s.cfg.Metrics.bytes.WithLabelValues(x.offer.label).Add(float64(sum.Bytes))
-	s.cfg.Metrics.firstByte.WithLabelValues(x.offer.label).Observe(x.firstByte.Seconds())
-	// Nothing has been written yet of a document that was held: only this tells whether its caller is still there. It is
-	// answered even so, for callers that close their sending side and listen on.
-	left := rl.gone || (rl.hold && x.r.Context().Err() != nil)
-	if left {
-		x.code = "caller_left"
-		outcome := "complete"
-		if readErr != nil {
-			outcome = "cut"
-		}
-		s.cfg.Metrics.drains.WithLabelValues(outcome).Inc()
-	}
-	complete := readErr == nil && (sum.Complete || (!events && kind != sse.JSON))
-	out := &x.out
-	out.Usage, out.Complete, out.ResponseSHA256, out.ResponseBytes = sum.Usage, complete, sum.SHA256, sum.Bytes
-	out.ResKey, out.ChatID, out.Images = resp.Header.Get("Zg-Res-Key"), sum.ChatID, sum.Images
-	if wire != nil {
-		wire.Sum(out.ResponseSHA256[:0])
-	}
-	answered := &Answered{
-		RequestID: x.id, Offer: x.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: x.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
-		Images: sum.Images, Complete: complete, Stream: x.stream, ResponseDecoded: wire != nil,
-	}
-	if info := &x.offer.Service.Info; info.TargetSeparated && !info.Centralized() && kind == sse.JSON && complete && !rl.begun && rl.refused == nil {
-		if answered.Response = rest; len(rest) <= maxHeld {
-			answered.Response = bytes.Clone(rest) // its buffer is used again
-		}
-	}
+	answered := rl.sumUp(&sum, rest, readErr)
 	switch {
 	case rl.gone:
 		x.done = answered
@@ -121,13 +67,80 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 		return broken(readErr) // nothing of it has gone out, so that the caller can be told in plain words
 	case readErr != nil:
 		return x.truncated(readErr)
-	case events && !sum.Complete && !sum.Error:
+	case rl.kind == sse.Events && !sum.Complete && !sum.Error:
 		return x.truncated(io.ErrUnexpectedEOF)
 	case sum.Error:
 		x.code = "provider_stream_error"
 	}
 	x.done = answered
 	return rl.end(rest)
+}
+
+// newRelaying decides how an answer is handed on.
+func (x *exchange) newRelaying(cancel context.CancelCauseFunc, resp *http.Response) (*relaying, error) {
+	contentType, enforce := resp.Header.Get("Content-Type"), x.srv.cfg.Enforce
+	kind := sse.KindOf(x.offer.Service.Type, contentType)
+	if kind == sse.Events || kind == sse.Lines {
+		x.stream = true
+		x.plain = kind == sse.Lines && baseType(contentType) != "text/event-stream"
+	}
+	body, wire, err := decoded(resp)
+	if coding := baseType(resp.Header.Get("Content-Encoding")); err == nil && wire == nil && enforce && x.stream && coding != "" && coding != "identity" {
+		err = fmt.Errorf("the end of a stream cannot be found in %.40q", coding)
+	}
+	if err != nil {
+		return nil, &APIError{
+			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_encoding", Cause: err,
+			Message: "The provider compressed its answer although it was asked not to, and it could not be unpacked.",
+		}
+	}
+	r := &relaying{
+		exchange: x, kind: kind, ctx: resp.Request.Context(), body: body, wire: wire, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel,
+		flush: x.stream, header: resp.Header, hold: !x.stream && (enforce || kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
+	}
+	if kind == sse.Events && x.parcel.stripUsage {
+		r.filter = sse.NewFilter()
+	}
+	if enforce && x.stream {
+		r.withhold()
+	}
+	return r, nil
+}
+
+// sumUp fills in what is booked of an answer that has been read, and what checking its signature needs.
+func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered {
+	m := r.srv.cfg.Metrics
+	r.bytes = sum.Bytes
+	m.bytes.WithLabelValues(r.offer.label).Add(float64(sum.Bytes))
+	m.firstByte.WithLabelValues(r.offer.label).Observe(r.firstByte.Seconds())
+	// Nothing has been written yet of a document that was held: only this tells whether its caller is still there. It is
+	// answered even so, for callers that close their sending side and listen on.
+	if r.gone || (r.hold && r.r.Context().Err() != nil) {
+		r.code = "caller_left"
+		outcome := "complete"
+		if readErr != nil {
+			outcome = "cut"
+		}
+		m.drains.WithLabelValues(outcome).Inc()
+	}
+	out := &r.out
+	out.Complete = readErr == nil && (sum.Complete || (r.kind != sse.Events && r.kind != sse.JSON))
+	out.Usage, out.ResponseSHA256, out.ResponseBytes = sum.Usage, sum.SHA256, sum.Bytes
+	out.ResKey, out.ChatID, out.Images = r.header.Get("Zg-Res-Key"), sum.ChatID, sum.Images
+	if r.wire != nil {
+		r.wire.Sum(out.ResponseSHA256[:0])
+	}
+	a := &Answered{
+		RequestID: r.id, Offer: r.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: r.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
+		Images: sum.Images, Complete: out.Complete, Stream: r.stream, ResponseDecoded: r.wire != nil,
+	}
+	separated := r.offer.Service.Info.TargetSeparated && !r.offer.Service.Info.Centralized()
+	if separated && r.kind == sse.JSON && out.Complete && !r.begun && r.refused == nil {
+		if a.Response = rest; len(rest) <= maxHeld {
+			a.Response = bytes.Clone(rest) // its buffer is used again
+		}
+	}
+	return a
 }
 
 // broken is an answer that is not whole.
@@ -183,8 +196,10 @@ func decoded(resp *http.Response) (io.Reader, hash.Hash, error) {
 type relaying struct {
 	*exchange
 	ctx     context.Context
+	kind    sse.Kind
 	header  http.Header // the provider's
 	body    io.Reader
+	wire    hash.Hash // of an answer that was compressed, over what came; else nil
 	tap     *sse.Tap
 	filter  *sse.Filter
 	tail    *sse.Hold // keeps the end of a stream back; nil: all of it passes
@@ -201,9 +216,8 @@ type relaying struct {
 	refused  *APIError // the answer cannot be held, so that it must not reach the caller; it is read on like after a caller that left
 	reserved int64     // of the memory for withheld answers
 
-	lengthChanges bool // what the caller gets is not as long as what the provider sent
-	begun         bool // the header has been written
-	trailers      bool // the fee follows the body
+	begun    bool // the header has been written
+	trailers bool // the fee follows the body
 }
 
 // run copies until the provider's answer ends. A nil error means its end was seen. What was still held then is rest.
@@ -280,7 +294,8 @@ func (r *relaying) begin() {
 	h := r.w.Header()
 	copyResponseHeader(h, r.header)
 	r.trailers = !r.booked && takesTrailers(r.r)
-	if r.lengthChanges {
+	// What the caller gets may not be as long as what the provider sent.
+	if r.filter != nil || r.wire != nil {
 		delete(h, "Content-Encoding")
 	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers && r.tail == nil {
 		h["Content-Length"] = v
@@ -311,7 +326,7 @@ func (r *relaying) end(rest []byte) error {
 	r.book(nil)
 	switch cfg := &r.srv.cfg; {
 	case cfg.Enforce:
-		if r.judge(r.ctx, r.srv.enforceWait); !passes(r.judgement) {
+		if r.judge(r.ctx, r.srv.enforceWait); !r.judgement.Passes() {
 			return r.refuse(r.paid(r.errNotVerified()))
 		}
 		if r.tail != nil {

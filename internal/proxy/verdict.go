@@ -61,7 +61,11 @@ func (x *exchange) judge(ctx context.Context, wait time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	x.judged = true
-	x.judgement = x.srv.cfg.Judge(ctx, x.done)
+	j := x.srv.cfg.Judge(ctx, x.done)
+	if j.Verdict == zg.VerdictUnavailable && ctx.Err() != nil && !x.srv.cfg.Enforce {
+		j = zg.Judgement{Verdict: zg.VerdictPending} // nothing hangs on it, and it may still come
+	}
+	x.judgement = j
 }
 
 // budget is the memory that withheld answers share.
@@ -115,6 +119,9 @@ func (r *relaying) grow(buf []byte) []byte {
 	return larger
 }
 
+// free gives back what was reserved.
+func (r *relaying) free() { r.srv.held.used.Add(-r.reserved) }
+
 // withhold begins to keep back the end of a stream. Where several choices are asked for, the first of them may end long
 // before the last, so that more may follow.
 func (r *relaying) withhold() {
@@ -166,7 +173,7 @@ func (r *relaying) errHeldTogether() *APIError {
 // errNotVerified says why an answer is withheld.
 func (r *relaying) errNotVerified() *APIError {
 	j := r.judgement
-	sentence := sentenceOf(j, r.offer.Service.Info.Centralized())
+	sentence := j.Sentence(r.offer.Service.Info.Centralized())
 	if j.Verdict == zg.VerdictPending {
 		sentence = "its signature could not be checked in time"
 	}
@@ -187,10 +194,3 @@ func (r *relaying) paid(e *APIError) *APIError {
 	e.Message += fmt.Sprintf(" The provider has answered, so its fee of %s 0G is booked all the same. Request id: %s.", r.booking.Fee.Og(), r.id)
 	return e
 }
-
-// passes reports whether a verdict is good enough to deliver an answer that had to wait for it.
-func passes(j zg.Judgement) bool {
-	return (j.Verdict == zg.VerdictVerified || j.Verdict == zg.VerdictResponse) && j.Code != "signer_changed"
-}
-
-func sentenceOf(j zg.Judgement, _ bool) string { return j.Verdict.Sentence() }

@@ -58,13 +58,13 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	j := zg.Judgement{Verdict: rec.Verdict, Code: rec.VerdictCode}
 	out := verification{
-		ID: id, RequestID: rec.ID, IsValid: valid(j), Verdict: j.Verdict, Code: j.Code, Message: sentenceOf(j, rec.Centralized),
+		ID: id, RequestID: rec.ID, IsValid: valid(j), Verdict: j.Verdict, Code: j.Code, Message: j.Sentence(rec.Centralized),
 		Provider: rec.Provider, Signer: rec.Signer, Receipt: rec,
 	}
-	switch j.Verdict {
-	case "":
+	if j.Verdict == "" {
 		out.Message = "this answer was not checked"
-	case zg.VerdictPending:
+	}
+	if j.Verdict == zg.VerdictPending {
 		w.Header().Set("Retry-After", "1")
 	}
 	writeJSON(w, out)
@@ -117,8 +117,8 @@ func askedID(w http.ResponseWriter, r *http.Request) (string, error) {
 
 // valid is a verdict as yes, no, or null where neither was shown.
 func valid(j zg.Judgement) *bool {
-	yes := passes(j)
-	if yes || j.Verdict == zg.VerdictInvalid || j.Verdict == zg.VerdictReplayed || j.Code == "signer_changed" {
+	yes := j.Passes()
+	if yes || j.Verdict == zg.VerdictInvalid || j.Verdict == zg.VerdictReplayed || j.Code == zg.CodeSignerChanged {
 		return &yes
 	}
 	return nil
