@@ -304,7 +304,7 @@ func (d *daemon) followRoutes(ctx context.Context) error {
 func (d *daemon) rebuildRoutes() {
 	d.routes.Lock()
 	defer d.routes.Unlock()
-	d.proxy.SetRoutes(proxy.BuildRoutes(d.services(), d.catalogues(), d.cfg.Providers))
+	d.proxy.SetRoutes(proxy.BuildRoutes(d.services(), d.catalogues(), proxy.RouteOptions{Allowed: d.cfg.Providers}))
 }
 
 // service finds a provider's offer in the last directory.

@@ -26,6 +26,12 @@ const (
 // Off is the value that disables ADMIN_LISTEN and VERIFY.
 const Off = "off"
 
+// The other values of VERIFY.
+const (
+	Observe = "observe"
+	Enforce = "enforce"
+)
+
 // Config is everything an operator can choose. The tags are the manual: docs/config.md is generated from them.
 //
 // The tag envconfig holds the full name of the variable. A name without the prefix would do, but then envconfig also
@@ -69,7 +75,9 @@ type Config struct {
 	AllowPrivate                 bool            `envconfig:"ZGPROXY_ALLOW_PRIVATE_PROVIDERS" group:"Providers and money" default:"false" allowed:"true or false" example:"true" desc:"Also talk to providers whose URL leads to a private or loopback address. Anyone can register a URL on chain, so this is off except on devnet, where it is on."`
 	Refresh                      Duration        `envconfig:"ZGPROXY_DIRECTORY_REFRESH" group:"Providers and money" default:"60s" min:"100ms" allowed:"a duration of at least 100ms, such as 90s or 5m" example:"5m" desc:"How often the list of services is read from the chain, and the providers' catalogues with it."`
 	KeeperInterval               Duration        `envconfig:"ZGPROXY_KEEPER_INTERVAL" group:"Providers and money" default:"30s" min:"100ms" allowed:"a duration of at least 100ms, such as 30s" example:"1m" desc:"How often balances are read, fees compared with the providers' figures, and top-ups decided."`
-	Verify                       string          `envconfig:"ZGPROXY_VERIFY" group:"Answers" default:"observe" oneof:"off|observe" example:"off" desc:"observe: fetch the signature of each answer and check it against the bytes that were delivered, without delaying the answer. off: do not."`
+	Verify                       string          `envconfig:"ZGPROXY_VERIFY" group:"Answers" default:"observe" oneof:"off|observe|enforce" example:"enforce" desc:"What is done about the signatures of providers. observe: the signature of each answer is fetched and checked against the bytes that were delivered, and what it showed is recorded and counted, without delaying the answer. enforce: a caller gets no answer that was not shown to come from the provider's signer. A document is held until it is checked, a stream just before its end; what does not pass is an error to the caller, and is paid all the same, because the provider has answered. Providers that sign nothing are not asked at all. off: nothing is checked."`
+	SignerGrace                  Duration        `envconfig:"ZGPROXY_SIGNER_GRACE" group:"Answers" default:"0s" min:"0s" allowed:"a duration, such as 24h" example:"24h" desc:"When the chain names another signer or another URL for a provider than those you began with, requests to it go on for this long before it is suspended until you accept it (zgproxy provider accept). 0s: it is suspended at once. An answer with a wrong signature suspends it at once in any case."`
+	VerifyHold                   ByteSize        `envconfig:"ZGPROXY_VERIFY_HOLD" group:"Answers" default:"64MiB" min:"64KiB" max:"1GiB" allowed:"a size from 64KiB to 1GiB, such as 64MiB" example:"16MiB" desc:"Largest answer that is held in memory until it is checked, where ZGPROXY_VERIFY is enforce. A larger one is refused, though paid. All answers held at one time get four times as much. Streams are held at their end only, which is small, so this is about images above all."`
 	MaxBody                      ByteSize        `envconfig:"ZGPROXY_MAX_BODY" group:"Answers" default:"32MiB" min:"1KiB" max:"1GiB" allowed:"a size from 1KiB to 1GiB, such as 8MiB" example:"8MiB" desc:"Largest request body that is accepted. Providers refuse more than 32MiB."`
 	StreamIdle                   Duration        `envconfig:"ZGPROXY_STREAM_IDLE_TIMEOUT" group:"Answers" default:"15m" min:"100ms" allowed:"a duration of at least 100ms, such as 15m" example:"5m" desc:"An answer is given up when the provider has sent no byte for this long."`
 	DrainBytes                   ByteSize        `envconfig:"ZGPROXY_DRAIN_BYTES" group:"Answers" default:"10MiB" min:"0" max:"1GiB" allowed:"a size up to 1GiB, such as 10MiB" example:"1MiB" desc:"When a caller hangs up, the provider goes on and bills in full. zgproxy reads on for at most this much to learn the fee."`

@@ -39,6 +39,8 @@ type call struct {
 	booking   billing.Booking
 	booked    bool
 	fee       string // what was booked, as text
+	judgement zg.Judgement
+	plain     bool // the stream's lines are documents, not events
 }
 
 // parcel is what is sent to a provider.
@@ -49,6 +51,7 @@ type parcel struct {
 	bytes       []byte    // a JSON body, or nil
 	length      int64     // -1: not known
 	stripUsage  bool      // the usage chunk was asked for by us, not by the caller
+	choices     uint64    // answers asked for
 	digest      func() (sha [32]byte, n int64)
 }
 
@@ -87,6 +90,7 @@ func (c *call) serveJSON() error {
 		bytes:       sent,
 		length:      int64(len(sent)),
 		stripUsage:  c.stream && !asked.IncludeUsage,
+		choices:     asked.N,
 		digest:      func() ([32]byte, int64) { return sha256.Sum256(sent), int64(len(sent)) },
 	})
 }
@@ -95,7 +99,7 @@ func (c *call) order(stream bool, in billing.BoundInput) billing.Order {
 	return billing.Order{
 		ID: c.id, Route: c.route.path, Key: c.key, Provider: c.offer.Service.Provider, Type: c.offer.Service.Type, Model: c.offer.Model,
 		Stream: stream, Price: c.offer.Price, Bound: billing.Bound(c.offer.Service.Type, c.offer.Price, in),
-		RequestBytes: in.BodyBytes, At: c.started,
+		RequestBytes: in.BodyBytes, At: c.started, Block: c.offer.Block, Centralized: c.offer.Service.Info.Centralized(),
 	}
 }
 
@@ -167,6 +171,12 @@ func (c *call) finish() {
 	if c.booked {
 		ev = ev.Dur("first_byte_ms", c.firstByte).Int64("bytes", c.bytes).
 			Str("fee_neuron", c.fee).Str("basis", string(c.booking.Basis))
+	}
+	if j := c.judgement; j.Verdict != "" && j.Verdict != zg.VerdictPending {
+		ev = ev.Str("verdict", string(j.Verdict))
+		if j.Code != "" {
+			ev = ev.Str("verdict_code", j.Code)
+		}
 	}
 	if c.key != "" {
 		ev = ev.Str("key", c.key)

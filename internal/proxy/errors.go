@@ -116,7 +116,7 @@ func errUnknownRoute(method, path string) *APIError {
 	return &APIError{
 		Status: http.StatusNotFound, Type: typeRequest, Code: "unknown_url",
 		Message: fmt.Sprintf("Unknown request URL: %s %.200s. zgproxy serves POST /v1/chat/completions, POST /v1/images/generations, "+
-			"POST /v1/audio/transcriptions, GET /v1/models and GET /v1/models/{id}.", method, path),
+			"POST /v1/audio/transcriptions, POST /v1/verify, GET /v1/models and GET /v1/models/{id}.", method, path),
 	}
 }
 

@@ -25,6 +25,7 @@ type exchange struct {
 	held   *billing.Reservation
 	out    billing.Outcome
 	done   *Answered // nil: there is no answer whose signature could be checked
+	judged bool      // its verdict was waited for
 }
 
 // exchange carries a parcel to the provider and its answer back. The open record is committed before the first byte
@@ -41,7 +42,7 @@ func (c *call) exchange(p parcel) (err error) {
 	x := &exchange{call: c, parcel: p, held: held}
 	defer func() {
 		x.book(err)
-		if x.out.Verdict == zg.VerdictPending {
+		if x.out.Verdict == zg.VerdictPending && !x.judged {
 			s.cfg.Answered(x.done)
 		}
 	}()
@@ -82,6 +83,7 @@ func (x *exchange) book(err error) {
 	if verdict := x.srv.cfg.Verdict; x.done != nil && verdict != nil {
 		x.done.RequestSHA256 = out.RequestSHA256
 		out.Verdict = verdict(x.done)
+		x.judgement.Verdict = out.Verdict
 	}
 	crash.Point("request/before-close")
 	x.booking, x.booked = x.held.Close(*out), true

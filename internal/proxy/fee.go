@@ -11,7 +11,10 @@ const (
 	feeBasis  = "X-Zgproxy-Fee-Basis"  // exact, estimated or free
 )
 
-var feeTrailer = []string{feeNeuron + ", " + feeBasis}
+var (
+	feeTrailer  = []string{feeNeuron + ", " + feeBasis}
+	bothTrailer = []string{feeNeuron + ", " + feeBasis + ", " + verdictHeader + ", " + verdictCode}
+)
 
 // tellFee puts what was booked among the headers, which after the body are the trailers.
 func (c *call) tellFee() {

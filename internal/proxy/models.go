@@ -32,6 +32,9 @@ type offer0 struct {
 	MaxTokens     uint64 `json:"max_completion_tokens,omitempty"`
 	Verifiability string `json:"verifiability"`
 	TEESigner     string `json:"tee_signer"`
+	Signed        bool   `json:"signed"`                // its answers can be verified
+	Centralized   bool   `json:"centralized,omitempty"` // it relays to a cloud vendor: what is verified is the relay, not the model
+	Suspended     string `json:"suspended,omitempty"`   // why it gets no requests
 }
 
 // models groups the offers by model. With an allow-list only what can be paid for is listed; without one, everything.
@@ -47,6 +50,10 @@ func (r *Routes) models() []model {
 		view := offer0{
 			Provider: o.label, Allowed: o.Allowed, Type: string(o.Service.Type), Verifiability: o.Service.Verifiability,
 			TEESigner: o.Service.TEESigner.Hex(), ContextLength: o.ContextLength, MaxTokens: o.MaxTokens,
+			Signed: o.Signed, Centralized: o.Service.Info.Centralized(),
+		}
+		if o.suspension != nil {
+			view.Suspended = o.suspension.Code
 		}
 		switch o.Service.Type {
 		case zg.TextToImage, zg.ImageEditing:

@@ -45,6 +45,9 @@ type Answered struct {
 	Complete        bool
 	Stream          bool
 	ResponseDecoded bool // the provider compressed although identity was asked
+	// Response is the whole JSON document where it may have been encoded anew after it was signed: the model has an
+	// enclave of its own. Nil where it was not held whole.
+	Response []byte
 }
 
 // Config is what the proxy is made of. All fields but those marked optional are required.
@@ -59,6 +62,15 @@ type Config struct {
 	Verdict func(*Answered) zg.Verdict
 	// Answered is told of an answer that can be checked, after it was booked. It must not block. Required with Verdict.
 	Answered func(*Answered)
+	// Judge is told of such an answer instead, where its verdict is waited for, and returns it. When the context ends before
+	// that, it returns VerdictUnavailable, and the check goes on for the record. Required with Enforce; else optional: nobody
+	// waits.
+	Judge func(context.Context, *Answered) zg.Judgement
+	// Enforce withholds every answer that was not shown to come from the provider's signer. Routes are to be built likewise.
+	Enforce bool
+	// Receipt finds the record of an exchange by any of its ids: our own, the answer's, or the signature's. Optional: POST
+	// /v1/verify is not served.
+	Receipt func(ctx context.Context, id string) (zg.AnswerReceipt, bool, error)
 	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
 	Refused func(provider common.Address, detail zg.RefusalDetail)
 	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
@@ -67,6 +79,7 @@ type Config struct {
 	Keys         []string      // local keys; empty: callers need none
 	AllowedHosts []string      // Host names accepted besides localhost and IP addresses
 	MaxBody      int64         // bytes of one request body
+	HoldBytes    int64         // bytes of one answer that may be held for its verdict; needed with Enforce
 	StreamIdle   time.Duration // an answer that brings no byte for so long is given up
 	DrainBytes   int64         // what is still read from the provider after the caller left …
 	DrainTimeout time.Duration // … and for how long
@@ -81,15 +94,19 @@ type Server struct {
 	keys    [][32]byte
 	hosts   guard.Hosts
 	routes  atomic.Pointer[Routes]
-	buffers sync.Pool       // for streams, which go out as they come
-	larger  sync.Pool       // for documents, which are held to their end where they fit
+	buffers sync.Pool // for streams, which go out as they come
+	larger  sync.Pool // for documents, which are held to their end where they fit
+	held    budget
 	stop    context.Context // done: give up what is still running
 	stopNow context.CancelFunc
+
+	enforceWait, trailerWait time.Duration // tests are less patient
 }
 
 // New builds a Server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...)}
+	s := &Server{cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...), enforceWait: enforceWait, trailerWait: trailerWait}
+	s.held.most = heldAnswers * cfg.HoldBytes
 	for _, k := range cfg.Keys {
 		s.keys = append(s.keys, keyDigest(k))
 	}
@@ -132,6 +149,9 @@ func (s *Server) Handler() http.Handler {
 		{"/v1/audio/transcriptions", zg.SpeechToText, (*call).serveMultipart},
 	} {
 		mux.Post(rt.path, s.handle(rt))
+	}
+	if s.cfg.Receipt != nil {
+		mux.Post("/v1/verify", s.verify)
 	}
 	mux.Get("/v1/models", s.listModels)
 	mux.Get("/v1/models/*", s.getModel)

@@ -103,7 +103,7 @@ func meteredRig(t *testing.T, meter billing.MeterConfig, upstream http.HandlerFu
 	r.server.SetRoutes(BuildRoutes(&zg.Directory{Services: []zg.Service{
 		at(up.URL, service(cheap, zg.Chatbot, "chat-1", 3, 4)), at(up.URL, service(dear, zg.TextToImage, "paint-1", 0, 7)),
 		at(up.URL, service(multi, zg.SpeechToText, "hear-1", 5, 6)),
-	}}, nil, []common.Address{cheap, dear, multi}))
+	}}, nil, RouteOptions{Allowed: []common.Address{cheap, dear, multi}}))
 	front := httptest.NewServer(r.server.Handler())
 	r.url = front.URL
 	t.Cleanup(func() {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -28,32 +29,17 @@ const (
 )
 
 // relay hands a 200 answer to the caller, with the tap reading along: a stream event by event, a small document as a whole.
-// It fills in what is booked and what the signature check needs.
 func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) error {
 	s := x.srv
-	contentType := resp.Header.Get("Content-Type")
-	kind := sse.KindOf(x.offer.Service.Type, contentType)
-	events := kind == sse.Events
-	if events || kind == sse.Lines {
-		x.stream = true
+	rl, err := x.newRelaying(cancel, resp)
+	if err != nil {
+		return err
+	}
+	if x.stream {
 		s.cfg.Metrics.streams.Inc()
 		defer s.cfg.Metrics.streams.Dec()
 	}
-	body, wire, err := decoded(resp)
-	if err != nil {
-		return &APIError{
-			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_encoding", Cause: err,
-			Message: "The provider compressed its answer although it was asked not to, and it could not be unpacked.",
-		}
-	}
-	rl := &relaying{
-		exchange: x, ctx: resp.Request.Context(), body: body, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel, flush: x.stream,
-		header: resp.Header, hold: !x.stream && (kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
-	}
-	if events && x.parcel.stripUsage {
-		rl.filter = sse.NewFilter()
-	}
-	rl.lengthChanges = rl.filter != nil || wire != nil
+	defer rl.free()
 	buffers := &s.buffers
 	if rl.hold {
 		buffers = &s.larger
@@ -66,47 +52,95 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 	rest, readErr := rl.run(*buf)
 
 	sum := rl.tap.Summary()
-	x.bytes = sum.Bytes
-	s.cfg.Metrics.bytes.WithLabelValues(x.offer.label).Add(float64(sum.Bytes))
-	s.cfg.Metrics.firstByte.WithLabelValues(x.offer.label).Observe(x.firstByte.Seconds())
-	// Nothing has been written yet of a document that was held: only this tells whether its caller is still there. It is
-	// answered even so, for callers that close their sending side and listen on.
-	left := rl.gone || (rl.hold && x.r.Context().Err() != nil)
-	if left {
-		x.code = "caller_left"
-		outcome := "complete"
-		if readErr != nil {
-			outcome = "cut"
-		}
-		s.cfg.Metrics.drains.WithLabelValues(outcome).Inc()
-	}
-	complete := readErr == nil && (sum.Complete || (!events && kind != sse.JSON))
-	out := &x.out
-	out.Usage, out.Complete, out.ResponseSHA256, out.ResponseBytes = sum.Usage, complete, sum.SHA256, sum.Bytes
-	out.ResKey, out.ChatID = resp.Header.Get("Zg-Res-Key"), sum.ChatID
-	if wire != nil {
-		wire.Sum(out.ResponseSHA256[:0])
-	}
-	answered := &Answered{
-		RequestID: x.id, Offer: x.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: x.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
-		Images: sum.Images, Complete: complete, Stream: x.stream, ResponseDecoded: wire != nil,
-	}
+	answered := rl.sumUp(&sum, rest, readErr)
 	switch {
 	case rl.gone:
 		x.done = answered
 		return nil
+	case rl.refused != nil:
+		if readErr == nil {
+			x.done = answered
+		}
+		x.book(rl.refused)
+		return rl.refuse(rl.paid(rl.refused))
 	case readErr != nil && !rl.begun:
 		return broken(readErr) // nothing of it has gone out, so that the caller can be told in plain words
 	case readErr != nil:
 		return x.truncated(readErr)
-	case events && !sum.Complete && !sum.Error:
+	case rl.kind == sse.Events && !sum.Complete && !sum.Error:
 		return x.truncated(io.ErrUnexpectedEOF)
 	case sum.Error:
 		x.code = "provider_stream_error"
 	}
 	x.done = answered
-	rl.end(rest)
-	return nil
+	return rl.end(rest)
+}
+
+// newRelaying decides how an answer is handed on.
+func (x *exchange) newRelaying(cancel context.CancelCauseFunc, resp *http.Response) (*relaying, error) {
+	contentType, enforce := resp.Header.Get("Content-Type"), x.srv.cfg.Enforce
+	kind := sse.KindOf(x.offer.Service.Type, contentType)
+	if kind == sse.Events || kind == sse.Lines {
+		x.stream = true
+		x.plain = kind == sse.Lines && baseType(contentType) != "text/event-stream"
+	}
+	body, wire, err := decoded(resp)
+	if coding := baseType(resp.Header.Get("Content-Encoding")); err == nil && wire == nil && enforce && x.stream && coding != "" && coding != "identity" {
+		err = fmt.Errorf("the end of a stream cannot be found in %.40q", coding)
+	}
+	if err != nil {
+		return nil, &APIError{
+			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_encoding", Cause: err,
+			Message: "The provider compressed its answer although it was asked not to, and it could not be unpacked.",
+		}
+	}
+	r := &relaying{
+		exchange: x, kind: kind, ctx: resp.Request.Context(), body: body, wire: wire, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel,
+		flush: x.stream, header: resp.Header, hold: !x.stream && (enforce || kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
+	}
+	if kind == sse.Events && x.parcel.stripUsage {
+		r.filter = sse.NewFilter()
+	}
+	if enforce && x.stream {
+		r.withhold()
+	}
+	return r, nil
+}
+
+// sumUp fills in what is booked of an answer that has been read, and what checking its signature needs.
+func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered {
+	m := r.srv.cfg.Metrics
+	r.bytes = sum.Bytes
+	m.bytes.WithLabelValues(r.offer.label).Add(float64(sum.Bytes))
+	m.firstByte.WithLabelValues(r.offer.label).Observe(r.firstByte.Seconds())
+	// Nothing has been written yet of a document that was held: only this tells whether its caller is still there. It is
+	// answered even so, for callers that close their sending side and listen on.
+	if r.gone || (r.hold && r.r.Context().Err() != nil) {
+		r.code = "caller_left"
+		outcome := "complete"
+		if readErr != nil {
+			outcome = "cut"
+		}
+		m.drains.WithLabelValues(outcome).Inc()
+	}
+	out := &r.out
+	out.Complete = readErr == nil && (sum.Complete || (r.kind != sse.Events && r.kind != sse.JSON))
+	out.Usage, out.ResponseSHA256, out.ResponseBytes = sum.Usage, sum.SHA256, sum.Bytes
+	out.ResKey, out.ChatID, out.Images = r.header.Get("Zg-Res-Key"), sum.ChatID, sum.Images
+	if r.wire != nil {
+		r.wire.Sum(out.ResponseSHA256[:0])
+	}
+	a := &Answered{
+		RequestID: r.id, Offer: r.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: r.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
+		Images: sum.Images, Complete: out.Complete, Stream: r.stream, ResponseDecoded: r.wire != nil,
+	}
+	separated := r.offer.Service.Info.TargetSeparated && !r.offer.Service.Info.Centralized()
+	if separated && r.kind == sse.JSON && out.Complete && !r.begun && r.refused == nil {
+		if a.Response = rest; len(rest) <= maxHeld {
+			a.Response = bytes.Clone(rest) // its buffer is used again
+		}
+	}
+	return a
 }
 
 // broken is an answer that is not whole.
@@ -124,12 +158,22 @@ func broken(cause error) *APIError {
 // truncated tells the caller that the answer is not whole: a stream gets an error event, and the connection is broken
 // off rather than ended, so that no client takes the part for the whole.
 func (c *call) truncated(cause error) error {
-	e := broken(cause)
-	c.code, c.cause = e.Code, cause
+	c.breakOff(broken(cause))
+	return nil
+}
+
+// breakOff ends an answer that has begun with an error: where it is a stream, the caller is told, and the connection is
+// broken off in any case. It does not return.
+func (c *call) breakOff(e *APIError) {
+	c.code, c.cause = e.Code, e.Cause
 	c.srv.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
 	if c.stream {
-		_, _ = fmt.Fprintf(c.w, "\n\ndata: %s\n", e.envelope()) // the connection is given up next
-		_ = http.NewResponseController(c.w).Flush()             // see above
+		form := "\n\ndata: %s\n"
+		if c.plain {
+			form = "\n%s"
+		}
+		_, _ = fmt.Fprintf(c.w, form, e.envelope()) // the connection is given up next
+		_ = http.NewResponseController(c.w).Flush() // see above
 	}
 	panic(http.ErrAbortHandler)
 }
@@ -152,10 +196,13 @@ func decoded(resp *http.Response) (io.Reader, hash.Hash, error) {
 type relaying struct {
 	*exchange
 	ctx     context.Context
+	kind    sse.Kind
 	header  http.Header // the provider's
 	body    io.Reader
+	wire    hash.Hash // of an answer that was compressed, over what came; else nil
 	tap     *sse.Tap
 	filter  *sse.Filter
+	tail    *sse.Hold // keeps the end of a stream back; nil: all of it passes
 	control *http.ResponseController
 	cancel  context.CancelCauseFunc
 	flush   bool
@@ -163,11 +210,14 @@ type relaying struct {
 	gone    bool  // the caller has left; the answer is read on for its usage and digest
 	drained int64 // bytes read since
 	scratch []byte
+	passed  []byte
 	renewed time.Time
 
-	lengthChanges bool // what the caller gets is not as long as what the provider sent
-	begun         bool // the header has been written
-	trailers      bool // the fee follows the body
+	refused  *APIError // the answer cannot be held, so that it must not reach the caller; it is read on like after a caller that left
+	reserved int64     // of the memory for withheld answers
+
+	begun    bool // the header has been written
+	trailers bool // the fee follows the body
 }
 
 // run copies until the provider's answer ends. A nil error means its end was seen. What was still held then is rest.
@@ -199,13 +249,21 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 			crash.Point("request/mid-relay")
 			held += n
 			// A document that is large, or comes slowly, goes out as it comes: nobody's patience is tried for a header.
-			if !r.hold || held == len(buf) || now.Sub(r.started)-r.firstByte > maxHold {
+			switch {
+			case r.hold && cfg.Enforce:
+				if held == len(buf) && r.refused == nil {
+					buf = r.grow(buf)
+				}
+				if r.refused != nil {
+					held = 0
+				}
+			case !r.hold || held == len(buf) || now.Sub(r.started)-r.firstByte > maxHold:
 				r.hold = false
 				r.begin()
 				r.pass(buf[:held])
 				held = 0
 			}
-			if r.gone {
+			if r.gone || r.refused != nil {
 				if r.drained += int64(n); r.drained > cfg.DrainBytes {
 					return nil, errDrained
 				}
@@ -213,7 +271,7 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			if r.filter != nil {
-				r.write(r.filter.Rest(r.scratch[:0]))
+				r.release(r.filter.Rest(r.scratch[:0]))
 			}
 			return buf[:held], nil
 		}
@@ -236,9 +294,10 @@ func (r *relaying) begin() {
 	h := r.w.Header()
 	copyResponseHeader(h, r.header)
 	r.trailers = !r.booked && takesTrailers(r.r)
-	if r.lengthChanges {
+	// What the caller gets may not be as long as what the provider sent.
+	if r.filter != nil || r.wire != nil {
 		delete(h, "Content-Encoding")
-	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers {
+	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers && r.tail == nil {
 		h["Content-Length"] = v
 	}
 	if r.stream {
@@ -248,25 +307,41 @@ func (r *relaying) begin() {
 	switch {
 	case r.booked:
 		r.tellFee()
+		r.tellVerdict(r.judgement)
+	case r.trailers && r.srv.cfg.Verdict != nil:
+		h["Trailer"] = bothTrailer
 	case r.trailers:
 		h["Trailer"] = feeTrailer
+	}
+	if r.tail != nil {
+		h[verdictHeader] = pending
 	}
 	r.status = http.StatusOK
 	r.w.WriteHeader(http.StatusOK)
 }
 
-// end books an answer that is whole and tells the caller what it cost: in the header where that has not gone out yet, else
-// behind the body if the caller reads that.
-func (r *relaying) end(rest []byte) {
+// end books an answer that is whole and tells the caller what it cost and what its signature showed: in the header where
+// that has not gone out yet, else behind the body if the caller reads that. What is withheld goes out if it was verified.
+func (r *relaying) end(rest []byte) error {
 	r.book(nil)
-	if !r.begun {
-		r.begin()
-		r.write(rest)
-		return
+	switch cfg := &r.srv.cfg; {
+	case cfg.Enforce:
+		if r.judge(r.ctx, r.srv.enforceWait); !r.judgement.Passes() {
+			return r.refuse(r.paid(r.errNotVerified()))
+		}
+		if r.tail != nil {
+			rest = r.tail.Held()
+		}
+	case r.trailers && cfg.Judge != nil:
+		r.judge(r.ctx, r.srv.trailerWait)
 	}
+	r.begin()
+	r.write(rest)
 	if r.trailers {
 		r.tellFee()
+		r.tellVerdict(r.judgement)
 	}
+	return nil
 }
 
 // pass hands a piece of the answer to the caller.
@@ -274,6 +349,16 @@ func (r *relaying) pass(p []byte) {
 	if r.filter != nil {
 		r.scratch = r.filter.Next(p, r.scratch[:0])
 		p = r.scratch
+	}
+	r.release(p)
+}
+
+// release hands on what is not kept back.
+func (r *relaying) release(p []byte) {
+	if r.tail != nil {
+		r.passed = r.tail.Next(p, r.passed[:0])
+		p = r.passed
+		r.keepTail()
 	}
 	r.write(p)
 }

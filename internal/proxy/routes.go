@@ -2,11 +2,13 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,6 +24,9 @@ type Offer struct {
 	ContextLength uint64 // tokens; 0: not known
 	MaxTokens     uint64 // most output tokens of one answer; 0: not known
 	Allowed       bool   // the owner consents to pay this provider
+	Block         uint64 // of the chain, at which the service was read
+	Signed        bool   // somebody's signature over its answers counts
+	suspension    *zg.Suspension
 	label         string // provider address for metrics and logs
 }
 
@@ -31,6 +36,14 @@ type Routes struct {
 	byName  map[routeKey][]*Offer // best first
 	offers  []*Offer              // all, by model name and price
 	allowed int                   // providers on the allow-list
+	enforce bool
+}
+
+// RouteOptions are the owner's decisions about providers.
+type RouteOptions struct {
+	Allowed   []common.Address
+	Suspended map[common.Address]zg.Suspension // they get no requests until the owner accepts them
+	Enforce   bool                             // providers that sign nothing get none either
 }
 
 type routeKey struct {
@@ -42,15 +55,21 @@ type routeKey struct {
 //
 // The chain decides who exists and what the most is that a provider may charge; a catalogue can only add model names to
 // a multi-model provider, lower its prices, and tell limits. Services whose signer nobody vouches for are left out:
-// their providers refuse every request.
-func BuildRoutes(dir *zg.Directory, catalogs map[common.Address]zg.Catalog, allowed []common.Address) *Routes {
-	r := &Routes{byName: map[routeKey][]*Offer{}, allowed: len(allowed)}
+// their providers refuse every request. Those of a suspended provider stay, so that callers learn about it.
+func BuildRoutes(dir *zg.Directory, catalogs map[common.Address]zg.Catalog, opt RouteOptions) *Routes {
+	r := &Routes{byName: map[routeKey][]*Offer{}, allowed: len(opt.Allowed), enforce: opt.Enforce}
 	for _, svc := range dir.Services {
-		if !svc.TEESignerAcknowledged || svc.URL == "" {
+		suspension, suspended := opt.Suspended[svc.Provider]
+		if (!svc.TEESignerAcknowledged && !suspended) || svc.URL == "" {
 			continue
 		}
+		_, signed := svc.Signer()
 		for _, o := range offersOf(svc, catalogs[svc.Provider].Models) {
-			o.Allowed = slices.Contains(allowed, svc.Provider)
+			o.Allowed = slices.Contains(opt.Allowed, svc.Provider)
+			o.Block, o.Signed = dir.Block, signed
+			if suspended {
+				o.suspension = &suspension
+			}
 			o.label = svc.Provider.Hex()
 			r.offers = append(r.offers, o)
 		}
@@ -118,15 +137,49 @@ func usableName(s string) bool {
 // the process: five of them within five minutes would have the wallet banned by the provider for an hour.
 func (r *Routes) Choose(kind zg.ServiceType, model string) (*Offer, error) {
 	found := r.byName[routeKey{kind, model}]
+	var suspended, unsigned *Offer
 	for _, o := range found {
-		if o.Allowed {
+		switch {
+		case !o.Allowed:
+		case o.suspension != nil:
+			suspended = cmp.Or(suspended, o)
+		case r.enforce && !o.Signed:
+			unsigned = cmp.Or(unsigned, o)
+		default:
 			return o, nil
 		}
 	}
-	if len(found) > 0 {
+	switch {
+	case suspended != nil:
+		return nil, errSuspended(suspended)
+	case unsigned != nil:
+		return nil, errUnsigned(unsigned)
+	case len(found) > 0:
 		return nil, r.errNotAllowed(model, found)
 	}
 	return nil, r.errUnknown(kind, model)
+}
+
+func errSuspended(o *Offer) *APIError {
+	s := o.suspension
+	e := &APIError{
+		Status: http.StatusServiceUnavailable, Type: typeServer, Code: "provider_suspended", Param: "model",
+		Message: fmt.Sprintf("Provider %s gets no requests since %s: %s", o.label, s.At.UTC().Format(time.RFC3339), strings.TrimSuffix(s.Reason, ".")),
+	}
+	if s.RequestID != "" {
+		e.Message += " (" + s.RequestID + ")"
+	}
+	e.Message += fmt.Sprintf(". Nothing was sent and nothing spent. If you trust it as it is now: zgproxy provider accept %s. "+
+		"Or use the model of another provider.", o.label)
+	return e
+}
+
+func errUnsigned(o *Offer) *APIError {
+	return &APIError{
+		Status: http.StatusForbidden, Type: typePermit, Code: "provider_unsigned", Param: "model",
+		Message: fmt.Sprintf("Provider %s signs no answers, so nothing it answers can be verified, and ZGPROXY_VERIFY=enforce gives no such "+
+			"answer to anybody. Nothing was sent and nothing spent. Use a provider that signs (GET /v1/models shows signed), or set ZGPROXY_VERIFY=observe.", o.label),
+	}
 }
 
 // Only returns the offer to use when the caller named no model: there must be exactly one model to choose from.

@@ -37,12 +37,12 @@ func testDirectory() *zg.Directory {
 }
 
 func TestChooseTakesTheCheapestAllowedProvider(t *testing.T) {
-	both := BuildRoutes(testDirectory(), nil, []common.Address{dear, cheap})
+	both := BuildRoutes(testDirectory(), nil, RouteOptions{Allowed: []common.Address{dear, cheap}})
 	got, err := both.Choose(zg.Chatbot, "echo-1")
 	if err != nil || got.Service.Provider != cheap {
 		t.Fatalf("Choose(echo-1) = %+v, %v, want the cheap provider", got, err)
 	}
-	one := BuildRoutes(testDirectory(), nil, []common.Address{dear})
+	one := BuildRoutes(testDirectory(), nil, RouteOptions{Allowed: []common.Address{dear}})
 	if got, err = one.Choose(zg.Chatbot, "echo-1"); err != nil || got.Service.Provider != dear {
 		t.Fatalf("Choose(echo-1) with only the dear provider allowed = %+v, %v, want the dear one", got, err)
 	}
@@ -68,7 +68,7 @@ func TestChooseRefusals(t *testing.T) {
 		{"not this one", []common.Address{dear}, zg.Chatbot, "big-1", http.StatusForbidden, "provider_not_allowed", multi.Hex()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			offer, err := BuildRoutes(testDirectory(), nil, tc.allowed).Choose(tc.kind, tc.model)
+			offer, err := BuildRoutes(testDirectory(), nil, RouteOptions{Allowed: tc.allowed}).Choose(tc.kind, tc.model)
 			var api *APIError
 			if !errors.As(err, &api) {
 				t.Fatalf("Choose = %+v, %v, want an APIError", offer, err)
@@ -94,7 +94,7 @@ func TestCatalogueAddsModelsAndNeverRaisesAPrice(t *testing.T) {
 		}},
 		cheap: {Models: []zg.Model{{ID: "smuggled-1", Type: zg.Chatbot}, {ID: "echo-1", ContextLength: 4096, MaxCompletionTokens: 512}}},
 	}
-	r := BuildRoutes(testDirectory(), live, []common.Address{multi, cheap})
+	r := BuildRoutes(testDirectory(), live, RouteOptions{Allowed: []common.Address{multi, cheap}})
 	for model, want := range map[string][2]uint64{"small-1": {10, 20}, "greedy-1": {100, 200}, "unpriced-1": {100, 200}, "tiered-1": {100, 200}, "big-1": {100, 200}} {
 		o, err := r.Choose(zg.Chatbot, model)
 		if err != nil {
@@ -116,7 +116,7 @@ func TestCatalogueAddsModelsAndNeverRaisesAPrice(t *testing.T) {
 }
 
 func TestOnlyNeedsExactlyOneModel(t *testing.T) {
-	r := BuildRoutes(testDirectory(), nil, []common.Address{dear, multi})
+	r := BuildRoutes(testDirectory(), nil, RouteOptions{Allowed: []common.Address{dear, multi}})
 	if o, err := r.Only(zg.TextToImage); err != nil || o.Model != "paint-1" {
 		t.Errorf("Only(text-to-image) = %+v, %v, want paint-1", o, err)
 	}
@@ -132,13 +132,13 @@ func TestModelsListsWhatCanBePaidFor(t *testing.T) {
 		}
 		return out
 	}
-	if got := strings.Join(ids(BuildRoutes(testDirectory(), nil, nil)), " "); got != "big-1 echo-1 paint-1" {
+	if got := strings.Join(ids(BuildRoutes(testDirectory(), nil, RouteOptions{})), " "); got != "big-1 echo-1 paint-1" {
 		t.Errorf("models without an allow-list = %q, want all of them", got)
 	}
-	if got := strings.Join(ids(BuildRoutes(testDirectory(), nil, []common.Address{cheap})), " "); got != "echo-1" {
+	if got := strings.Join(ids(BuildRoutes(testDirectory(), nil, RouteOptions{Allowed: []common.Address{cheap}})), " "); got != "echo-1" {
 		t.Errorf("models with one provider allowed = %q, want only its own", got)
 	}
-	if got := BuildRoutes(&zg.Directory{}, nil, nil).models(); got == nil || len(got) != 0 {
+	if got := BuildRoutes(&zg.Directory{}, nil, RouteOptions{}).models(); got == nil || len(got) != 0 {
 		t.Errorf("models of an empty directory = %#v, want an empty list, not null", got)
 	}
 }
