@@ -134,12 +134,3 @@ func changeInWords(before, after string) string {
 	}
 	return before + " → " + after
 }
-
-// currentPin is what a provider is now, by the last directory.
-func (d *daemon) currentPin(p common.Address) (zg.Pin, bool) {
-	s, ok := d.service(p)
-	if !ok {
-		return zg.Pin{}, false
-	}
-	return zg.PinOf(s, time.Now()), true
-}

@@ -57,7 +57,7 @@ func (d *daemon) transact(ctx context.Context, in zg.Intent, notify func(admin.T
 }
 
 // accept takes a provider as it is for right, as far as that is still what the operator was shown.
-func (d *daemon) accept(_ context.Context, p common.Address, what admin.Acceptance) error {
+func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Acceptance) error {
 	svc, registered := d.service(p)
 	pv, looked := d.keeper.View().Providers[p]
 	now, known := d.currentPin(p)
@@ -82,9 +82,11 @@ func (d *daemon) accept(_ context.Context, p common.Address, what admin.Acceptan
 	}
 	d.log.Warn().Str("provider", p.Hex()).Stringer("drift_neuron", accepted.Drift).Str("signer", accepted.Pin.Signer.Hex()).Str("url", accepted.Pin.URL).
 		Str("suspended", accepted.Lifted.Code).Msg("the operator accepts a provider as it is")
-	if d.accepted != nil {
-		d.accepted(p)
+	if err := d.trust.accepted(ctx); err != nil {
+		return err
 	}
+	d.rebuildRoutes()
+	d.keeper.Nudge()
 	d.keeper.Nudge()
 	return nil
 }

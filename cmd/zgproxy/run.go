@@ -51,8 +51,9 @@ type daemon struct {
 	registry  *prometheus.Registry
 	checked   atomic.Bool // the chain behind the RPC is the configured one
 	saved     *readings
-	accepted  func(common.Address) // is told of a provider that the operator has accepted; nil: nobody is
-	routes    sync.Mutex           // one rebuilding at a time, so that the last one has seen everything
+	trust     *trust
+	routes    sync.Mutex   // one rebuilding at a time, so that the last one has seen everything
+	graceEnds atomic.Int64 // µs since 1970: when the routes change because a grace is over; 0: they will not
 }
 
 // serve runs the daemon until ctx ends or something it needs fails. The spend store is closed when it returns.
@@ -109,22 +110,27 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	if d.store, err = billing.Open(ctx, cfg.DataDir, billing.StoreOptions{Log: log, Registerer: d.registry}); err != nil {
 		return nil, err
 	}
+	if d.trust, err = newTrust(ctx, d.store, cfg.SignerGrace.Std(), log, d.registry); err != nil {
+		return nil, errors.Join(err, d.store.Close())
+	}
 	d.journal = newJournal(cfg, d.store, d.sender, d.wallet.Address(), log, d.registry)
 	d.keeper = billing.NewKeeper(d.store, d.client, d.journal, billing.KeeperConfig{
 		Every: cfg.KeeperInterval.Std(), Budget: budgets(cfg).Transfers, AutoFund: cfg.AutoFund.Neuron, WalletFloor: cfg.WalletFloor.Neuron,
 		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
 		MaxReserve: cfg.MaxReserve.Neuron, DriftTolerance: cfg.DriftTolerance.Neuron, QuietFor: min(time.Minute, 2*cfg.KeeperInterval.Std()),
-		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Log: log, Registerer: d.registry,
+		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Suspended: d.trust.reason, Log: log, Registerer: d.registry,
 	})
 	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Budgets: budgets(cfg), Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {
 		d.verify = attest.NewQueue(attest.QueueConfig{
-			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Log: log, Registerer: d.registry,
+			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Signer: d.freshSigner, Log: log, Registerer: d.registry,
 		})
+		d.rememberSigned(ctx)
 	}
 	d.proxy = proxy.New(proxy.Config{
 		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
-		Verdict: d.verdict, Answered: d.answered, Ready: d.ready,
+		Verdict: d.verdict, Answered: d.answered, Judge: d.judge, Enforce: cfg.Verify == config.Enforce, HoldBytes: int64(cfg.VerifyHold), Receipt: d.receipt,
+		Ready: d.ready,
 		Refused: func(p common.Address, r zg.RefusalDetail) { d.keeper.Learn(p, r.Reserve) },
 		Keys:    cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
 		DrainBytes: int64(cfg.DrainBytes), DrainTimeout: cfg.DrainTimeout.Std(), UserAgent: userAgent(), Log: log, Metrics: proxy.NewMetrics(d.registry),
@@ -150,7 +156,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	callers := d.httpServer(d.proxy.Handler())
 	g.Go(func() error { return served(callers.Serve(api)) })
 	var operators *http.Server
-	read := admin.Config{Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, Receipt: d.receipt, AllowedHosts: d.cfg.AllowedHosts}
+	read := admin.Config{Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, Receipt: d.receiptReport, AllowedHosts: d.cfg.AllowedHosts}
 	if operator != nil {
 		operators = d.httpServer(admin.Handler(read))
 		g.Go(func() error { return served(operators.Serve(operator)) })
@@ -164,6 +170,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	if d.verify != nil {
 		g.Go(func() error { return d.verify.Run(gctx) })
 	}
+	g.Go(func() error { return d.trust.run(gctx, d.rebuildRoutes) })
 	g.Go(func() error { return d.followChain(gctx, g, fromSaved) })
 	g.Go(func() error {
 		select {
@@ -181,7 +188,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 		stopLoops()
 		return err
 	})
-	err = g.Wait()
+	err = errors.Join(g.Wait(), d.trust.save()) // the last answers may have shown something
 	if errors.Is(err, context.Canceled) {
 		err = nil // the loops ended because they were told to
 	}
@@ -230,6 +237,7 @@ func (d *daemon) followChain(ctx context.Context, g *errgroup.Group, fromSaved b
 		g.Go(func() error { return d.catalogs.Run(ctx) })
 		g.Go(func() error { return d.followRoutes(ctx) })
 		g.Go(func() error { d.warmSessions(ctx); return nil })
+		g.Go(func() error { return d.resumeVerdicts(ctx) })
 	}
 	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 30*time.Second) {
 		err := d.client.Check(ctx)
@@ -269,6 +277,7 @@ func (d *daemon) followChain(ctx context.Context, g *errgroup.Group, fromSaved b
 	}
 	g.Go(func() error { return d.catalogs.Run(ctx) })
 	g.Go(func() error { return d.followRoutes(ctx) })
+	g.Go(func() error { return d.resumeVerdicts(ctx) })
 	d.warmSessions(ctx)
 	return nil
 }
@@ -292,7 +301,11 @@ func (d *daemon) followRoutes(ctx context.Context) error {
 			d.saveReadings()
 			return nil
 		case <-tick.C:
+			if ends := d.graceEnds.Load(); ends != 0 && time.Now().UnixMicro() >= ends {
+				d.rebuildRoutes()
+			}
 		case <-d.directory.Changed():
+			d.checkPins(ctx)
 			d.rebuildRoutes()
 		case <-d.catalogs.Changed():
 			d.rebuildRoutes()
@@ -304,7 +317,13 @@ func (d *daemon) followRoutes(ctx context.Context) error {
 func (d *daemon) rebuildRoutes() {
 	d.routes.Lock()
 	defer d.routes.Unlock()
-	d.proxy.SetRoutes(proxy.BuildRoutes(d.services(), d.catalogues(), proxy.RouteOptions{Allowed: d.cfg.Providers}))
+	suspended, until := d.trust.inForce(time.Now())
+	if d.graceEnds.Store(0); !until.IsZero() {
+		d.graceEnds.Store(until.UnixMicro())
+	}
+	d.proxy.SetRoutes(proxy.BuildRoutes(d.services(), d.catalogues(), proxy.RouteOptions{
+		Allowed: d.cfg.Providers, Suspended: suspended, Enforce: d.cfg.Verify == config.Enforce,
+	}))
 }
 
 // service finds a provider's offer in the last directory.
@@ -343,47 +362,6 @@ func (d *daemon) unsettled(ctx context.Context, p common.Address) (zg.Neuron, er
 		d.sessions.Reject(p, bearer, refused.Detail.Class) // of itself it only acts on a token that is expired or revoked
 	}
 	return fee, err
-}
-
-// signatureKey is the name under which the provider keeps its signature over an answer; empty where it signs nothing.
-func signatureKey(a *proxy.Answered) string {
-	svc := &a.Offer.Service
-	if _, signs := svc.Signer(); !signs {
-		return ""
-	}
-	if a.ResKey == "" && svc.Info.TargetSeparated {
-		return a.ChatID // a separate model enclave signs under the answer's own id
-	}
-	return a.ResKey
-}
-
-// verdict says whether an answer's signature will be checked.
-func (d *daemon) verdict(a *proxy.Answered) zg.Verdict {
-	switch {
-	case d.verify == nil:
-		return ""
-	case signatureKey(a) == "":
-		return zg.VerdictNotSigned
-	}
-	return zg.VerdictPending
-}
-
-// answered hands a finished exchange to the signature check.
-func (d *daemon) answered(a *proxy.Answered) {
-	svc := &a.Offer.Service
-	signer, _ := svc.Signer()
-	d.verify.Submit(attest.Exchange{
-		RequestID: a.RequestID, Provider: svc.Provider, Type: svc.Type, BaseURL: svc.URL, Model: a.Offer.Model, ResKey: signatureKey(a), Signer: signer, Signed: true,
-		Separated: svc.Info.TargetSeparated && !svc.Info.Centralized(), Centralized: svc.Info.Centralized(),
-		Request: a.Request, RequestSHA256: a.RequestSHA256, ResponseSHA256: a.ResponseSHA256, Images: a.Images, Complete: a.Complete,
-	})
-}
-
-func (d *daemon) recordVerdict(id string, r attest.Result) {
-	d.meter.SetVerdict(id, r)
-	if r.Verdict == zg.VerdictInvalid {
-		d.log.Error().Str("request_id", id).Str("code", r.Code).Str("signer", r.Signer.Hex()).Msg("the signature does not belong to the answer")
-	}
 }
 
 // announce says where the daemon listens, and what of its configuration is probably not meant.

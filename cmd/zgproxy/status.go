@@ -67,14 +67,9 @@ func (d *daemon) request(ctx context.Context, id string) (any, bool, error) {
 	return rec, ok, err
 }
 
-// receipt is that of one answer, for the operator: by the id of its request, or by its own.
-func (d *daemon) receipt(ctx context.Context, id string) (any, bool, error) {
-	r, ok, err := d.store.Receipt(ctx, id)
-	if err == nil && !ok {
-		r, ok, err = d.store.ReceiptOfChat(ctx, id)
-	}
-	r.Network, r.ChainID = d.cfg.Network, d.cfg.ChainID
-	return r, ok, err
+// receiptReport is that of one answer, for the operator: by the id of its request, or by its own.
+func (d *daemon) receiptReport(ctx context.Context, id string) (any, bool, error) {
+	return d.receipt(ctx, id)
 }
 
 // status is the JSON of /v1/status. Amounts are decimal strings of neuron, with 0G beside them for reading.

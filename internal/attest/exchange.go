@@ -77,5 +77,6 @@ const (
 	CodeUnconfirmed = "signer_unconfirmed" // unavailable: somebody else signed, and the chain could not be asked whether that is the new signer
 	CodeQueueFull   = "queue_full"         // unavailable: too many others were waiting
 	CodeShutdown    = "shutdown"           // unavailable: the process ended first
+	CodeExpired     = "expired"            // unavailable: the process ended first, and the provider no longer keeps the signature
 	CodeTimeout     = "timeout"            // unavailable: whoever waited for the verdict did so no longer
 )

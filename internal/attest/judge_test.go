@@ -25,9 +25,9 @@ func TestJudge(t *testing.T) {
 		b := newBench(t, func(c *QueueConfig) { c.Workers = 1 })
 		var order []string
 		record := b.cfg.Record
-		b.cfg.Record = func(id string, r Result) {
-			order = append(order, id) // by the only worker
-			record(id, r)
+		b.cfg.Record = func(x Exchange, r Result) {
+			order = append(order, x.RequestID) // by the only worker
+			record(x, r)
 		}
 		for i := range 3 {
 			b.Submit(numbered(i))

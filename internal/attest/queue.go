@@ -27,7 +27,7 @@ type QueueConfig struct {
 	Retryable func(error) bool
 	// Record takes a result. It is called once for every exchange submitted, from any goroutine, Submit's own included, and
 	// must not block. Required.
-	Record func(requestID string, r Result)
+	Record func(x Exchange, r Result)
 	// Signer reads from the chain, not from a cache, whose signature counts for a provider now. It is asked before anybody is
 	// told that a stranger signed; nil: the chain can't be asked.
 	Signer func(ctx context.Context, provider common.Address) (common.Address, error)
@@ -455,7 +455,7 @@ func (q *Queue) finish(j *job, r Result) {
 	if !r.Passes() {
 		q.refuse(j, r)
 	}
-	q.cfg.Record(j.x.RequestID, r)
+	q.cfg.Record(j.x, r)
 	if j.judged != nil {
 		j.judged <- r
 	}

@@ -57,7 +57,8 @@ type book struct {
 	twice   []string
 }
 
-func (b *book) record(id string, r Result) {
+func (b *book) record(x Exchange, r Result) {
+	id := x.RequestID
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, ok := b.results[id]; ok {
@@ -351,7 +352,7 @@ func TestQueueMetrics(t *testing.T) {
 }
 
 func BenchmarkSubmit(b *testing.B) {
-	q := NewQueue(QueueConfig{Depth: 1, Record: func(string, Result) {}})
+	q := NewQueue(QueueConfig{Depth: 1, Record: func(Exchange, Result) {}})
 	x := chat()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -99,6 +99,7 @@ var causes = map[string]string{
 	"bad_key":      "the name under which the provider says it keeps it cannot be asked for",
 	"queue_full":   "too many answers were waiting",
 	"shutdown":     "zgproxy stopped first",
+	"expired":      "zgproxy was stopped for longer than providers keep signatures",
 	"timeout":      "it was not known in time whether the answer may be passed on",
 }
 

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// trust is whom the owner trusts: what each provider was when it was used first, or accepted last, and who is suspended
+// since. The store has it all; this is what is asked on the way of a request.
+type trust struct {
+	store *billing.Store
+	log   zerolog.Logger
+	grace time.Duration // requests go on for so long after a change on chain
+
+	mu        sync.Mutex
+	pins      map[common.Address]zg.Pin
+	suspended map[common.Address]zg.Suspension
+	unsaved   []zg.Suspension // in force, and still to be made durable
+	wake      chan struct{}   // holds one: there is something to save
+}
+
+func newTrust(ctx context.Context, store *billing.Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*trust, error) {
+	t := &trust{store: store, log: log, grace: grace, wake: make(chan struct{}, 1)}
+	var err error
+	if t.pins, t.suspended, err = store.Trust(ctx); err != nil {
+		return nil, fmt.Errorf("read whom the owner trusts: %w", err)
+	}
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "zgproxy_providers_suspended", Help: "Providers that get no new requests until the owner accepts them as they are.",
+	}, func() float64 {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return float64(len(t.suspended))
+	}))
+	return t, nil
+}
+
+// pin is what a provider was when it was used first.
+func (t *trust) pin(p common.Address) (zg.Pin, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	pin, ok := t.pins[p]
+	return pin, ok
+}
+
+// suspension tells why a provider is suspended. In its grace it is suspended already: nothing is paid in to it any more.
+func (t *trust) suspension(p common.Address) (zg.Suspension, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.suspended[p]
+	return s, ok
+}
+
+// reason is why top-ups to a provider are paused, or "".
+func (t *trust) reason(p common.Address) string {
+	s, _ := t.suspension(p)
+	return s.Reason
+}
+
+// inForce are the suspensions that keep requests away now. until is when the next one will, or zero.
+func (t *trust) inForce(now time.Time) (out map[common.Address]zg.Suspension, until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out = maps.Clone(t.suspended)
+	for p, s := range out {
+		if s.Code == zg.SuspendedInvalid {
+			continue // what was shown by an answer has no grace
+		}
+		if ends := s.At.Add(t.grace); now.Before(ends) {
+			delete(out, p)
+			if until.IsZero() || ends.Before(until) {
+				until = ends
+			}
+		}
+	}
+	return out, until
+}
+
+// observe pins what is seen for the first time, and reports the code of what has changed since, or "".
+func (t *trust) observe(s zg.Service, now time.Time) (code string, err error) {
+	pin, known := t.pin(s.Provider)
+	if known {
+		return pin.Against(s), nil
+	}
+	if !s.TEESignerAcknowledged {
+		return "", nil // nobody vouches for it yet, so there is nothing to remember
+	}
+	pin = zg.PinOf(s, now)
+	if _, err := t.store.Pin(pin); err != nil {
+		return "", fmt.Errorf("remember a provider: %w", err)
+	}
+	t.mu.Lock()
+	t.pins[s.Provider] = pin
+	t.mu.Unlock()
+	t.log.Info().Str("provider", s.Provider.Hex()).Str("signer", pin.Signer.Hex()).Str("source", pin.Source).Msg("this provider's signer is remembered from now on")
+	return "", nil
+}
+
+// suspend stops requests and top-ups to a provider at once, and has it made durable by run. It never waits.
+func (t *trust) suspend(s zg.Suspension) {
+	t.mu.Lock()
+	_, already := t.suspended[s.Provider]
+	if !already {
+		t.suspended[s.Provider] = s
+		t.unsaved = append(t.unsaved, s)
+	}
+	t.mu.Unlock()
+	if already {
+		return
+	}
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+	ev := t.log.Error().Str("provider", s.Provider.Hex()).Str("code", s.Code)
+	if s.RequestID != "" {
+		ev = ev.Str("request_id", s.RequestID)
+	}
+	ev.Msg("provider suspended: " + s.Reason + " Look at it, then: zgproxy provider accept " + s.Provider.Hex())
+}
+
+// accepted takes over what the store says after the owner has accepted a provider.
+func (t *trust) accepted(ctx context.Context) error {
+	pins, suspended, err := t.store.Trust(ctx)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.unsaved { // of others, meanwhile
+		suspended[s.Provider] = s
+	}
+	t.pins, t.suspended = pins, suspended
+	return nil
+}
+
+// run makes suspensions durable until ctx ends, and tells changed of each.
+func (t *trust) run(ctx context.Context, changed func()) error {
+	var retry <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return t.save() // what came in at the very end
+		case <-t.wake:
+			changed()
+		case <-retry:
+		}
+		retry = nil
+		if err := t.save(); err != nil {
+			t.log.Error().Err(err).Msg("a suspension is in force and could not be recorded; it is tried again")
+			retry = time.After(time.Second)
+		}
+	}
+}
+
+// save makes what is in force durable.
+func (t *trust) save() error {
+	for {
+		t.mu.Lock()
+		if len(t.unsaved) == 0 {
+			t.mu.Unlock()
+			return nil
+		}
+		next := t.unsaved[0]
+		t.mu.Unlock()
+		if _, err := t.store.Suspend(next); err != nil {
+			return err
+		}
+		t.mu.Lock()
+		t.unsaved = t.unsaved[1:]
+		t.mu.Unlock()
+	}
+}

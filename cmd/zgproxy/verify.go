@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/zgproxy/zgproxy/internal/attest"
+	"github.com/zgproxy/zgproxy/internal/proxy"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+const (
+	// Providers keep a signature for 20 minutes.
+	signaturesKept = 20 * time.Minute
+	// What was signed is remembered for a day, so that it is noticed when it comes again.
+	replayMemory = 24 * time.Hour
+	// How much of that is taken over from the store at a start.
+	replayPreload = 50_000
+)
+
+// signatureKey is the name under which the provider keeps its signature over an answer; empty where it signs nothing.
+func signatureKey(a *proxy.Answered) string {
+	svc := &a.Offer.Service
+	if _, signs := svc.Signer(); !signs {
+		return ""
+	}
+	if a.ResKey == "" && svc.Info.TargetSeparated {
+		return a.ChatID // a separate model enclave signs under the answer's own id
+	}
+	return a.ResKey
+}
+
+// verdict says whether an answer's signature will be checked.
+func (d *daemon) verdict(a *proxy.Answered) zg.Verdict {
+	switch {
+	case d.verify == nil:
+		return ""
+	case signatureKey(a) == "":
+		return zg.VerdictNotSigned
+	}
+	return zg.VerdictPending
+}
+
+// answered hands a finished exchange to the signature check.
+func (d *daemon) answered(a *proxy.Answered) { d.verify.Submit(d.exchange(a)) }
+
+// judge checks an answer's signature while somebody waits for it.
+func (d *daemon) judge(ctx context.Context, a *proxy.Answered) zg.Judgement {
+	return d.verify.Judge(ctx, d.exchange(a))
+}
+
+func (d *daemon) exchange(a *proxy.Answered) attest.Exchange {
+	x := d.exchangeWith(&a.Offer.Service)
+	x.RequestID, x.Model, x.ResKey, x.Stream, x.Complete = a.RequestID, a.Offer.Model, signatureKey(a), a.Stream, a.Complete
+	x.Request, x.Response, x.RequestSHA256, x.ResponseSHA256, x.Images = a.Request, a.Response, a.RequestSHA256, a.ResponseSHA256, a.Images
+	return x
+}
+
+// exchangeWith is what an exchange has of its provider. The signer that counts is the one the owner knows: what the chain
+// says now is compared with it where an answer's is another.
+func (d *daemon) exchangeWith(svc *zg.Service) attest.Exchange {
+	signer, signs := svc.Signer()
+	if pin, ok := d.trust.pin(svc.Provider); ok && pin.Signer != (common.Address{}) {
+		signer = pin.Signer
+	}
+	return attest.Exchange{
+		Provider: svc.Provider, Type: svc.Type, BaseURL: svc.URL, Signer: signer, Signed: signs,
+		Separated: svc.Info.TargetSeparated && !svc.Info.Centralized(), Centralized: svc.Info.Centralized(),
+	}
+}
+
+// recordVerdict takes a result: into the record, and where the signature does not fit, out of the routes with the provider.
+func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
+	d.meter.SetVerdict(x.RequestID, j)
+	if j.Verdict == zg.VerdictInvalid {
+		d.trust.suspend(zg.Suspension{
+			Provider: x.Provider, Code: zg.SuspendedInvalid, RequestID: x.RequestID, At: time.Now(),
+			Reason: fmt.Sprintf("The signature of answer %s does not fit (%s): %s.", x.RequestID, j.Code, j.Sentence(x.Centralized)),
+		})
+	}
+}
+
+var errNotListed = errors.New("the provider is not in the directory")
+
+// freshSigner reads now whose signature counts for a provider; the zero address where nobody's does.
+func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Address, error) {
+	if err := d.directory.Refresh(ctx); err != nil {
+		return common.Address{}, err
+	}
+	for _, s := range d.directory.Snapshot().Services {
+		if s.Provider == p {
+			signer, _ := s.Signer()
+			return signer, nil
+		}
+	}
+	return common.Address{}, errNotListed
+}
+
+// checkPins compares the providers in use with what they were when the owner began to use them. What has changed is read
+// again before it counts: one reading may come from an endpoint that lies or lags.
+func (d *daemon) checkPins(ctx context.Context) {
+	for _, p := range d.cfg.Providers {
+		code, svc := d.changedSince(p)
+		if code == "" {
+			continue
+		}
+		if _, already := d.trust.suspension(p); already {
+			continue
+		}
+		if err := d.directory.Refresh(ctx); err != nil {
+			d.log.Warn().Err(err).Str("provider", p.Hex()).Str("code", code).Msg("a provider seems to have changed, which could not be confirmed; nothing follows from it yet")
+			continue
+		}
+		if code, svc = d.changedSince(p); code == "" {
+			continue
+		}
+		pin, _ := d.trust.pin(p)
+		d.trust.suspend(zg.Suspension{Provider: p, Code: code, At: time.Now(), Reason: changeReason(code, pin, svc)})
+	}
+}
+
+// changedSince compares a provider in the last reading of the chain with its pin.
+func (d *daemon) changedSince(p common.Address) (code string, s zg.Service) {
+	for _, s = range d.directory.Snapshot().Services {
+		if s.Provider != p {
+			continue
+		}
+		code, err := d.trust.observe(s, time.Now())
+		if err != nil {
+			d.log.Error().Err(err).Str("provider", p.Hex()).Msg("a provider's signer is not remembered")
+		}
+		return code, s
+	}
+	return "", zg.Service{}
+}
+
+func changeReason(code string, pin zg.Pin, s zg.Service) string {
+	switch code {
+	case zg.SuspendedSigner:
+		now, signs := s.Signer()
+		if !signs {
+			return fmt.Sprintf("Its answers were signed by %s, and now it says that it signs none.", pin.Signer.Hex())
+		}
+		return fmt.Sprintf("Its signer on chain is %s now; it was %s.", now.Hex(), pin.Signer.Hex())
+	case zg.SuspendedURL:
+		return fmt.Sprintf("Its address on chain is %.200q now; it was %.200q.", s.URL, pin.URL)
+	}
+	return "The owner of the contract no longer vouches for its signer."
+}
+
+// currentPin is what a provider is now.
+func (d *daemon) currentPin(p common.Address) (zg.Pin, bool) {
+	s, ok := d.service(p)
+	if !ok {
+		return zg.Pin{}, false
+	}
+	return zg.PinOf(s, time.Now()), true
+}
+
+// resumeVerdicts takes up the answers whose signature an earlier process has not checked. Providers keep signatures for a
+// while only; what is older has none any more.
+func (d *daemon) resumeVerdicts(ctx context.Context) error {
+	if d.verify == nil {
+		return nil
+	}
+	now := time.Now()
+	left, err := d.store.PendingVerdicts(ctx, now.Add(-replayMemory))
+	if err != nil {
+		d.log.Warn().Err(err).Msg("answers without a verdict could not be read")
+		return nil
+	}
+	var g errgroup.Group
+	g.SetLimit(64)
+	resumed := 0
+	for _, r := range left {
+		if !r.At.Before(d.started) {
+			continue // of this process
+		}
+		svc, known := d.service(common.HexToAddress(r.Provider))
+		switch {
+		case now.Sub(r.At) > signaturesKept:
+			d.meter.SetVerdict(r.ID, zg.Judgement{Verdict: zg.VerdictUnavailable, Code: attest.CodeExpired})
+			continue
+		case !known:
+			d.meter.SetVerdict(r.ID, zg.Judgement{Verdict: zg.VerdictUnavailable, Code: attest.CodeFetchFailed})
+			continue
+		}
+		x := d.exchangeWith(&svc)
+		x.RequestID, x.Model, x.ResKey, x.Stream, x.Complete = r.ID, r.Model, r.SignatureID, r.Stream, r.Complete
+		x.RequestSHA256, x.ResponseSHA256 = digestOf(r.RequestSHA256), digestOf(r.ResponseSHA256)
+		for _, image := range r.ImagesSHA256 {
+			x.Images = append(x.Images, digestOf(image))
+		}
+		resumed++
+		g.Go(func() error { d.verify.Judge(ctx, x); return nil })
+	}
+	if resumed > 0 {
+		d.log.Info().Int("answers", resumed).Msg("checking the signatures of answers that an earlier process has not checked")
+	}
+	return g.Wait()
+}
+
+// rememberSigned tells the check what was signed lately, so that it is noticed when it comes again.
+func (d *daemon) rememberSigned(ctx context.Context) {
+	signed, err := d.store.SignedSince(ctx, time.Now().Add(-replayMemory), replayPreload)
+	if err != nil {
+		d.log.Warn().Err(err).Msg("what was signed before could not be read; a replayed answer may go unnoticed")
+		return
+	}
+	for _, s := range signed {
+		d.verify.Remember(s.Signer, s.Text, s.RequestID)
+	}
+}
+
+func digestOf(s string) (d [32]byte) {
+	b, err := hex.DecodeString(s)
+	if err == nil {
+		copy(d[:], b)
+	}
+	return d
+}
+
+// receipt finds the receipt of an answer by the request's id, the answer's own, or the one of its signature.
+func (d *daemon) receipt(ctx context.Context, id string) (zg.AnswerReceipt, bool, error) {
+	r, ok, err := d.store.Receipt(ctx, id)
+	if err == nil && !ok {
+		r, ok, err = d.store.ReceiptOfChat(ctx, id)
+	}
+	r.Network, r.ChainID = d.cfg.Network, d.cfg.ChainID
+	return r, ok, err
+}
