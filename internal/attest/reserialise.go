@@ -47,14 +47,14 @@ func Reserialise(form zg.ByteForm, body []byte) ([]byte, error) {
 	return w.out, nil
 }
 
-// resigned finds the form of a document whose digest is the signed one.
-func resigned(body []byte, signed [32]byte) (zg.ByteForm, bool) {
+// resigned finds the form of a document whose digest is the signed one; empty: none is.
+func resigned(body []byte, signed [32]byte) zg.ByteForm {
 	for _, form := range answerForms {
 		if text, err := Reserialise(form, body); err == nil && sha256.Sum256(text) == signed {
-			return form, true
+			return form
 		}
 	}
-	return "", false
+	return ""
 }
 
 // writer walks through a valid document and writes it anew. Being valid, the document needs no further checks of its grammar.
