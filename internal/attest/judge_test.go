@@ -211,9 +211,16 @@ func TestCodesAreExplained(t *testing.T) {
 	if len(codes) < 25 {
 		t.Fatalf("%d codes, want all: %v", len(codes), codes)
 	}
+	page, err := os.ReadFile("../../docs/verification.md")
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
 	for name, code := range codes {
 		if !zg.Explained(code) {
 			t.Errorf("%s: there is no sentence about %q", name, code)
+		}
+		if !strings.Contains(string(page), "`"+code+"`") {
+			t.Errorf("%s: docs/verification.md does not explain %q", name, code)
 		}
 	}
 	if zg.Explained("") || zg.Explained("made_up") {
