@@ -19,11 +19,15 @@ func Check(x Exchange, sig zg.Signature) Result {
 	if r, done := unsigned(x); done {
 		return r
 	}
+	r := draft{Expected: x.Signer}
+	if len(sig.Text) <= maxText && len(sig.Signature) <= maxSignature {
+		r.Text, r.Signature = sig.Text, sig.Signature
+	}
 	signer, err := Recover(sig.Text, sig.Signature)
 	if err != nil {
-		return Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature}
+		return r.as(zg.VerdictInvalid, CodeBadSignature)
 	}
-	r := draft{Signer: signer}
+	r.Signer = signer
 	if signer != x.Signer {
 		return r.as(zg.VerdictInvalid, CodeWrongSigner)
 	}
@@ -38,10 +42,21 @@ func Check(x Exchange, sig zg.Signature) Result {
 	if code := contradiction(x, text, sig); code != "" {
 		return r.as(zg.VerdictInvalid, code)
 	}
-	if !sameResponse(x, text) {
+	if r.Bytes = sameResponse(x, text); r.Bytes == "" {
 		return r.as(uncompared(x))
 	}
-	return r.as(sameRequest(x, text.Request))
+	verdict, code := sameRequest(x, text.Request)
+	r.ReencodedRequest = code == CodeReencoded
+	return r.as(verdict, code)
+}
+
+// checkAgainst is Check where the chain names another signer by now. Whatever it shows, the owner has not accepted that one.
+func checkAgainst(signer common.Address, x Exchange, sig zg.Signature) Result {
+	expected := x.Signer
+	x.Signer = signer
+	r := Check(x, sig)
+	r.Expected, r.Code = expected, CodeSignerChanged
+	return r
 }
 
 // draft is a result on its way.
@@ -58,7 +73,7 @@ func unsigned(x Exchange) (Result, bool) {
 	case !x.Signed || x.Signer == common.Address{}:
 		return Result{Verdict: zg.VerdictNotSigned, Code: CodeUnsigned}, true
 	case x.ResKey == "":
-		return Result{Verdict: zg.VerdictNotSigned, Code: CodeNoKey}, true
+		return Result{Verdict: zg.VerdictNotSigned, Code: CodeNoKey, Expected: x.Signer}, true
 	}
 	return Result{}, false
 }
@@ -89,13 +104,22 @@ func contradiction(x Exchange, t Text, sig zg.Signature) string {
 // differs compares what was stated, if anything, with what was signed.
 func differs(stated, signed string) bool { return stated != "" && stated != signed }
 
-// sameResponse compares the signed digest with that of the body, or the signed digests with those of the images.
-func sameResponse(x Exchange, t Text) bool {
-	if len(t.Response) == 1 && t.Response[0] == x.ResponseSHA256 {
-		return true
+// sameResponse compares the signed digest with that of the body, or the signed digests with those of the images, or, where a
+// server of its own may have encoded the answer anew after it was signed, the signed digest with those of the other forms.
+func sameResponse(x Exchange, t Text) zg.ByteForm {
+	switch {
+	case len(t.Response) == 1 && t.Response[0] == x.ResponseSHA256:
+		return zg.WireBytes
+	case len(x.Images) > 0 && slices.Equal(t.Response, x.Images):
+		return zg.ImageBytes
+	case len(t.Response) == 1 && mayBeResigned(x) && sha256.Sum256(x.Response) == x.ResponseSHA256:
+		return resigned(x.Response, t.Response[0])
 	}
-	return len(x.Images) > 0 && slices.Equal(t.Response, x.Images)
+	return ""
 }
+
+// mayBeResigned reports whether other forms of the answer are worth trying.
+func mayBeResigned(x Exchange) bool { return x.Separated && !x.Stream && x.Response != nil }
 
 // uncompared says what it means that the response half does not match.
 func uncompared(x Exchange) (zg.Verdict, string) {

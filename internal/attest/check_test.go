@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"math/big"
@@ -41,10 +42,10 @@ func exchangeOf(t *testing.T, all map[string]vector, v vector) Exchange {
 func TestVectors(t *testing.T) {
 	all := vectors(t)
 	for name, want := range map[string]Result{
-		"R1-decentralized-nonstream": {Verdict: zg.VerdictVerified, Form: FormPlain},
-		"R2-decentralized-stream":    {Verdict: zg.VerdictVerified, Form: FormPlain},
-		"R3-centralized":             {Verdict: zg.VerdictVerified, Form: FormCentralized},
-		"R4-images":                  {Verdict: zg.VerdictVerified, Form: FormImages},
+		"R1-decentralized-nonstream": {Verdict: zg.VerdictVerified, Form: FormPlain, Bytes: zg.WireBytes},
+		"R2-decentralized-stream":    {Verdict: zg.VerdictVerified, Form: FormPlain, Bytes: zg.WireBytes},
+		"R3-centralized":             {Verdict: zg.VerdictVerified, Form: FormCentralized, Bytes: zg.WireBytes},
+		"R4-images":                  {Verdict: zg.VerdictVerified, Form: FormImages, Bytes: zg.ImageBytes},
 		"R5-e2ee-toplevel":           {Verdict: zg.VerdictInvalid, Code: CodeUnknownScheme},
 		"R5b-e2ee-nested-routing":    {Verdict: zg.VerdictInvalid, Code: CodeResponseMismatch, Form: FormCentralized},
 		"KAT-check":                  {Verdict: zg.VerdictInvalid, Code: CodeUnknownScheme},
@@ -57,7 +58,7 @@ func TestVectors(t *testing.T) {
 			if got, err := Recover(v.Text, v.Signature); err != nil || got != v.Signer || got != teeSigner {
 				t.Errorf("Recover = %s, %v; want %s", got, err, v.Signer)
 			}
-			want.Signer = teeSigner
+			want.Signer, want.Expected, want.Text, want.Signature = teeSigner, teeSigner, v.Text, v.Signature
 			got := Check(exchangeOf(t, all, v), zg.Signature{Text: v.Text, Signature: v.Signature, SigningAddress: v.Signer.Hex(), SigningAlgo: "ecdsa"})
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("Check (-want +got):\n%s", diff)
@@ -157,9 +158,22 @@ func TestCheck(t *testing.T) {
 			if tt.state != nil {
 				tt.state(&sig)
 			}
-			want := Result{Verdict: tt.verdict, Code: tt.code, Form: tt.form, Signer: teeSigner}
-			if tt.verdict == zg.VerdictNotSigned {
-				want.Signer = common.Address{}
+			want := Result{
+				Verdict: tt.verdict, Code: tt.code, Form: tt.form, Signer: teeSigner, Expected: x.Signer, Text: sig.Text, Signature: sig.Signature,
+				ReencodedRequest: tt.code == CodeReencoded,
+			}
+			switch tt.verdict {
+			case zg.VerdictNotSigned:
+				want = Result{Verdict: tt.verdict, Code: tt.code}
+				if x.Signed {
+					want.Expected = x.Signer
+				}
+			case zg.VerdictVerified, zg.VerdictResponse:
+				want.Bytes = zg.WireBytes
+				if len(x.Images) > 0 && tt.text != chatText() {
+					want.Bytes = zg.ImageBytes
+				}
+			default:
 			}
 			if diff := cmp.Diff(want, Check(x, sig)); diff != "" {
 				t.Errorf("Check (-want +got):\n%s", diff)
@@ -171,7 +185,10 @@ func TestCheck(t *testing.T) {
 func TestWrongSigner(t *testing.T) {
 	stranger := key(t, 0x22)
 	sig := zg.Signature{Text: chatText(), Signature: hex.EncodeToString(sign(t, stranger, chatText())), SigningAddress: teeSigner.Hex()}
-	want := Result{Verdict: zg.VerdictInvalid, Code: CodeWrongSigner, Signer: crypto.PubkeyToAddress(stranger.PublicKey)}
+	want := Result{
+		Verdict: zg.VerdictInvalid, Code: CodeWrongSigner, Signer: crypto.PubkeyToAddress(stranger.PublicKey), Expected: teeSigner,
+		Text: sig.Text, Signature: sig.Signature,
+	}
 	if got := Check(chat(), sig); got != want {
 		t.Errorf("Check = %+v, want %+v", got, want)
 	}
@@ -220,8 +237,9 @@ func TestRecover(t *testing.T) {
 		if got, err := Recover("text", s); err == nil || got != (common.Address{}) {
 			t.Errorf("%s: Recover = %s, %v; want an error", name, got, err)
 		}
-		if got := Check(chat(), zg.Signature{Text: chatText(), Signature: s}); got != (Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature}) {
-			t.Errorf("%s: Check = %+v, want %s", name, got, CodeBadSignature)
+		want := Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature, Expected: teeSigner, Text: chatText(), Signature: s}
+		if got := Check(chat(), zg.Signature{Text: chatText(), Signature: s}); got != want {
+			t.Errorf("%s: Check = %+v, want %+v", name, got, want)
 		}
 	}
 	// The twin is a signature of the same key by itself: only its form is refused.
@@ -231,6 +249,77 @@ func TestRecover(t *testing.T) {
 	hash := crypto.Keccak256([]byte("\x19Ethereum Signed Message:\n4text"))
 	if pub, err := crypto.SigToPub(hash, twin); err != nil || crypto.PubkeyToAddress(*pub) != teeSigner {
 		t.Errorf("the twin recovers to %v, %v; the test of high s proves nothing", pub, err)
+	}
+}
+
+// What a provider may make us keep is bounded; the verdict is found all the same.
+func TestCheckKeepsLittle(t *testing.T) {
+	long := strings.Repeat("x", maxText+1)
+	for name, tt := range map[string]struct {
+		sig  zg.Signature
+		want Result
+	}{
+		"long text":      {signed(t, long), Result{Verdict: zg.VerdictSignerOnly, Code: CodeUnknownText, Signer: teeSigner, Expected: teeSigner}},
+		"long signature": {zg.Signature{Text: chatText(), Signature: long}, Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature, Expected: teeSigner}},
+	} {
+		if diff := cmp.Diff(tt.want, Check(chat(), tt.sig)); diff != "" {
+			t.Errorf("%s: Check (-want +got):\n%s", name, diff)
+		}
+	}
+	atMost := signed(t, long[:maxText])
+	if got := Check(chat(), atMost); got.Text != atMost.Text || got.Signature != atMost.Signature {
+		t.Errorf("Check of a text of %d bytes keeps %d bytes, want all", maxText, len(got.Text))
+	}
+}
+
+// A model's own enclave may have signed a document in the form in which its server writes JSON.
+func TestCheckReserialised(t *testing.T) {
+	const (
+		body      = `{"id":"chatcmpl-1","b":"é","a":1.50,"n":1}`
+		pydefault = `{"id": "chatcmpl-1", "b": "\u00e9", "a": 1.5, "n": 1}`
+		pycompact = `{"id":"chatcmpl-1","b":"é","a":1.5,"n":1}`
+		jcs       = `{"a":1.5,"b":"é","id":"chatcmpl-1","n":1}`
+	)
+	enclave := func(body string) Exchange {
+		x := chat()
+		x.Separated, x.Response, x.ResponseSHA256 = true, []byte(body), sha256.Sum256([]byte(body))
+		return x
+	}
+	for form, text := range map[zg.ByteForm]string{zg.WireBytes: body, zg.PythonDefault: pydefault, zg.PythonCompact: pycompact, zg.JCS: jcs} {
+		for _, prefix := range []string{"", "qwen-2.5-7b-instruct:"} {
+			sig := signed(t, prefix+sum(requestBody)+":"+sum(text))
+			if got := Check(enclave(body), sig); got.Verdict != zg.VerdictVerified || got.Code != "" || got.Bytes != form {
+				t.Errorf("%s: Check = %+v, want verified", form, got)
+			}
+		}
+	}
+	// Where two forms are the same bytes, the first counts.
+	if got := Check(enclave(`{"a":1}`), signed(t, sum(requestBody)+":"+sum(`{"a":1}`))); got.Bytes != zg.WireBytes {
+		t.Errorf("Check = %+v, want the bytes as they came", got)
+	}
+	if got := Check(enclave(` {"a":1}`), signed(t, sum(requestBody)+":"+sum(`{"a":1}`))); got.Bytes != zg.PythonCompact {
+		t.Errorf("Check = %+v, want the first of the forms", got)
+	}
+
+	sig := signed(t, sum(requestBody)+":"+sum(pydefault))
+	for name, tt := range map[string]struct {
+		edit    func(*Exchange)
+		verdict zg.Verdict
+		code    string
+	}{
+		"no enclave of its own": {func(x *Exchange) { x.Separated = false }, zg.VerdictInvalid, CodeResponseMismatch},
+		"a stream":              {func(x *Exchange) { x.Stream = true }, zg.VerdictSignerOnly, CodeRewritten},
+		"not kept":              {func(x *Exchange) { x.Response = nil }, zg.VerdictSignerOnly, CodeRewritten},
+		"another body kept":     {func(x *Exchange) { x.ResponseSHA256[0] ^= 1 }, zg.VerdictSignerOnly, CodeRewritten},
+		"another value":         {func(x *Exchange) { *x = enclave(`{"id":"chatcmpl-1","b":"é","a":1.5,"n":2}`) }, zg.VerdictSignerOnly, CodeRewritten},
+		"a name twice":          {func(x *Exchange) { *x = enclave(`{"a":1,` + body[1:]) }, zg.VerdictSignerOnly, CodeRewritten},
+		"broken off":            {func(x *Exchange) { *x = enclave(body[:20]); x.Complete = false }, zg.VerdictSignerOnly, CodeIncomplete},
+	} {
+		x := enclave(body)
+		tt.edit(&x)
+		if got := Check(x, sig); got.Verdict != tt.verdict || got.Code != tt.code || got.Bytes != "" {
+			t.Errorf("%s: Check = %+v, want %s %s", name, got, tt.verdict, tt.code)
+		}
 	}
 }
 
@@ -294,6 +383,24 @@ func FuzzParseText(f *testing.F) {
 			t.Errorf("ParseText(%q) reads as %q", s, again)
 		}
 	})
+}
+
+func BenchmarkRecover(b *testing.B) {
+	sig := signed(b, chatText())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Recover(sig.Text, sig.Signature); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDigest(b *testing.B) {
+	body := bytes.Repeat([]byte("lorem ipsum dolo"), 1<<16)
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		sha256.Sum256(body)
+	}
 }
 
 func BenchmarkCheck(b *testing.B) {

@@ -2,6 +2,7 @@ package attest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,6 @@ import (
 
 const (
 	fetchTimeout = 3 * time.Second // of one attempt: a provider that hangs must not keep the workers
-	busyPause    = 250 * time.Millisecond
 	grace        = 2 * time.Second // for one last attempt each when the process ends
 )
 
@@ -28,33 +28,42 @@ type QueueConfig struct {
 	// Record takes a result. It is called once for every exchange submitted, from any goroutine, Submit's own included, and
 	// must not block. Required.
 	Record func(requestID string, r Result)
+	// Signer reads from the chain, not from a cache, whose signature counts for a provider now. It is asked before anybody is
+	// told that a stranger signed; nil: the chain can't be asked.
+	Signer func(ctx context.Context, provider common.Address) (common.Address, error)
 	// Depth is how many exchanges may be waiting or under way; 0 is 1024.
 	Depth int
-	// MaxBytes is how many bytes of request bodies may be kept for the comparison; 0 is 16 MiB.
+	// MaxBytes is how many bytes of bodies may be kept for the comparison; 0 is 16 MiB.
 	MaxBytes int64
 	// Workers is how many signatures are asked for at a time; 0 is 4.
 	Workers int
 	// Schedule is how long to wait before each attempt; nil is 0, 0.2, 0.4, 0.8 and 1.6 seconds. Signatures appear at the end
 	// of an answer or a little later.
 	Schedule   []time.Duration
+	Now        func() time.Time // for what was signed before; nil is time.Now
 	Log        zerolog.Logger
 	Registerer prometheus.Registerer // nil: no metrics
 }
 
-// Queue finds verdicts beside the request path. Submit hands over an exchange, Run does the work.
+// Queue finds verdicts beside the request path. Submit and Judge hand over an exchange, Run does the work.
 type Queue struct {
 	cfg     QueueConfig
+	memory  *memory
+	signers *signers
 	pending atomic.Int64 // submitted and without a verdict yet
-	kept    atomic.Int64 // bytes of request bodies
+	kept    atomic.Int64 // bytes of bodies
 	full    atomic.Bool  // it has been said that the queue is full
 
 	mu      sync.Mutex
 	ready   chan *job // room for all pending, so that sending never blocks; sent to under mu
+	urgent  chan *job // likewise, for those that somebody waits for
 	waiting map[*job]*time.Timer
-	busy    map[common.Address]int // workers at work for each provider
+	busy    map[common.Address]int    // workers at work for each provider
+	parked  map[common.Address][]*job // those that came while as many as may were at work
 	stopped bool
 
 	verdicts *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 	seconds  prometheus.Histogram
 }
 
@@ -64,6 +73,8 @@ type job struct {
 	since   time.Time
 	kept    int64
 	attempt int
+	judged  chan Result // takes the result; nil: nobody waits for it
+	refused atomic.Bool // it has been counted as refused
 }
 
 // NewQueue builds a Queue. It starts nothing.
@@ -80,43 +91,90 @@ func NewQueue(cfg QueueConfig) *Queue {
 	if len(cfg.Schedule) == 0 {
 		cfg.Schedule = []time.Duration{0, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond}
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	q := &Queue{
-		cfg: cfg, ready: make(chan *job, cfg.Depth), waiting: make(map[*job]*time.Timer), busy: make(map[common.Address]int),
+		cfg: cfg, memory: newMemory(cfg.Now), signers: &signers{read: cfg.Signer, of: make(map[common.Address]*readings)},
+		ready: make(chan *job, cfg.Depth), urgent: make(chan *job, cfg.Depth), waiting: make(map[*job]*time.Timer),
+		busy: make(map[common.Address]int), parked: make(map[common.Address][]*job),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zgproxy_verdicts_total", Help: "Answers by what their signature showed.",
 		}, []string{"provider", "verdict"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_verify_would_refuse_total", Help: "Answers that are refused where verification is enforced, and would be where it is not.",
+		}, []string{"provider", "code"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "zgproxy_verdict_seconds", Help: "Time from the end of an answer to the verdict about its signature.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}),
 	}
 	if cfg.Registerer != nil {
-		cfg.Registerer.MustRegister(q.verdicts, q.seconds, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		cfg.Registerer.MustRegister(q.verdicts, q.refused, q.seconds, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "zgproxy_verdict_queue", Help: "Answers without a verdict yet.",
 		}, func() float64 { return float64(q.pending.Load()) }))
 	}
 	return q
 }
 
+// Remember tells the queue of an answer that was judged by an earlier process, so that it is known if it is given again.
+func (q *Queue) Remember(signer common.Address, text, requestID string) {
+	q.memory.seen(signer, text, requestID)
+}
+
 // Submit hands over an exchange whose answer has ended. It never blocks: an exchange for which there is no room, or that
-// comes after Run has ended, is recorded as unavailable at once. x.Request must not be changed afterwards; where it would
-// exceed MaxBytes it is not kept, and only its digest is compared.
+// comes after Run has ended, is recorded as unavailable at once. The bodies must not be changed afterwards; where they would
+// exceed MaxBytes they are not kept, and only their digests are compared.
 func (q *Queue) Submit(x Exchange) {
 	j := &job{x: x, since: time.Now()}
+	q.keep(j, &j.x.Request)
+	if !mayBeResigned(x) {
+		j.x.Response = nil // nobody will look at it
+	}
+	q.keep(j, &j.x.Response)
+	q.submit(j)
+}
+
+// Judge is Submit for somebody who waits for the result; it goes ahead of others. When ctx ends first, the result is
+// unavailable, and the work goes on for the record. The bodies are kept in any case: whoever waits has them in memory anyway.
+func (q *Queue) Judge(ctx context.Context, x Exchange) Result {
+	j := &job{x: x, since: time.Now(), judged: make(chan Result, 1)}
+	q.submit(j)
+	select {
+	case r := <-j.judged:
+		return r
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-j.judged: // both at once
+		return r
+	default:
+	}
+	r := expecting(x, Result{Verdict: zg.VerdictUnavailable, Code: CodeTimeout})
+	q.refuse(j, r)
+	return r
+}
+
+// keep counts the bytes of a body, or lets go of it where there is no room.
+func (q *Queue) keep(j *job, body *[]byte) {
+	n := int64(len(*body))
+	switch {
+	case n == 0:
+	case q.kept.Add(n) <= q.cfg.MaxBytes:
+		j.kept += n
+	default:
+		q.kept.Add(-n)
+		*body = nil
+	}
+}
+
+func (q *Queue) submit(j *job) {
 	if q.pending.Add(1) > int64(q.cfg.Depth) {
 		if !q.full.Swap(true) {
 			q.cfg.Log.Warn().Int("depth", q.cfg.Depth).Msg("too many answers wait for their signatures; some are not checked")
 		}
 		q.finish(j, Result{Verdict: zg.VerdictUnavailable, Code: CodeQueueFull})
 		return
-	}
-	if n := int64(len(x.Request)); n > 0 {
-		if q.kept.Add(n) <= q.cfg.MaxBytes {
-			j.kept = n
-		} else {
-			q.kept.Add(-n)
-			j.x.Request = nil
-		}
 	}
 	q.mu.Lock()
 	if q.stopped {
@@ -131,7 +189,7 @@ func (q *Queue) Submit(x Exchange) {
 // scheduleLocked makes a job ready after a pause. The caller holds mu.
 func (q *Queue) scheduleLocked(j *job, pause time.Duration) {
 	if pause <= 0 {
-		q.ready <- j
+		q.lane(j) <- j
 		return
 	}
 	q.waiting[j] = time.AfterFunc(pause, func() {
@@ -139,9 +197,37 @@ func (q *Queue) scheduleLocked(j *job, pause time.Duration) {
 		defer q.mu.Unlock()
 		if _, ok := q.waiting[j]; ok { // else it was taken out to be finished
 			delete(q.waiting, j)
-			q.ready <- j
+			q.lane(j) <- j
 		}
 	})
+}
+
+// lane is where a job gets in line.
+func (q *Queue) lane(j *job) chan *job {
+	if j.judged != nil {
+		return q.urgent
+	}
+	return q.ready
+}
+
+// take returns the next job, nil when ctx has ended.
+func (q *Queue) take(ctx context.Context) *job {
+	if ctx.Err() != nil {
+		return nil
+	}
+	select {
+	case j := <-q.urgent:
+		return j
+	default:
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case j := <-q.urgent:
+		return j
+	case j := <-q.ready:
+		return j
+	}
 }
 
 // Run works until ctx ends, then tries once more for everything that is still waiting, for two seconds at most, and records
@@ -150,13 +236,8 @@ func (q *Queue) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for range q.cfg.Workers {
 		wg.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case j := <-q.ready:
-					q.work(ctx, j)
-				}
+			for j := q.take(ctx); j != nil; j = q.take(ctx) {
+				q.work(ctx, j)
 			}
 		})
 	}
@@ -178,19 +259,30 @@ func (q *Queue) close() map[common.Address]chan *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.stopped = true
-	for j, timer := range q.waiting {
-		timer.Stop()
-		delete(q.waiting, j)
-		q.ready <- j
-	}
 	out := make(map[common.Address]chan *job)
-	for range len(q.ready) {
-		j := <-q.ready
+	leave := func(j *job) {
 		if out[j.x.Provider] == nil {
 			out[j.x.Provider] = make(chan *job, q.cfg.Depth)
 		}
 		out[j.x.Provider] <- j
 	}
+	for range len(q.urgent) {
+		leave(<-q.urgent)
+	}
+	for range len(q.ready) {
+		leave(<-q.ready)
+	}
+	for _, jobs := range q.parked {
+		for _, j := range jobs {
+			leave(j)
+		}
+	}
+	clear(q.parked)
+	for j, timer := range q.waiting {
+		timer.Stop()
+		leave(j)
+	}
+	clear(q.waiting)
 	return out
 }
 
@@ -246,32 +338,94 @@ func (q *Queue) attempt(ctx context.Context, j *job) (Result, error) {
 	if !zg.ValidChatID(j.x.ResKey) {
 		return Result{Verdict: zg.VerdictUnavailable, Code: CodeBadKey}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
-	sig, err := q.cfg.Fetch(ctx, j.x.BaseURL, j.x.ResKey, j.x.Model)
+	sig, err := q.fetch(ctx, j.x)
 	if err != nil {
 		return Result{}, err
 	}
-	return Check(j.x, sig), nil
+	r := Check(j.x, sig)
+	if r.Code == CodeWrongSigner {
+		if r, err = q.confirm(ctx, j.x, sig, r); err != nil {
+			return Result{}, err
+		}
+	}
+	return q.compareWithEarlier(j.x, r), nil
+}
+
+func (q *Queue) fetch(ctx context.Context, x Exchange) (zg.Signature, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	return q.cfg.Fetch(ctx, x.BaseURL, x.ResKey, x.Model)
+}
+
+// confirm asks the chain before it is said that a stranger signed: what is expected may be out of date. The error is that of
+// ctx, which is the queue's own: all else ends with a verdict.
+func (q *Queue) confirm(ctx context.Context, x Exchange, sig zg.Signature, r Result) (Result, error) {
+	unconfirmed := draft(r).as(zg.VerdictUnavailable, CodeUnconfirmed)
+	if q.cfg.Signer == nil {
+		return unconfirmed, nil
+	}
+	now, err := q.signers.current(ctx, x.Provider, r.Signer)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return r, ctx.Err()
+	case err != nil:
+		q.cfg.Log.Warn().Err(err).Str("request_id", x.RequestID).Str("provider", x.Provider.Hex()).Str("signer", r.Signer.Hex()).
+			Msg("an answer has another signer than expected, and the chain could not be asked about it")
+		return unconfirmed, nil
+	case now == r.Signer:
+		return checkAgainst(now, x, sig), nil
+	}
+	return r, nil
+}
+
+// compareWithEarlier finds answers that were given before. An answer of a chat has an id of its own and can't be given twice.
+func (q *Queue) compareWithEarlier(x Exchange, r Result) Result {
+	if r.Verdict != zg.VerdictVerified && r.Verdict != zg.VerdictResponse || !q.memory.seen(r.Signer, r.Text, x.RequestID) {
+		return r
+	}
+	code := CodeSeenBefore
+	if x.Type == zg.Chatbot {
+		r.Verdict, code = zg.VerdictReplayed, CodeReplayed
+	}
+	if r.Code != CodeSignerChanged { // which counts against it in any case
+		r.Code = code
+	}
+	return r
 }
 
 // claim leaves one worker to the other providers: one that hangs would else take all of them.
 func (q *Queue) claim(j *job) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.busy[j.x.Provider] >= max(1, q.cfg.Workers-1) {
-		q.scheduleLocked(j, busyPause)
-		return false
+	p := j.x.Provider
+	if q.busy[p] < max(1, q.cfg.Workers-1) {
+		q.busy[p]++
+		return true
 	}
-	q.busy[j.x.Provider]++
-	return true
+	at := len(q.parked[p])
+	if j.judged != nil {
+		if i := slices.IndexFunc(q.parked[p], func(other *job) bool { return other.judged == nil }); i >= 0 {
+			at = i
+		}
+	}
+	q.parked[p] = slices.Insert(q.parked[p], at, j)
+	return false
 }
 
+// release makes room for one that was parked.
 func (q *Queue) release(p common.Address) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.busy[p]--; q.busy[p] == 0 {
 		delete(q.busy, p)
+	}
+	jobs := q.parked[p]
+	if len(jobs) == 0 {
+		return
+	}
+	q.lane(jobs[0]) <- jobs[0]
+	if q.parked[p] = slices.Delete(jobs, 0, 1); len(jobs) == 1 {
+		delete(q.parked, p)
 	}
 }
 
@@ -289,6 +443,7 @@ func (q *Queue) giveUp(j *job, code string, err error) {
 
 // finish ends a job with its verdict.
 func (q *Queue) finish(j *job, r Result) {
+	r = expecting(j.x, r)
 	q.kept.Add(-j.kept)
 	if q.pending.Add(-1) <= int64(q.cfg.Depth/2) && q.full.Load() {
 		q.full.Store(false)
@@ -297,5 +452,26 @@ func (q *Queue) finish(j *job, r Result) {
 	if r.Verdict != zg.VerdictNotSigned {
 		q.seconds.Observe(time.Since(j.since).Seconds())
 	}
+	if !r.Passes() {
+		q.refuse(j, r)
+	}
 	q.cfg.Record(j.x.RequestID, r)
+	if j.judged != nil {
+		j.judged <- r
+	}
+}
+
+// refuse counts an answer that would not be passed on, once.
+func (q *Queue) refuse(j *job, r Result) {
+	if !j.refused.Swap(true) {
+		q.refused.WithLabelValues(j.x.Provider.Hex(), r.Code).Inc()
+	}
+}
+
+// expecting notes whose signature counts, for whoever reads the result without the exchange.
+func expecting(x Exchange, r Result) Result {
+	if x.Signed {
+		r.Expected = x.Signer
+	}
+	return r
 }

@@ -2,6 +2,7 @@ package attest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -24,7 +25,7 @@ var (
 // notary is a provider that signs, as far as a queue sees it.
 type notary struct {
 	mu    sync.Mutex
-	sig   zg.Signature
+	sign  func(key string) zg.Signature
 	ready time.Time              // no signature before
 	fail  error                  // instead of a signature
 	hang  map[string]bool        // base URLs that never answer
@@ -34,7 +35,7 @@ type notary struct {
 func (n *notary) fetch(ctx context.Context, baseURL, key, _ string) (zg.Signature, error) {
 	n.mu.Lock()
 	n.asked[key] = append(n.asked[key], time.Now())
-	sig, err, hang := n.sig, n.fail, n.hang[baseURL]
+	sig, err, hang := n.sign(key), n.fail, n.hang[baseURL]
 	if err == nil && time.Now().Before(n.ready) {
 		err = errMissing
 	}
@@ -96,7 +97,7 @@ type bench struct {
 func newBench(t *testing.T, edit func(*QueueConfig)) *bench {
 	t.Helper()
 	b := &bench{
-		notary: &notary{sig: signed(t, chatText()), hang: make(map[string]bool), asked: make(map[string][]time.Time)},
+		notary: &notary{sign: func(key string) zg.Signature { return signed(t, textOf(key)) }, hang: make(map[string]bool), asked: make(map[string][]time.Time)},
 		book:   &book{results: make(map[string]Result)}, reg: prometheus.NewRegistry(),
 	}
 	cfg := QueueConfig{
@@ -132,11 +133,18 @@ func (b *bench) run(t *testing.T) {
 	})
 }
 
+// numbered is one of many exchanges, each with an answer of its own.
 func numbered(i int) Exchange {
 	x := chat()
 	x.RequestID, x.ResKey = fmt.Sprintf("r%d", i), fmt.Sprintf("key-%d", i)
+	x.ResponseSHA256 = sha256.Sum256([]byte(answerOf(x.ResKey)))
 	return x
 }
+
+func answerOf(key string) string { return `{"id":"` + key + `","choices":[]}` }
+
+// textOf is what is signed for one of many exchanges.
+func textOf(key string) string { return sum(requestBody) + ":" + sum(answerOf(key)) }
 
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -273,7 +281,7 @@ func TestQueueKeepsFewBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body := []byte(`{"n":1.0}`)
 		b := newBench(t, func(c *QueueConfig) { c.MaxBytes = int64(2*len(body) + len(body)/2) })
-		b.notary.sig = signed(t, sum(`{"n":1}`)+":"+sum(answerBody))
+		b.notary.sign = func(key string) zg.Signature { return signed(t, sum(`{"n":1}`)+":"+sum(answerOf(key))) }
 		for i := range 3 {
 			x := numbered(i)
 			x.Request, x.RequestSHA256 = body, [32]byte{}
@@ -325,7 +333,7 @@ func TestQueueMetrics(t *testing.T) {
 	b := newBench(t, nil)
 	x := chat()
 	x.Signed = false
-	b.finish(&job{x: x, since: time.Now()}, Result{Verdict: zg.VerdictNotSigned})
+	b.finish(&job{x: x, since: time.Now()}, Result{Verdict: zg.VerdictNotSigned, Code: CodeUnsigned})
 	b.pending.Store(3)
 	families, err := b.reg.Gather()
 	if err != nil {
@@ -336,7 +344,7 @@ func TestQueueMetrics(t *testing.T) {
 		m := f.GetMetric()[0]
 		got[f.GetName()] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 	}
-	want := map[string]float64{"zgproxy_verdicts_total": 1, "zgproxy_verdict_queue": 3, "zgproxy_verdict_seconds": 0}
+	want := map[string]float64{"zgproxy_verdicts_total": 1, "zgproxy_verify_would_refuse_total": 1, "zgproxy_verdict_queue": 3, "zgproxy_verdict_seconds": 0}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}

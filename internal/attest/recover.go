@@ -14,6 +14,9 @@ import (
 // ErrSignature means that a signature is none, or not in its one accepted form.
 var ErrSignature = errors.New("not a valid signature")
 
+// maxSignature is how much of a signature is kept, however wrong it is.
+const maxSignature = 256
+
 // Recover returns the address whose key signed the text as an Ethereum personal message: the signature is over the text
 // itself, not over a digest of it. The last of its 65 bytes may be 27, 28, 0 or 1. Every signature has a twin with a high
 // s, which is refused.

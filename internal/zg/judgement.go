@@ -35,6 +35,74 @@ type Judgement struct {
 	Text, Signature  string // as the provider gave them; empty: it gave none
 }
 
+// CodeSignerChanged is the code of every judgement against another signer than the expected one: the chain names that one
+// now, but the owner has not accepted it.
+const CodeSignerChanged = "signer_changed"
+
+// Passes reports whether the answer is shown to be the signer's, and the signer is the expected one.
+func (j Judgement) Passes() bool {
+	return (j.Verdict == VerdictVerified || j.Verdict == VerdictResponse) && j.Code != CodeSignerChanged
+}
+
+// Sentence says in words for people what was shown and what was not. The provider of a centralized service relays to a cloud
+// vendor: whatever it signs, it never shows which model answered.
+func (j Judgement) Sentence(centralized bool) string {
+	s := j.Verdict.Sentence()
+	if centralized {
+		switch j.Verdict {
+		case VerdictVerified:
+			s = "relay attested: the provider's TEE signer signed exactly this request and this answer as it relayed them; " +
+				"that says nothing about which model answered"
+		case VerdictResponse:
+			s = "relay attested: the provider's TEE signer signed exactly this answer as it relayed it, but not the request; " +
+				"that says nothing about which model answered"
+		default:
+		}
+	}
+	if why := causes[j.Code]; why != "" {
+		s += "; " + why
+	}
+	return s
+}
+
+// Explained reports whether there is a sentence about a code.
+func Explained(code string) bool { return causes[code] != "" }
+
+// causes says for each code what it adds to the verdict.
+var causes = map[string]string{
+	"request_reencoded": "the request was signed in the form in which providers encode it anew",
+	"request_differs":   "the request was signed in a form that is not known, so it is not shown which request this answers",
+	"request_not_kept":  "the request was signed in another form than it was sent in and was not kept, so it is not shown which request this answers",
+	"seen_before":       "the same was signed for an earlier request, as happens where the same request gets the same answer",
+
+	CodeSignerChanged:    "the signer is not the accepted one, but the chain names it now",
+	"signer_unconfirmed": "another signer than the accepted one signed it, and the chain could not be asked whether that is the provider's new one",
+	"answer_replayed":    "answers of this kind carry an id of their own, so no two are alike",
+
+	"unknown_text":       "the signed text has no known form",
+	"incomplete":         "the answer was not read to its end",
+	"response_rewritten": "the model's own enclave signed before the provider changed the answer",
+	"images_not_seen":    "the signature is over images that were not part of the answer",
+
+	"bad_signature":     "it is not a valid signature",
+	"wrong_signer":      "somebody else signed it, whom the chain does not name either",
+	"unknown_scheme":    "the signed text is of a scheme that was not used",
+	"form_mismatch":     "this kind of provider does not sign such texts",
+	"model_mismatch":    "it was signed for another model",
+	"routing_mismatch":  "the provider names another cloud vendor than the one that it signed",
+	"response_mismatch": "what was signed is not this answer",
+
+	"service_unsigned": "the service does not sign its answers, or nobody vouches for its signer",
+	"no_key":           "the answer did not say where its signature is kept",
+
+	"no_signature": "the signature did not come in time",
+	"fetch_failed": "the provider could not be asked for it or gave something else",
+	"bad_key":      "the name under which the provider says it keeps it cannot be asked for",
+	"queue_full":   "too many answers were waiting",
+	"shutdown":     "zgproxy stopped first",
+	"timeout":      "it was not known in time whether the answer may be passed on",
+}
+
 // ReceiptVersion is that of AnswerReceipt's form.
 const ReceiptVersion = 1
 

@@ -14,7 +14,7 @@ const (
 	VerdictSignerOnly  Verdict = "signer-only"       // the signer signed something, but it can't be compared with this answer
 	VerdictInvalid     Verdict = "invalid"           // wrong signer, or not these bytes
 	VerdictReplayed    Verdict = "replayed"          // signer and bytes match, but the same was signed for an earlier answer
-	VerdictUnavailable Verdict = "unavailable"       // the provider has no signature for it (any more)
+	VerdictUnavailable Verdict = "unavailable"       // there is no signature for it (any more), or it could not be judged
 	VerdictNotSigned   Verdict = "not-signed"        // nothing to check: the answer carried no key, or the service does not sign
 )
 
@@ -34,7 +34,7 @@ func (v Verdict) Sentence() string {
 	case VerdictReplayed:
 		return "this very answer and its signature were given before, for an earlier request"
 	case VerdictUnavailable:
-		return "the provider had no signature for this answer"
+		return "there was no signature that this answer could be judged by, so nothing was shown"
 	case VerdictNotSigned:
 		return "this answer is not signed, so nothing was verified"
 	}
