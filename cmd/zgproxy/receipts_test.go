@@ -373,7 +373,7 @@ func TestReceiptsOfADaemon(t *testing.T) {
 	if e := decode[errorReport](w, got); e.Error.Code != codeNotFound || got.code != exitFailure {
 		t.Errorf("status %d, %+v", got.code, e)
 	}
-	w.must(args("receipts"), "receipts verify", "export")
+	w.must(args("receipts"), "verify", "export")
 }
 
 // What is shown before the question names what was, what is, and why the provider is suspended.
