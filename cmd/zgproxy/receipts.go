@@ -330,10 +330,7 @@ func receiptInWords(r *zg.AnswerReceipt) *table {
 	}
 	row("verdict", verdict)
 	if r.Verdict != "" {
-		row("", r.Verdict.Sentence())
-	}
-	if r.Centralized {
-		row("relay", "the provider relays to a cloud vendor: relay attested, never model attested")
+		row("", zg.Judgement{Verdict: r.Verdict, Code: r.VerdictCode}.Sentence(r.Centralized))
 	}
 	if r.VerdictAt != nil {
 		row("checked", r.VerdictAt.Format("2006-01-02 15:04:05.000000 MST"))

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -299,13 +300,13 @@ func TestReceiptsOfADaemon(t *testing.T) {
 	var answers [][]byte
 	for _, stream := range []bool{false, true} {
 		resp, body := w.post("/v1/chat/completions", "application/json", fmt.Appendf(nil, chat, "lorem-1", stream))
-		if resp.StatusCode != 200 {
+		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%d %s", resp.StatusCode, body)
 		}
 		ids, answers = append(ids, resp.Header.Get("X-Request-Id")), append(answers, body)
 		w.record(ids[len(ids)-1], true)
 	}
-	if resp, _ := w.post("/v1/chat/completions", "application/json", fmt.Appendf(nil, chat, "nobody-has-it", false)); resp.StatusCode != 404 {
+	if resp, _ := w.post("/v1/chat/completions", "application/json", fmt.Appendf(nil, chat, "nobody-has-it", false)); resp.StatusCode != http.StatusNotFound {
 		t.Fatalf("an unknown model: %d", resp.StatusCode)
 	}
 
@@ -372,7 +373,7 @@ func TestReceiptsOfADaemon(t *testing.T) {
 	if e := decode[errorReport](w, got); e.Error.Code != codeNotFound || got.code != exitFailure {
 		t.Errorf("status %d, %+v", got.code, e)
 	}
-	w.must(args("receipts"), "receipts verify", "export")
+	w.must(args("receipts"), "verify", "export")
 }
 
 // What is shown before the question names what was, what is, and why the provider is suspended.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zgproxy/zgproxy/internal/attest"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -27,13 +28,6 @@ const (
 	// problemsShown is how many problems people are shown; --json has them all.
 	problemsShown = 20
 )
-
-// finding is what checking one receipt showed.
-type finding = struct {
-	OK                  bool
-	Verdict             zg.Verdict
-	Problems, Unchecked []string
-}
 
 // verifyReport is the JSON of "zgproxy receipts verify".
 type verifyReport struct {
@@ -228,14 +222,16 @@ func (v *verification) array(name string, in io.Reader) error {
 	dec := json.NewDecoder(bounded)
 	_, err := dec.Token() // the bracket
 	number := 1
-	for ; err == nil && dec.More(); number++ {
+	for err == nil && dec.More() {
 		var text json.RawMessage
 		bounded.left = longestReceipt
-		if err = dec.Decode(&text); err == nil {
-			if err := v.receipt(name, number, text); err != nil {
-				return err
-			}
+		if err = dec.Decode(&text); err != nil {
+			break
 		}
+		if err := v.receipt(name, number, text); err != nil {
+			return err
+		}
+		number++
 	}
 	if err == nil {
 		_, err = dec.Token() // the other one
@@ -275,15 +271,15 @@ func (v *verification) receipt(file string, line int, text []byte) error {
 		return errOneOnly
 	}
 	var r zg.AnswerReceipt
-	if err := json.Unmarshal(text, &r); err != nil {
-		v.problem(file, line, "", "it cannot be read: "+err.Error())
-		return nil
+	if malformed := json.Unmarshal(text, &r); malformed != nil {
+		v.problem(file, line, "", "it cannot be read: "+malformed.Error())
+		return nil //nolint:nilerr // it is the receipt's problem, and the next one may be fine
 	}
 	request, response, err := v.contents(r.ID)
 	if err != nil {
 		return err
 	}
-	found := verifyReceipt(r, request, response)
+	found := attest.VerifyReceipt(r, request, response)
 	v.report.Verdicts[found.Verdict]++
 	if found.OK {
 		v.report.OK++

@@ -113,8 +113,7 @@ func sameResponse(x Exchange, t Text) zg.ByteForm {
 	case len(x.Images) > 0 && slices.Equal(t.Response, x.Images):
 		return zg.ImageBytes
 	case len(t.Response) == 1 && mayBeResigned(x) && sha256.Sum256(x.Response) == x.ResponseSHA256:
-		form, _ := resigned(x.Response, t.Response[0])
-		return form
+		return resigned(x.Response, t.Response[0])
 	}
 	return ""
 }

@@ -173,6 +173,7 @@ func TestCheck(t *testing.T) {
 				if len(x.Images) > 0 && tt.text != chatText() {
 					want.Bytes = zg.ImageBytes
 				}
+			default:
 			}
 			if diff := cmp.Diff(want, Check(x, sig)); diff != "" {
 				t.Errorf("Check (-want +got):\n%s", diff)

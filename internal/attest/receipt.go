@@ -259,7 +259,7 @@ func (i *inspection) matchResponse(d *derived, t Text) {
 		d.bytes = zg.ImageBytes
 	case len(stated) != 1 || r.Stream || r.Centralized:
 	case i.response != nil:
-		d.bytes, _ = resigned(i.response, t.Response[0])
+		d.bytes = resigned(i.response, t.Response[0])
 	case slices.Contains(answerForms, r.ByteForm):
 		d.bytes, d.bytesStated = r.ByteForm, true
 		i.unchecked("that the answer in its form %q is what was signed: that takes the answer", r.ByteForm)

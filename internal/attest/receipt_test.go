@@ -262,8 +262,8 @@ func changesOf(t *testing.T, r zg.AnswerReceipt, field reflect.StructField) map[
 // flip makes another digit of a digit, and another letter of a letter.
 func flip(s string, i int) string {
 	b := []byte(s)
-	switch c := b[i]; {
-	case c == '9' || c == 'f' || c == 'F':
+	switch b[i] {
+	case '9', 'f', 'F':
 		b[i]--
 	default:
 		b[i]++
@@ -306,8 +306,11 @@ func TestVerifyReceiptProblems(t *testing.T) {
 // A receipt without a signature shows nothing and hides nothing.
 func TestVerifyReceiptWithoutSignature(t *testing.T) {
 	for _, r := range []Result{
-		{Verdict: zg.VerdictNotSigned, Code: CodeUnsigned}, {Verdict: zg.VerdictNotSigned, Code: CodeNoKey, Expected: teeSigner},
-		{Verdict: zg.VerdictUnavailable, Code: CodeNoSignature, Expected: teeSigner}, {Verdict: zg.VerdictPending}, {},
+		{Verdict: zg.VerdictNotSigned, Code: CodeUnsigned},
+		{Verdict: zg.VerdictNotSigned, Code: CodeNoKey, Expected: teeSigner},
+		{Verdict: zg.VerdictUnavailable, Code: CodeNoSignature, Expected: teeSigner},
+		{Verdict: zg.VerdictPending},
+		{},
 	} {
 		e := receiptOf(chat(), []byte(answerBody), r)
 		if f := VerifyReceipt(e.receipt, e.request, e.response); !f.OK || f.Verdict != r.Verdict {

@@ -47,14 +47,14 @@ func Reserialise(form zg.ByteForm, body []byte) ([]byte, error) {
 	return w.out, nil
 }
 
-// resigned finds the form of a document whose digest is the signed one.
-func resigned(body []byte, signed [32]byte) (zg.ByteForm, bool) {
+// resigned finds the form of a document whose digest is the signed one; empty: none is.
+func resigned(body []byte, signed [32]byte) zg.ByteForm {
 	for _, form := range answerForms {
 		if text, err := Reserialise(form, body); err == nil && sha256.Sum256(text) == signed {
-			return form, true
+			return form
 		}
 	}
-	return "", false
+	return ""
 }
 
 // writer walks through a valid document and writes it anew. Being valid, the document needs no further checks of its grammar.
@@ -162,7 +162,7 @@ func (w *writer) object(depth int) error {
 
 func (w *writer) member(depth int) (m member, err error) {
 	start := len(w.out)
-	if err := w.text(); err != nil {
+	if err := w.quote(); err != nil {
 		return m, err
 	}
 	m.name = string(w.out[start:])
@@ -205,8 +205,23 @@ func (w *writer) arrange(start int, members []member) error {
 	return nil
 }
 
-// text writes the string at hand.
+// text writes the string at hand. Most are the same in every form.
 func (w *writer) text() error {
+	rest := w.in[w.pos+1:]
+	n := 0
+	for c := rest[0]; c >= ' ' && c < 0x7f && c != '"' && c != '\\'; c = rest[n] {
+		n++
+	}
+	if rest[n] == '"' {
+		w.out = append(w.out, w.in[w.pos:w.pos+n+2]...)
+		w.pos += n + 2
+		return nil
+	}
+	return w.quote()
+}
+
+// quote writes the string at hand and leaves its characters in runes.
+func (w *writer) quote() error {
 	w.unquote()
 	w.out = append(w.out, '"')
 	for _, r := range w.runes {

@@ -56,6 +56,7 @@ func (j Judgement) Sentence(centralized bool) string {
 		case VerdictResponse:
 			s = "relay attested: the provider's TEE signer signed exactly this answer as it relayed it, but not the request; " +
 				"that says nothing about which model answered"
+		default:
 		}
 	}
 	if why := causes[j.Code]; why != "" {
