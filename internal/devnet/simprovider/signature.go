@@ -76,6 +76,7 @@ func (x *exchange) attest(request, answer string) {
 		if delay = x.fault.Delay; delay == 0 {
 			delay = time.Second
 		}
+	case Altered: // not to be served again as if it were good
 	default:
 		x.p.lastSigned.Store(&s)
 	}
