@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash"
+	"slices"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -206,6 +207,9 @@ func (d *document) close() {
 }
 
 func (d *document) colon() {
+	if bytes.IndexByte(d.key, '\\') >= 0 {
+		d.key = unescape(d.key)
+	}
 	if d.depth > 1 {
 		d.inner = string(d.key)
 		d.spoken = chatKey([]byte(`"` + d.inner + `"`))
@@ -216,6 +220,16 @@ func (d *document) colon() {
 		d.capture = d.top
 		d.captured[d.top] = d.captured[d.top][:0]
 	}
+}
+
+// unescape reads a key as whoever uses the answer does: "d\u0061ta" is one more way to write data, and what stands there
+// must not go unseen. A key that is no JSON, or too long to have been kept whole, is none of those that matter.
+func unescape(key []byte) []byte {
+	var s string
+	if json.Unmarshal(slices.Concat([]byte{'"'}, key, []byte{'"'}), &s) != nil {
+		return key
+	}
+	return append(key[:0], s...)
 }
 
 func (d *document) comma() {

@@ -105,6 +105,10 @@ var fixtures = []struct {
 			base64.StdEncoding.EncodeToString([]byte("second")) + `"}]}`,
 		Summary{Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("first image")), sha256.Sum256([]byte("second"))}},
 	},
+	{
+		"images under a name with escapes", JSON, zg.TextToImage, `{"data":[{"b64_json":"YQ=="}],"d\u0061ta":[{"b64_\u006ason":"Yg=="}],"\ud800":1}`,
+		Summary{Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("a")), sha256.Sum256([]byte("b"))}},
+	},
 	{"image links", JSON, zg.TextToImage, `{"data":[{"url":"http://x/1"},{"url":"http://x/2"},{"url":"http://x/3"}]}`, Summary{Complete: true, Usage: zg.Usage{Images: 3}}},
 	{"transcription", JSON, zg.SpeechToText, `{"text":"a","duration":3.5,"words":[{"duration":9}]}`, Summary{Complete: true, Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 3.5}}},
 	{"transcription by tokens", JSON, zg.SpeechToText, `{"text":"a","usage":{"type":"tokens","input_tokens":4,"output_tokens":5}}`, Summary{Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 4, OutputTokens: 5}}},

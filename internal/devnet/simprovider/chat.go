@@ -114,6 +114,10 @@ func (x *exchange) chat() error {
 	if !bytes.Equal(upstream, body) {
 		requestDigest = digest(upstream)
 	}
+	if x.fault.Raw != nil {
+		x.raw(requestDigest)
+		return nil
+	}
 	if len(req.Messages) == 0 {
 		return modelError(http.StatusBadRequest, "BadRequestError", "messages must not be empty")
 	}
@@ -214,7 +218,7 @@ func (x *exchange) wholeChat(req *chatRequest, c *completion, requestDigest stri
 		body = compress(body)
 		x.w.Header().Set("Content-Encoding", "gzip")
 	}
-	x.attest(requestDigest, digest(body))
+	x.attest(requestDigest, digest(x.signedForm(body)))
 	x.bill(u)
 	x.deliver("application/json", body)
 	return nil

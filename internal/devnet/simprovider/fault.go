@@ -56,6 +56,15 @@ const (
 	// SignatureLate makes the signature appear Delay after the answer; without a Delay, one second.
 	SignatureLate FaultKind = "signature-late"
 
+	// Altered is tampering: an answer, or what is said about it, changes after it was made. Alter says what.
+	Altered FaultKind = "altered"
+	// AnswerKept answers as usual and keeps the answer.
+	AnswerKept FaultKind = "answer-kept"
+	// AnswerReplayed gives the kept answer once more, under its own key and with its own signature, whatever was asked.
+	AnswerReplayed FaultKind = "answer-replayed"
+	// Raw answers with the bytes in Raw, properly signed.
+	Raw FaultKind = "raw"
+
 	// ServerError answers with Status (500) and the error of a model server.
 	ServerError FaultKind = "server-error"
 	// IngressError answers with Status (502) and a page of HTML, before the provider has seen the request.
@@ -85,6 +94,8 @@ type Fault struct {
 	Status int           // see the kinds
 	Body   string        // see the kinds
 	Usage  zg.Usage      // see WrongUsage
+	Alter  *Alteration   // see Altered
+	Raw    *RawAnswer    // see Raw
 }
 
 // marked is the fault that a chat asks for itself: "fault:" and a kind in its last message. Where requests of many sorts

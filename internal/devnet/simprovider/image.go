@@ -50,6 +50,10 @@ func (x *exchange) image() error {
 	if err := x.admit(req.Model); err != nil {
 		return err
 	}
+	if x.fault.Raw != nil {
+		x.raw(x.record.RequestSHA256)
+		return nil
+	}
 	n := 1
 	if req.N != nil && *req.N > 0 {
 		n = *req.N

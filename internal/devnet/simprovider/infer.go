@@ -1,6 +1,7 @@
 package simprovider
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -141,11 +142,12 @@ func (x *exchange) answerHeaders(contentType string, length int) {
 	h.Set("Content-Type", contentType)
 	h.Set("Provider", x.p.address.Hex())
 	h.Set("Access-Control-Expose-Headers", "Provider, content-encoding, ZG-Res-Key, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests")
-	if x.p.signs() && x.p.announcesKey() && x.fault.Kind != SignatureNoKey {
-		h.Set("ZG-Res-Key", x.key)
-		x.record.ResKey = x.key
+	if key := x.announced(); key != "" {
+		h.Set("ZG-Res-Key", key)
+		x.record.ResKey = key
 	}
-	if length >= 0 {
+	x.out.collect = x.collects()
+	if length >= 0 && !x.out.collect {
 		h.Set("Content-Length", strconv.Itoa(length))
 	}
 	x.record.Status = http.StatusOK
@@ -226,6 +228,9 @@ func (x *exchange) reset() {
 
 // finish puts the exchange on record.
 func (x *exchange) finish() {
+	if x.out.collect {
+		x.release()
+	}
 	x.record.ResponseBytes, x.record.ResponseSHA256 = x.out.sentBytes, hex.EncodeToString(x.out.sent.Sum(nil))
 	x.record.ClientLeft = x.out.left && !x.cut
 	x.p.records.add(x.record)
@@ -254,6 +259,8 @@ type outlet struct {
 	sentBytes int64
 	drained   int64 // written since the client has left
 	left      bool
+	collect   bool // nothing is sent yet
+	pieces    [][]byte
 }
 
 func newOutlet(w http.ResponseWriter, ctx context.Context) *outlet { //nolint:revive // the context is kept, not passed along
@@ -262,6 +269,15 @@ func newOutlet(w http.ResponseWriter, ctx context.Context) *outlet { //nolint:re
 
 func (o *outlet) write(b []byte) {
 	o.whole.Write(b)
+	if o.collect {
+		o.pieces = append(o.pieces, bytes.Clone(b))
+		return
+	}
+	o.send(b)
+}
+
+// send hands bytes to the network, whether or not they belong to the answer.
+func (o *outlet) send(b []byte) {
 	if o.ctx.Err() != nil {
 		o.left = true
 	}
@@ -277,7 +293,7 @@ func (o *outlet) write(b []byte) {
 }
 
 func (o *outlet) flush() {
-	if o.left {
+	if o.left || o.collect {
 		return
 	}
 	if err := o.flusher.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {

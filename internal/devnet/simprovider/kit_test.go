@@ -324,7 +324,7 @@ func hexSum(b string) string {
 // signature fetches and checks a signature against the signer the chain would name.
 func (s *site) signature(key string) (text string, signer common.Address) {
 	s.t.Helper()
-	reply := decode[signatureReply](s.t, s.get("/v1/proxy/signature/"+key).must(s.t).body)
+	reply := decode[SignatureReply](s.t, s.get("/v1/proxy/signature/"+key).must(s.t).body)
 	return reply.Text, recoverText(s.t, reply.Text, reply.Signature)
 }
 

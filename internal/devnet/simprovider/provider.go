@@ -43,6 +43,7 @@ type Provider struct {
 	closeErr   error
 	active     atomic.Int64               // inference requests under way
 	lastSigned atomic.Pointer[signedText] // for signatures that belong to another chat
+	lastAnswer atomic.Pointer[keptAnswer] // for answers that are given twice
 	// unsettledReply is said instead of the unsettled fee.
 	unsettledReply atomic.Pointer[string]
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/accounts"
@@ -13,8 +14,10 @@ import (
 
 // signedText is what a signature is about. It is signed when somebody asks, which most answers never see.
 type signedText struct {
-	text string
-	key  *ecdsa.PrivateKey
+	text  string
+	key   *ecdsa.PrivateKey
+	alter Alteration
+	asked *atomic.Int64 // for the signature
 }
 
 // sign is an ordinary personal-message signature over the text itself: 0x, r, s and v 27 or 28.
@@ -50,7 +53,13 @@ func (x *exchange) attest(request, answer string) {
 		return
 	}
 	x.record.SignedRequest = request
-	s := signedText{text: x.p.signatureText(request, answer), key: x.p.signingKey()}
+	s := signedText{text: x.p.signatureText(request, answer), key: x.p.signingKey(), alter: x.altered(), asked: new(atomic.Int64)}
+	if f := s.alter.Text; f != nil {
+		s.text = f(request, answer)
+	}
+	if s.alter.Key != nil {
+		s.key = s.alter.Key
+	}
 	delay := x.p.cfg.SignatureDelay
 	switch x.fault.Kind {
 	case SignatureWrongSigner:
@@ -67,6 +76,7 @@ func (x *exchange) attest(request, answer string) {
 		if delay = x.fault.Delay; delay == 0 {
 			delay = time.Second
 		}
+	case Altered: // not to be served again as if it were good
 	default:
 		x.p.lastSigned.Store(&s)
 	}
@@ -74,6 +84,14 @@ func (x *exchange) attest(request, answer string) {
 	if x.p.separate() { // found under the id that the answer itself carries
 		x.p.signatures.put("chatcmpl-"+x.key, s, delay)
 	}
+}
+
+// signedForm is what of a whole body is signed: the body, unless the fault has another form of it.
+func (x *exchange) signedForm(body []byte) []byte {
+	if f := x.altered().Form; f != nil {
+		return f(body)
+	}
+	return body
 }
 
 func (p *Provider) signatureText(request, answer string) string {
@@ -96,7 +114,8 @@ func strangerKey() *ecdsa.PrivateKey {
 	return key
 }
 
-type signatureReply struct {
+// SignatureReply is what a provider says about an answer when it is asked for the signature.
+type SignatureReply struct {
 	Text             string `json:"text"`
 	Signature        string `json:"signature"`
 	SigningAddress   string `json:"signing_address"`
@@ -117,16 +136,22 @@ func (p *Provider) serveSignature(w http.ResponseWriter, r *http.Request, key st
 		writeError(w, http.StatusBadRequest, "Chat id not found or expired, chat_id_not_found")
 		return
 	}
+	if f := s.alter.Serve; f != nil && f(w, r, int(s.asked.Add(1))) {
+		return
+	}
 	sig, err := s.sign()
 	if err != nil {
 		writeError(w, http.StatusInternalServerError, http.StatusText(http.StatusInternalServerError))
 		return
 	}
-	reply := signatureReply{
+	reply := SignatureReply{
 		Text: s.text, Signature: sig, SigningAddress: crypto.PubkeyToAddress(s.key.PublicKey).Hex(), SigningAlgorithm: "ecdsa",
 	}
 	if c := p.cfg.Centralized; c != nil {
 		reply.ProviderType, reply.ProviderIdentity, reply.TLSFingerprint = "centralized", c.Identity, c.TLSFingerprint
+	}
+	if f := s.alter.Reply; f != nil {
+		reply = f(reply)
 	}
 	writeJSON(w, http.StatusOK, reply)
 }

@@ -114,6 +114,10 @@ func (x *exchange) transcribe() error {
 	if !u.hasAudio {
 		return modelError(http.StatusBadRequest, "BadRequestError", "file is required")
 	}
+	if x.fault.Raw != nil {
+		x.raw(x.record.RequestSHA256)
+		return nil
+	}
 	if !x.p.wait(x.p.ctx, x.p.cfg.TokenDelay) {
 		return fmt.Errorf("the provider closes: %w", x.p.ctx.Err())
 	}
@@ -171,7 +175,7 @@ func (x *exchange) transcribe() error {
 		body = compress(body)
 		x.w.Header().Set("Content-Encoding", "gzip")
 	}
-	x.attest(x.record.RequestSHA256, digest(body))
+	x.attest(x.record.RequestSHA256, digest(x.signedForm(body)))
 	x.bill(billed)
 	x.deliver(contentType, body)
 	return nil
