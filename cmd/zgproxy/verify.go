@@ -81,7 +81,7 @@ func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 	if j.Verdict == zg.VerdictInvalid {
 		d.trust.suspend(zg.Suspension{
 			Provider: x.Provider, Code: zg.SuspendedInvalid, RequestID: x.RequestID, At: time.Now(),
-			Reason: fmt.Sprintf("The signature of answer %s does not fit (%s): %s.", x.RequestID, j.Code, j.Sentence(x.Centralized)),
+			Reason: "The signature of an answer does not fit: " + j.Sentence(x.Centralized) + ".",
 		})
 	}
 }
