@@ -93,6 +93,10 @@ crash: ## kill the real binary at ROUNDS (1000) random moments and at every name
 soak: ## EXCHANGES (100000) requests in bad weather; the book has to equal the chain to the neuron
 	ZG_SOAK_EXCHANGES=$(EXCHANGES) go test -run '^TestSoak$$' -v -timeout 120m ./cmd/zgproxy | grep -v '"level":'
 
+.PHONY: e2e
+e2e: ## the official client for Node, which npm fetches, against the daemon and a devnet
+	go test -tags e2e -run '^TestNodeClient$$' -count=1 -v -timeout 10m ./cmd/zgproxy | grep -v '"level":'
+
 .PHONY: bench
 bench: ## zgproxy beside a bare ReverseProxy and no proxy at all: ratios from interleaved runs
 	go run ./cmd/zgbench

@@ -153,7 +153,7 @@ type answer struct {
 
 // accept makes the daemon use a provider again that it has suspended.
 func (x *tamperer) accept(p *simprovider.Provider) {
-	_ = p // nothing is suspended yet
+	x.must([]string{"provider", "accept", p.Address().Hex(), "--yes"})
 }
 
 // enforceable reports whether answers can be withheld.
