@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
 	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
@@ -84,6 +86,27 @@ func TestCallerLeavesAndTheFeeIsExact(t *testing.T) {
 	}
 }
 
+// suspendedOnce waits until a provider is suspended, accepts it as it is, and waits until it is not.
+func (w *world) suspendedOnce(p common.Address) {
+	w.Helper()
+	suspended := func() bool {
+		_, models := w.get(w.daemon.api + "/v1/models")
+		return strings.Contains(models, `"suspended"`)
+	}
+	w.eventually("the provider is suspended", func() error {
+		if !suspended() {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	w.eventually("the provider is accepted", func() error {
+		if w.accept(p); suspended() {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+}
+
 func TestMisbehavingProvider(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
 	w.env = append(w.env, "ZGPROXY_STREAM_IDLE_TIMEOUT=1s")
@@ -132,6 +155,9 @@ func TestMisbehavingProvider(t *testing.T) {
 			rec := w.record(resp.Header.Get("X-Request-Id"), tc.verdict != "")
 			if zg.FeeBasis(rec.Basis) != tc.basis || (tc.verdict != "" && rec.Verdict != tc.verdict) {
 				t.Errorf("booked %s %s (%s), verdict %s; want %s, %s", rec.Basis, rec.Fee, rec.Reason, rec.Verdict, tc.basis, tc.verdict)
+			}
+			if tc.verdict == zg.VerdictInvalid {
+				w.suspendedOnce(w.lorem().Address())
 			}
 		})
 	}

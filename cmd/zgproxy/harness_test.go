@@ -22,6 +22,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 	"go.uber.org/goleak"
 
+	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -248,6 +249,25 @@ func (w *world) get(url string) (int, string) {
 }
 
 // post sends a raw body and returns the whole answer.
+// accept takes a provider as it is for right, as zgproxy provider accept does.
+func (w *world) accept(p common.Address) {
+	w.Helper()
+	client, err := admin.NewClient(w.data)
+	if err != nil {
+		w.Fatal(err)
+	}
+	op := &daemonOperator{client}
+	r, err := op.account(w.Context(), false)
+	if err != nil {
+		w.Fatal(err)
+	}
+	sub := r.sub(p)
+	err = op.accept(w.Context(), p, admin.Acceptance{Drift: sub.Drift.Neuron, Signer: sub.Signer, Pin: sub.Current, Suspension: sub.Suspended})
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
 func (w *world) post(path, contentType string, body []byte) (*http.Response, []byte) {
 	w.Helper()
 	req, err := http.NewRequestWithContext(w.Context(), http.MethodPost, w.daemon.api+path, bytes.NewReader(body))

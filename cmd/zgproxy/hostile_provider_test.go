@@ -195,7 +195,7 @@ func chainChanges() []script {
 			heal: func(h *hostile) { h.p.Forgive(devnet.Wallet()) },
 		},
 		{
-			name: "signer changed", env: often, paused: "signer_changed", unserved: true, log: []string{"signer_changed"}, ask: nothing, mend: restored,
+			name: "signer changed", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_changed"}, ask: nothing, mend: restored,
 			lie: func(h *hostile) {
 				h.unfunded(func() error {
 					h.register(func(s *simchain.ServiceParams) { s.TEESigner = common.HexToAddress("0xbad") })
@@ -210,7 +210,7 @@ func chainChanges() []script {
 			},
 		},
 		{
-			name: "owner no longer vouches", env: often, paused: "signer_not_acknowledged", unserved: true, log: []string{"signer_not_acknowledged"}, ask: nothing,
+			name: "owner no longer vouches", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_not_accepted"}, ask: nothing,
 			lie: func(h *hostile) {
 				h.unfunded(func() error { return h.net.Chain.RevokeSigner(h.Context(), h.p.Address()) })
 			},
@@ -237,10 +237,10 @@ func chainChanges() []script {
 			ask: func(h *hostile) { h.chat(smallBody) },
 		},
 		{
-			name: "moved to where nobody is", env: often, unserved: true, log: []string{"provider_unreachable"}, mend: restored,
+			name: "moved to where nobody is", env: often, unserved: true, log: []string{"url_changed"}, mend: restored,
 			lie: func(h *hostile) { h.register(func(s *simchain.ServiceParams) { s.URL = "http://127.0.0.1:1" }) },
 			ask: func(h *hostile) {
-				h.eventually("unreachable", func() error {
+				h.eventually("suspended", func() error {
 					if code, answer := h.chat(smallBody); code == http.StatusOK {
 						return fmt.Errorf("%d %s", code, answer)
 					}

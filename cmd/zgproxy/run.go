@@ -128,7 +128,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 		}
 		d.verify = attest.NewQueue(attest.QueueConfig{
 			Workers: workers,
-			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Signer: d.freshSigner, Log: log, Registerer: d.registry,
+			Fetch:   d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Signer: d.freshSigner, Log: log, Registerer: d.registry,
 		})
 		d.rememberSigned(ctx)
 	}
@@ -339,6 +339,34 @@ func (d *daemon) service(p common.Address) (zg.Service, bool) {
 		return zg.Service{}, false
 	}
 	return services[i], true
+}
+
+// targets are the providers whose catalogues are read: only those the owner allows.
+func (d *daemon) targets() []provider.Target {
+	var out []provider.Target
+	for _, p := range d.cfg.Providers {
+		if s, ok := d.service(p); ok {
+			out = append(out, provider.Target{Provider: p, BaseURL: s.URL})
+		}
+	}
+	return out
+}
+
+// unsettled asks a provider what it has not taken on chain yet.
+func (d *daemon) unsettled(ctx context.Context, p common.Address) (zg.Neuron, error) {
+	s, ok := d.service(p)
+	if !ok {
+		return zg.Neuron{}, fmt.Errorf("provider %s is not in the directory", p)
+	}
+	bearer, err := d.sessions.Bearer(ctx, p)
+	if err != nil {
+		return zg.Neuron{}, err
+	}
+	fee, err := d.peers.UnsettledFee(ctx, s.URL, d.wallet.Address(), bearer)
+	if refused, ok := errors.AsType[*provider.RefusedError](err); ok {
+		d.sessions.Reject(p, bearer, refused.Detail.Class) // of itself it only acts on a token that is expired or revoked
+	}
+	return fee, err
 }
 
 // announce says where the daemon listens, and what of its configuration is probably not meant.
