@@ -125,6 +125,10 @@ func TestVerdictOfEachAnswer(t *testing.T) {
 	const (
 		doc, large, stream, stripped = "document", "large document", "stream", "stream, usage not asked for"
 	)
+	var contentType, body string // served next
+	serve := func(w http.ResponseWriter, req *http.Request) { serveBody(contentType, body)(w, req) }
+	var c court
+	rigs := map[bool]*rig{false: c.rig(t, false, serve, nil), true: c.rig(t, true, serve, nil)}
 	bodies := map[string]string{doc: answer, large: longAnswer, stream: verdictStream, stripped: verdictStream}
 	for _, v := range []struct {
 		name string
@@ -143,15 +147,20 @@ func TestVerdictOfEachAnswer(t *testing.T) {
 		{"too late", zg.Judgement{}, false, "unavailable timeout"},
 	} {
 		for _, enforce := range []bool{false, true} {
-			for kind, body := range bodies {
-				contentType := "application/json"
+			for kind := range bodies {
+				contentType, body = "application/json", bodies[kind]
 				if kind == stream || kind == stripped {
 					contentType = "text/event-stream"
 				}
-				c := &court{says: v.says}
+				c.mu.Lock()
+				c.says = v.says
+				c.mu.Unlock()
 				name := map[bool]string{true: "enforce", false: "observe"}[enforce] + "/" + kind + "/" + v.name
 				t.Run(name, func(t *testing.T) {
-					r := c.rig(t, enforce, serveBody(contentType, body), nil)
+					r := rigs[enforce]
+					outer := r.T
+					r.T = t
+					defer func() { r.T = outer }()
 					for _, trailers := range []bool{false, true} {
 						ask, header := `{"model":"chat-1"}`, []string(nil)
 						switch kind {
