@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -140,5 +141,99 @@ func TestModelsListsWhatCanBePaidFor(t *testing.T) {
 	}
 	if got := BuildRoutes(&zg.Directory{}, nil, RouteOptions{}).models(); got == nil || len(got) != 0 {
 		t.Errorf("models of an empty directory = %#v, want an empty list, not null", got)
+	}
+}
+
+func TestSuspendedAndUnsignedProvidersAreNotChosen(t *testing.T) {
+	dir := testDirectory()
+	unsigned := service(rogue, zg.Chatbot, "quiet-1", 1, 1)
+	unsigned.Verifiability = "none"
+	relay := service(multi, zg.Chatbot, "relay-1", 1, 1)
+	relay.Info.ProviderType = "centralized"
+	cheaper := service(rogue, zg.Chatbot, "big-1", 1, 2) // than the one that signs
+	cheaper.Info.ProviderType = "standard"
+	lost := service(rogue, zg.Chatbot, "lost-1", 1, 1)
+	lost.TEESignerAcknowledged = false
+	dir.Services = append(dir.Services, unsigned, relay, cheaper, lost)
+	dir.Block = 9
+	everybody := []common.Address{cheap, dear, multi, rogue}
+	since := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	suspend := func(who ...common.Address) map[common.Address]zg.Suspension {
+		out := map[common.Address]zg.Suspension{}
+		for _, p := range who {
+			out[p] = zg.Suspension{Provider: p, Code: zg.SuspendedInvalid, Reason: "the signature of an answer did not fit.", RequestID: "req_7", At: since}
+		}
+		return out
+	}
+	for _, tc := range []struct {
+		name   string
+		opt    RouteOptions
+		model  string
+		chosen common.Address // zero: refused
+		status int
+		code   string
+		says   []string
+	}{
+		{"nothing is suspended", RouteOptions{}, "echo-1", cheap, 0, "", nil},
+		{"another provider takes over", RouteOptions{Suspended: suspend(cheap)}, "echo-1", dear, 0, "", nil},
+		{
+			"nobody is left",
+			RouteOptions{Suspended: suspend(cheap, dear)},
+			"echo-1",
+			common.Address{},
+			http.StatusServiceUnavailable, "provider_suspended",
+			[]string{"2026-11-24T12:00:00Z", "did not fit (req_7).", "zgproxy provider accept " + cheap.Hex(), "nothing spent"},
+		},
+		{"nobody vouches for it any more", RouteOptions{Suspended: suspend(rogue)}, "lost-1", common.Address{}, http.StatusServiceUnavailable, "provider_suspended", nil},
+		{"nobody ever vouched for it", RouteOptions{}, "lost-1", common.Address{}, http.StatusNotFound, "model_not_found", nil},
+		{"observe: it need not sign", RouteOptions{}, "quiet-1", rogue, 0, "", nil},
+		{
+			"enforce: it must",
+			RouteOptions{Enforce: true},
+			"quiet-1",
+			common.Address{},
+			http.StatusForbidden, "provider_unsigned",
+			[]string{rogue.Hex(), "ZGPROXY_VERIFY=observe", "nothing spent"},
+		},
+		{"observe: the cheaper one", RouteOptions{}, "big-1", rogue, 0, "", nil},
+		{"enforce: the one that signs", RouteOptions{Enforce: true}, "big-1", multi, 0, "", nil},
+		{"enforce: a relay signs too", RouteOptions{Enforce: true}, "relay-1", multi, 0, "", nil},
+		{"enforce: the one that signs is suspended", RouteOptions{Enforce: true, Suspended: suspend(multi)}, "big-1", common.Address{}, http.StatusServiceUnavailable, "provider_suspended", []string{multi.Hex()}},
+		{"both at once", RouteOptions{Enforce: true, Suspended: suspend(rogue)}, "quiet-1", common.Address{}, http.StatusServiceUnavailable, "provider_suspended", nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.opt.Allowed = everybody
+			o, err := BuildRoutes(dir, nil, tc.opt).Choose(zg.Chatbot, tc.model)
+			if tc.chosen != (common.Address{}) {
+				if err != nil || o.Service.Provider != tc.chosen || o.Block != 9 {
+					t.Errorf("Choose = %+v, %v; want %s", o, err, tc.chosen)
+				}
+				return
+			}
+			var api *APIError
+			if !errors.As(err, &api) || api.Status != tc.status || api.Code != tc.code {
+				t.Fatalf("Choose = %+v, %v; want %d %s", o, err, tc.status, tc.code)
+			}
+			for _, s := range tc.says {
+				if !strings.Contains(api.Message, s) {
+					t.Errorf("%q does not say %q", api.Message, s)
+				}
+			}
+		})
+	}
+	shown := map[string]offer0{}
+	for _, m := range BuildRoutes(dir, nil, RouteOptions{Allowed: everybody, Enforce: true, Suspended: suspend(cheap)}).models() {
+		for _, o := range m.X0G {
+			shown[m.ID+" "+o.Provider] = o
+		}
+	}
+	if o := shown["echo-1 "+cheap.Hex()]; o.Suspended != zg.SuspendedInvalid || !o.Signed || o.Centralized || o.Verifiability != "TeeML" {
+		t.Errorf("the suspended offer is listed as %+v", o)
+	}
+	if o := shown["quiet-1 "+rogue.Hex()]; o.Suspended != "" || o.Signed || o.Verifiability != "none" {
+		t.Errorf("the unsigned offer is listed as %+v", o)
+	}
+	if o := shown["relay-1 "+multi.Hex()]; !o.Centralized || !o.Signed {
+		t.Errorf("the relay is listed as %+v", o)
 	}
 }

@@ -25,7 +25,7 @@ const (
 	// All answers that are withheld at one time get so many times what one gets.
 	heldAnswers = 4
 	// Memory for withheld answers is set aside in such pieces.
-	heldStep = 1 << 20
+	heldStep = 64 << 10
 )
 
 // Values of the header that most answers have, ready made.
