@@ -119,7 +119,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Budgets: budgets(cfg), Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {
 		d.verify = attest.NewQueue(attest.QueueConfig{
-			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Log: log, Registerer: d.registry,
+			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Signer: d.signerNow, Log: log, Registerer: d.registry,
 		})
 	}
 	d.proxy = proxy.New(proxy.Config{
@@ -315,6 +315,21 @@ func (d *daemon) service(p common.Address) (zg.Service, bool) {
 		return zg.Service{}, false
 	}
 	return services[i], true
+}
+
+// signerNow reads from the chain whose signature counts for a provider; nobody's is the zero address.
+func (d *daemon) signerNow(ctx context.Context, p common.Address) (common.Address, error) {
+	dir, err := d.client.Services(ctx)
+	if err != nil {
+		return common.Address{}, err
+	}
+	for _, s := range dir.Services {
+		if s.Provider == p {
+			signer, _ := s.Signer()
+			return signer, nil
+		}
+	}
+	return common.Address{}, nil // it has left
 }
 
 // targets are the providers whose catalogues are read: only those the owner allows.

@@ -117,9 +117,12 @@ func NewQueue(cfg QueueConfig) *Queue {
 	return q
 }
 
-// Remember tells the queue of an answer that was judged by an earlier process, so that it is known if it is given again.
+// Remember tells the queue of an answer that an earlier process matched with its signature, so that it is known if it is given
+// again. Of several with the same text the first counts.
 func (q *Queue) Remember(signer common.Address, text, requestID string) {
-	q.memory.seen(signer, text, requestID)
+	if text != "" {
+		q.memory.seen(signer, text, requestID)
+	}
 }
 
 // Submit hands over an exchange whose answer has ended. It never blocks: an exchange for which there is no room, or that

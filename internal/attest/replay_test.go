@@ -51,6 +51,9 @@ func TestQueueReplay(t *testing.T) {
 		if r := judge(numbered(8)); r.Verdict != zg.VerdictReplayed {
 			t.Errorf("Judge of what an earlier process has seen = %+v", r)
 		}
+		if b.Remember(teeSigner, "", "before"); len(b.memory.recent) != 2 {
+			t.Errorf("%d texts are remembered, want 2 and none of an empty one", len(b.memory.recent))
+		}
 		b.Remember(bob, textOf("key-9"), "before")
 		b.Remember(teeSigner, textOf("key-9"), "r9")
 		if r := judge(numbered(9)); r.Verdict != zg.VerdictVerified {
