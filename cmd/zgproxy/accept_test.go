@@ -118,9 +118,8 @@ func TestReceiptFormatIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range []any{zg.AnswerReceipt{}, zg.ReceiptUsage{}} {
-		typ := reflect.TypeOf(v)
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+		for field := range reflect.TypeOf(v).Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if !strings.Contains(string(doc), "`"+name+"`") {
 				t.Errorf("docs/receipts.md says nothing of %s", name)
 			}

@@ -15,5 +15,6 @@
 // beside the database, and no commit is waited for. SQLite has it within 100 ms, or when Store.Flush returns. A close record
 // is in SQLite about 50 ms after Reservation.Close; if the process dies before, the next start books the request at its
 // bound. Nothing of a request is synced to disk: what the machine loses in a power cut, the book loses. A signed top-up is
-// on disk, synced, before it is broadcast for the first time.
+// on disk, synced, before it is broadcast for the first time; a pin and a suspension are when the call returns. A verdict is
+// queued like a close: what a killed process loses of it is found pending by the next one.
 package billing

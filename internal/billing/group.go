@@ -25,7 +25,7 @@ type op struct {
 type batch struct{ done chan struct{} }
 
 // merge joins the close of a request with its opening where both are in the group, and no task between them which is to
-// find the request open.
+// find the request open. So it does with the first verdict about a request that was joined.
 func (w *writer) merge(ops []op) {
 	first := w.placed + 1
 	w.placed += len(ops)
@@ -39,6 +39,11 @@ func (w *writer) merge(ops []op) {
 		case o.close != nil && o.close.place > barrier:
 			ops[o.close.place-first].close = o.close
 			*o = op{}
+		case o.verdict != nil && o.verdict.row != nil && o.verdict.row.place > barrier:
+			if row := o.verdict.row; ops[row.place-first].close == row && row.judged == nil {
+				row.judged = o.verdict
+				*o = op{}
+			}
 		}
 	}
 }
@@ -88,7 +93,10 @@ func (w *writer) insert(r *request, closed bool) error {
 		w.count(r.order.Provider, r.booking.Fee, r.quarter)
 		return nil
 	}
-	return w.update(r)
+	if err := w.update(r); err != nil || r.judged == nil {
+		return err
+	}
+	return r.judged.write(w.session)
 }
 
 // update closes a row. It counts once, however often it is written.

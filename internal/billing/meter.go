@@ -123,7 +123,7 @@ type Meter struct {
 	cfg     MeterConfig
 	metrics *meterMetrics
 	names   sync.Map // address → its checksummed text, which is slow to make
-	judging sync.Map // id → key of a row whose verdict is being found out
+	judging sync.Map // id → row whose verdict is being found out
 }
 
 // NewMeter builds a Meter on an open store.
@@ -254,11 +254,21 @@ func (m *Meter) name(p common.Address) string {
 // SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store. The first one that
 // says something stays: a later one replaces only pending and unavailable.
 func (m *Meter) SetVerdict(requestID string, j zg.Judgement) {
-	row := &verdict{id: requestID, Judgement: j, at: micros(m.cfg.Now())}
-	if key, ok := m.judging.LoadAndDelete(requestID); ok {
-		row.opened = key.(int64)
+	v := &verdict{id: requestID, Judgement: j, at: micros(m.cfg.Now())}
+	if j.Expected != (common.Address{}) {
+		v.expected = m.name(j.Expected) // there are as many as providers
 	}
-	_, err := m.store.writer.put(op{verdict: row})
+	switch j.Signer {
+	case j.Expected:
+		v.signer = v.expected
+	case common.Address{}:
+	default:
+		v.signer = j.Signer.Hex()
+	}
+	if row, ok := m.judging.LoadAndDelete(requestID); ok {
+		v.row = row.(*request)
+	}
+	_, err := m.store.writer.put(op{verdict: v})
 	if err != nil {
 		m.cfg.Log.Error().Err(err).Str("request_id", requestID).Msg("a verdict was not recorded")
 	}
@@ -291,7 +301,7 @@ func (r *Reservation) Close(out Outcome) Booking {
 			m.store.recent.add(out.ChatID, r.row.opened)
 		}
 		if out.Verdict == zg.VerdictPending {
-			m.judging.Store(o.ID, r.row.opened)
+			m.judging.Store(o.ID, &r.row)
 		}
 		if _, err := m.store.writer.put(op{close: &r.row}); err != nil {
 			m.cfg.Log.Error().Err(err).Str("request_id", o.ID).Msg("a request was closed after the store; it will be booked at its bound")

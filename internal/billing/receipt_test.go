@@ -403,3 +403,40 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		t.Errorf("broken: %+v", r)
 	}
 }
+
+// A commit that failed may have taken effect all the same. What is written again then, its verdict with it, ends up as it was
+// to be, once.
+func TestVerdictOfARowThatIsThereAlready(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	m := NewMeter(s, MeterConfig{})
+	r := mustOpen(t, m, order("a", alice))
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.writer.put(op{open: &r.row}); err != nil {
+		t.Fatal(err)
+	}
+	out := answered()
+	out.Verdict = zg.VerdictPending
+	r.Close(out)
+	m.SetVerdict("a", verified(""))
+	m.SetVerdict("a", zg.Judgement{Verdict: zg.VerdictUnavailable})
+	if got := mustReceipt(t, s, "a"); got.Verdict != zg.VerdictVerified || got.SignedText == "" || got.Signer != bob.Hex() || got.Fee == nil {
+		t.Errorf("receipt %+v", got)
+	}
+}
+
+// A signer that was not expected is recorded beside the one that was.
+func TestReceiptOfAStranger(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	m := NewMeter(s, MeterConfig{})
+	out := answered()
+	out.Verdict = zg.VerdictPending
+	mustOpen(t, m, order("a", alice)).Close(out)
+	j := verified("wrong_signer")
+	j.Verdict, j.Signer = zg.VerdictInvalid, alice
+	m.SetVerdict("a", j)
+	if got := mustReceipt(t, s, "a"); got.Signer != alice.Hex() || got.Expected != bob.Hex() {
+		t.Errorf("signed by %s, expected %s", got.Signer, got.Expected)
+	}
+}

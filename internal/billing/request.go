@@ -23,7 +23,8 @@ type request struct {
 	closed  int64 // µs since 1970
 	out     Outcome
 	booking Booking
-	quarter int64 // under which it is counted
+	quarter int64    // under which it is counted
+	judged  *verdict // where it came in the same group; the writer's
 }
 
 const (
@@ -37,6 +38,14 @@ const (
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
 	ON CONFLICT (opened_at) DO NOTHING`
 
+	// The usual verdict comes before the row is written: then all of it is one statement.
+	insertJudged = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
+	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256,
+	verdict, verdict_code, signer, verdict_at, expected_signer, signed_text, signature, text_form, byte_form, reencoded, state)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
+	ON CONFLICT (opened_at) DO NOTHING`
+
 	// A verdict may arrive before the close record is written; it is the newer knowledge.
 	closeRequest = `UPDATE requests SET request_bytes = ?, closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
 	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
@@ -48,12 +57,16 @@ const (
 // insert writes the row, open or closed, and reports whether there was none under its key.
 func (r *request) insert(s *session, closed bool) (bool, error) {
 	o := &r.order
-	var room [37]any
+	var room [46]any
 	values := append(room[:0], r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound, r.priceIn, r.priceOut)
 	query := insertRequest
-	if closed {
+	switch {
+	case closed && r.judged != nil:
+		values = r.appendClose(values)
+		query, values = insertJudged, r.judged.append(values[:len(values)-1]) // in place of the one that was foreseen
+	case closed:
 		query, values = insertClosed, r.appendClose(values)
-	} else {
+	default:
 		values = append(values, size(o.RequestBytes))
 	}
 	n, err := s.exec(query, values...)
@@ -79,9 +92,10 @@ func (r *request) appendClose(values []any) []any {
 
 // verdict is what the signature of one answer showed, on its way into the store.
 type verdict struct {
-	id     string
-	opened int64 // key of the row; 0: not known, and the id is looked for among the newest
-	at     int64
+	id               string
+	row              *request // whose it is; nil: not known, and the id is looked for among the newest
+	at               int64
+	signer, expected string // as texts
 	zg.Judgement
 }
 
@@ -91,17 +105,21 @@ const setVerdict = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = 
 	signed_text = ?, signature = ?, text_form = ?, byte_form = ?, reencoded = ?
 	WHERE opened_at = ? AND (verdict_at IS NULL OR verdict IN ('pending', 'unavailable'))`
 
-func (v *verdict) write(s *session) error {
-	key := v.opened
-	if key == 0 {
-		var err error
-		if key, err = s.keyOf(v.id); err != nil || key == 0 {
-			return err
-		}
+func (v *verdict) write(s *session) (err error) {
+	var key int64
+	if v.row != nil {
+		key = v.row.opened
+	} else if key, err = s.keyOf(v.id); err != nil || key == 0 {
+		return err
 	}
-	_, err := s.exec(setVerdict, string(v.Verdict), text(v.Code), address(v.Signer), v.at, address(v.Expected),
-		text(v.Text), text(v.Signature), text(string(v.Form)), text(string(v.Bytes)), mark(v.ReencodedRequest), key)
+	var room [11]any
+	_, err = s.exec(setVerdict, append(v.append(room[:0]), key)...)
 	return err
+}
+
+func (v *verdict) append(values []any) []any {
+	return append(values, string(v.Verdict), text(v.Code), text(v.signer), v.at, text(v.expected),
+		text(v.Text), text(v.Signature), text(string(v.Form)), text(string(v.Bytes)), mark(v.ReencodedRequest))
 }
 
 // keyOf finds the row of a request by its id, the newest of that name; 0: there is none.
