@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -226,12 +227,14 @@ func newTamperer(t *testing.T, enforce bool) *tamperer {
 	x.add("enclave", info, separate)
 	x.add("ns:named", info, func(cfg *simprovider.Config) { cfg.TargetKey, cfg.TargetModelID = target, true })
 	x.add("reencoding", "", func(cfg *simprovider.Config) { cfg.ReencodeRequests = true })
+	var allowed []string // one for each model: a suspended one must not be stood in for
 	for _, p := range x.net.Providers {
 		if x.providers[p.Model()] == nil {
 			x.providers[p.Model()] = p
+			allowed = append(allowed, p.Address().Hex())
 		}
 	}
-	x.env = append(x.net.Env(), "ZGPROXY_LOG_LEVEL=error")
+	x.env = append(x.net.Env(), "ZGPROXY_LOG_LEVEL=error", "ZGPROXY_PROVIDERS="+strings.Join(allowed, ","))
 	if enforce {
 		x.env = append(x.env, "ZGPROXY_VERIFY=enforce")
 	}
@@ -303,8 +306,10 @@ func (x *tamperer) send(a *attempt) {
 	if !a.slow {
 		<-a.done
 	}
-	if _, err := p.WaitExchanges(x.Context(), before+1); err != nil {
-		x.Fatal(err)
+	ctx, cancel := context.WithTimeout(x.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := p.WaitExchanges(ctx, before+1); err != nil {
+		x.Fatalf("%s did not reach the provider (%v): %d %.300s, %v", a.tampering.name, err, a.answer.status, a.answer.body, a.answer.err)
 	}
 }
 

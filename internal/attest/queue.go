@@ -387,7 +387,9 @@ func (q *Queue) compareWithEarlier(x Exchange, r Result) Result {
 		return r
 	}
 	code := CodeSeenBefore
-	if x.Type == zg.Chatbot {
+	// Two chats are never alike, because an answer has an id of its own. Others may be, to the same request: one that was signed
+	// for another request is not.
+	if x.Type == zg.Chatbot || r.Verdict == zg.VerdictResponse {
 		r.Verdict, code = zg.VerdictReplayed, CodeReplayed
 	}
 	if r.Code != CodeSignerChanged { // which counts against it in any case

@@ -77,7 +77,7 @@ var causes = map[string]string{
 
 	CodeSignerChanged:    "the signer is not the accepted one, but the chain names it now",
 	"signer_unconfirmed": "another signer than the accepted one signed it, and the chain could not be asked whether that is the provider's new one",
-	"answer_replayed":    "answers of this kind carry an id of their own, so no two are alike",
+	"answer_replayed":    "an answer that has an id of its own came twice, or one that was signed for another request",
 
 	"unknown_text":       "the signed text has no known form",
 	"incomplete":         "the answer was not read to its end",
