@@ -226,12 +226,14 @@ func newTamperer(t *testing.T, enforce bool) *tamperer {
 	x.add("enclave", info, separate)
 	x.add("ns:named", info, func(cfg *simprovider.Config) { cfg.TargetKey, cfg.TargetModelID = target, true })
 	x.add("reencoding", "", func(cfg *simprovider.Config) { cfg.ReencodeRequests = true })
+	var allowed []string // one for each model, so that nobody answers in the place of one that is suspended
 	for _, p := range x.net.Providers {
 		if x.providers[p.Model()] == nil {
 			x.providers[p.Model()] = p
+			allowed = append(allowed, p.Address().Hex())
 		}
 	}
-	x.env = append(x.net.Env(), "ZGPROXY_LOG_LEVEL=error")
+	x.env = append(x.net.Env(), "ZGPROXY_LOG_LEVEL=error", "ZGPROXY_PROVIDERS="+strings.Join(allowed, ","))
 	if enforce {
 		x.env = append(x.env, "ZGPROXY_VERIFY=enforce")
 	}
