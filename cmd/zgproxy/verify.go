@@ -24,27 +24,25 @@ const (
 	replayPreload = 50_000
 )
 
-// signatureKey is the name under which the provider keeps its signature over an answer; empty where it signs nothing.
+// signatureKey is the name under which the provider keeps its signature over an answer; empty where there is none.
 func signatureKey(a *proxy.Answered) string {
-	svc := &a.Offer.Service
-	if _, signs := svc.Signer(); !signs {
-		return ""
-	}
-	if a.ResKey == "" && svc.Info.TargetSeparated {
+	if a.ResKey == "" && a.Offer.Service.Info.TargetSeparated {
 		return a.ChatID // a separate model enclave signs under the answer's own id
 	}
 	return a.ResKey
 }
 
 // verdict says whether an answer's signature will be checked.
-func (d *daemon) verdict(a *proxy.Answered) zg.Verdict {
-	switch {
+func (d *daemon) verdict(a *proxy.Answered) zg.Judgement {
+	switch _, signs := a.Offer.Service.Signer(); {
 	case d.verify == nil:
-		return ""
+		return zg.Judgement{}
+	case !signs:
+		return d.verify.Unsigned(a.Offer.Service.Provider, attest.CodeUnsigned)
 	case signatureKey(a) == "":
-		return zg.VerdictNotSigned
+		return d.verify.Unsigned(a.Offer.Service.Provider, attest.CodeNoKey)
 	}
-	return zg.VerdictPending
+	return zg.Judgement{Verdict: zg.VerdictPending}
 }
 
 // answered hands a finished exchange to the signature check.

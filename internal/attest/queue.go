@@ -466,6 +466,13 @@ func (q *Queue) finish(j *job, r Result) {
 	}
 }
 
+// Unsigned counts an answer that has no signature to look for, and says why.
+func (q *Queue) Unsigned(provider common.Address, code string) Result {
+	q.verdicts.WithLabelValues(provider.Hex(), string(zg.VerdictNotSigned)).Inc()
+	q.refused.WithLabelValues(provider.Hex(), code).Inc()
+	return Result{Verdict: zg.VerdictNotSigned, Code: code}
+}
+
 // refuse counts an answer that would not be passed on, once.
 func (q *Queue) refuse(j *job, r Result) {
 	if !j.refused.Swap(true) {

@@ -366,3 +366,17 @@ func BenchmarkSubmit(b *testing.B) {
 		}
 	}
 }
+
+// Answers without a signature are counted with the others, and as what enforcing would refuse.
+func TestQueueCountsUnsigned(t *testing.T) {
+	b := newBench(t, nil)
+	if r := b.Unsigned(alice, CodeNoKey); r.Verdict != zg.VerdictNotSigned || r.Code != CodeNoKey || r.Passes() {
+		t.Errorf("Unsigned = %+v", r)
+	}
+	if n := testutil.ToFloat64(b.verdicts.WithLabelValues(alice.Hex(), string(zg.VerdictNotSigned))); n != 1 {
+		t.Errorf("%v answers counted, want 1", n)
+	}
+	if n := testutil.ToFloat64(b.refused.WithLabelValues(alice.Hex(), CodeNoKey)); n != 1 {
+		t.Errorf("%v counted as refused, want 1", n)
+	}
+}

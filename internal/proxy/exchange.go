@@ -82,8 +82,8 @@ func (x *exchange) book(err error) {
 	}
 	if verdict := x.srv.cfg.Verdict; x.done != nil && verdict != nil {
 		x.done.RequestSHA256 = out.RequestSHA256
-		out.Verdict = verdict(x.done)
-		x.judgement.Verdict = out.Verdict
+		x.judgement = verdict(x.done)
+		out.Verdict = x.judgement.Verdict
 	}
 	crash.Point("request/before-close")
 	x.booking, x.booked = x.held.Close(*out), true

@@ -57,9 +57,9 @@ type Config struct {
 	Transport http.RoundTripper
 	// Classify reads a provider's refusal.
 	Classify func(status int, contentType string, body []byte) zg.RefusalDetail
-	// Verdict says ahead of the check what is known of an answer's signature: VerdictNotSigned where there is none to
-	// check, VerdictPending where Answered will be told. Optional: nothing is checked.
-	Verdict func(*Answered) zg.Verdict
+	// Verdict says ahead of the check what is known of an answer's signature: VerdictNotSigned, and why, where there is none
+	// to check, VerdictPending where Answered will be told. Optional: nothing is checked.
+	Verdict func(*Answered) zg.Judgement
 	// Answered is told of an answer that can be checked, after it was booked. It must not block. Required with Verdict.
 	Answered func(*Answered)
 	// Judge is told of such an answer instead, where its verdict is waited for, and returns it. When the context ends before

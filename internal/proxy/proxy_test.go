@@ -92,7 +92,7 @@ func meteredRig(t *testing.T, meter billing.MeterConfig, upstream http.HandlerFu
 			}
 			return zg.RefusalDetail{Class: zg.RefusalRequest}
 		},
-		Verdict: func(*Answered) zg.Verdict { return zg.VerdictPending }, Answered: func(a *Answered) { r.seen = append(r.seen, *a) },
+		Verdict: func(*Answered) zg.Judgement { return zg.Judgement{Verdict: zg.VerdictPending} }, Answered: func(a *Answered) { r.seen = append(r.seen, *a) },
 		MaxBody: 1 << 20, StreamIdle: time.Minute, DrainBytes: 1 << 20, DrainTimeout: time.Minute, UserAgent: "test", Log: zerolog.Nop(),
 		Metrics: NewMetrics(prometheus.NewRegistry()),
 	}

@@ -472,7 +472,7 @@ func TestUnsignedAnswers(t *testing.T) {
 	for _, enforce := range []bool{false, true} {
 		c := &court{}
 		r := c.rig(t, enforce, serveBody("application/json", answer), func(cfg *Config) {
-			cfg.Verdict = func(*Answered) zg.Verdict { return zg.VerdictNotSigned }
+			cfg.Verdict = func(*Answered) zg.Judgement { return zg.Judgement{Verdict: zg.VerdictNotSigned} }
 		})
 		resp, text, err := r.asked(`{"model":"chat-1"}`)
 		if enforce {
