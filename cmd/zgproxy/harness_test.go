@@ -249,7 +249,7 @@ func (w *world) get(url string) (int, string) {
 }
 
 // post sends a raw body and returns the whole answer.
-// accept takes a provider as it is for right, as zgproxy provider accept does.
+// accept takes a provider as it is for right, as zgproxy provider accept does, if the daemon knows by now how it is.
 func (w *world) accept(p common.Address) {
 	w.Helper()
 	client, err := admin.NewClient(w.data)
@@ -262,6 +262,9 @@ func (w *world) accept(p common.Address) {
 		w.Fatal(err)
 	}
 	sub := r.sub(p)
+	if sub.Drift == nil {
+		return // it has not been looked at yet
+	}
 	err = op.accept(w.Context(), p, admin.Acceptance{Drift: sub.Drift.Neuron, Signer: sub.Signer, Pin: sub.Current, Suspension: sub.Suspended})
 	if err != nil {
 		w.Fatal(err)

@@ -287,9 +287,11 @@ func (x *tamperer) send(a *attempt) {
 			_, before = a.surface.body(number())
 		}
 		p.SetFault(simprovider.Fault{Kind: simprovider.AnswerKept, N: 1})
-		if got := x.post(p, a.path, contentType, before); got.err != nil || got.status != http.StatusOK {
+		got := x.post(p, a.path, contentType, before)
+		if got.err != nil || got.status != http.StatusOK {
 			x.Fatalf("before %s: %d %s, %v", a.tampering.name, got.status, got.body, got.err)
 		}
+		x.judged(x.T, got.header.Get("X-Request-Id")) // first
 	}
 	a.sent = body
 	fault := simprovider.Fault{Kind: simprovider.Altered, Alter: &a.with, N: 1}

@@ -109,8 +109,8 @@ func (t *trust) observe(s zg.Service, now time.Time) (code string, err error) {
 // suspend stops requests and top-ups to a provider at once, and has it made durable by run. It never waits.
 func (t *trust) suspend(s zg.Suspension) {
 	t.mu.Lock()
-	_, already := t.suspended[s.Provider]
-	if !already {
+	before, already := t.suspended[s.Provider]
+	if already = already && !s.Outranks(before); !already {
 		t.suspended[s.Provider] = s
 		t.unsaved = append(t.unsaved, s)
 	}

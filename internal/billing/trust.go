@@ -117,10 +117,10 @@ func (s *Store) Pin(pin zg.Pin) (fresh bool, err error) {
 }
 
 // Suspend records that a provider is to get nothing any more, and reports whether that is new: the first reason stays until
-// the owner accepts the provider. It is on disk when this returns.
+// the owner accepts the provider, but for an answer that does not fit, which has no grace. It is on disk when this returns.
 func (s *Store) Suspend(why zg.Suspension) (fresh bool, err error) {
 	return s.changeTrust(why.Provider, func(t *trust) bool {
-		if t.suspension.Provider != (common.Address{}) {
+		if t.suspension.Provider != (common.Address{}) && !why.Outranks(t.suspension) {
 			return false
 		}
 		t.suspension = why

@@ -85,6 +85,17 @@ func TestTrust(t *testing.T) {
 	if got, err := s.Accept(alice, Acceptance{Suspension: otherReason}); err != nil || got.Pin != otherPin {
 		t.Errorf("accepted %+v, %v", got, err)
 	}
+	// An answer that does not fit counts for more than a change on chain, and not the other way round.
+	worse := zg.Suspension{Provider: alice, Code: zg.SuspendedInvalid, Reason: "It does not fit.", At: time.UnixMicro(5000).UTC()}
+	fresh(s.Suspend(otherReason))(true)
+	fresh(s.Suspend(worse))(true)
+	fresh(s.Suspend(otherReason))(false)
+	if _, why := trusted(t, s); why != worse {
+		t.Errorf("suspended for %+v, want %+v", why, worse)
+	}
+	if _, err := s.Accept(alice, Acceptance{Suspension: worse}); err != nil {
+		t.Error(err)
+	}
 	if _, err := s.Accept(bob, Acceptance{Drift: zg.OneOG}); err != nil { // who was never looked at
 		t.Error(err)
 	}

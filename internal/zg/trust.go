@@ -30,6 +30,12 @@ type Suspension struct {
 	At        time.Time
 }
 
+// Outranks reports whether a suspension takes the place of an earlier one: an answer that does not fit counts for more than
+// a change on chain, which the owner may have given some grace.
+func (s Suspension) Outranks(earlier Suspension) bool {
+	return s.Code == SuspendedInvalid && earlier.Code != SuspendedInvalid
+}
+
 // Why a provider is suspended.
 const (
 	SuspendedInvalid = "invalid_answers"     // the signature of an answer did not fit
