@@ -104,7 +104,7 @@ func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Addr
 // again before it counts: one reading may come from an endpoint that lies or lags.
 func (d *daemon) checkPins(ctx context.Context) {
 	for _, p := range d.cfg.Providers {
-		code, svc := d.changedSince(p)
+		code, _ := d.changedSince(p)
 		if code == "" {
 			continue
 		}
@@ -115,7 +115,8 @@ func (d *daemon) checkPins(ctx context.Context) {
 			d.log.Warn().Err(err).Str("provider", p.Hex()).Str("code", code).Msg("a provider seems to have changed, which could not be confirmed; nothing follows from it yet")
 			continue
 		}
-		if code, svc = d.changedSince(p); code == "" {
+		code, svc := d.changedSince(p)
+		if code == "" {
 			continue
 		}
 		pin, _ := d.trust.pin(p)
