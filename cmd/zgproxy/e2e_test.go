@@ -31,7 +31,7 @@ func TestNodeClient(t *testing.T) {
 		{"npm", "install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"},
 		{"node", "--test", "--test-reporter=spec", "e2e.mjs"},
 	} {
-		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // both are written above
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "BASE_URL="+d.api+"/v1/")
 		out, err := cmd.CombinedOutput()
 		t.Logf("%s\n%s", args[0], out)

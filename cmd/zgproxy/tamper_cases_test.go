@@ -484,7 +484,7 @@ func signaturesServed() []tampering {
 			if n > 1 && to == "" {
 				return false
 			}
-			http.Redirect(w, r, target, http.StatusTemporaryRedirect) //nolint:gosec // that is the attack
+			http.Redirect(w, r, target, http.StatusTemporaryRedirect) //nolint:gosec // a wrong one is the point
 			return true
 		}
 	}
@@ -508,7 +508,7 @@ func signaturesServed() []tampering {
 		asked("nine megabytes", replies(always, 200, asJSON, `{"pad":"`+strings.Repeat("x", 9<<20)+`"}`), nonsense),
 		asked("sent elsewhere", redirect("http://127.0.0.1:1/"), nonsense),
 		asked("sent in circles", func(w http.ResponseWriter, r *http.Request, _ int) bool {
-			http.Redirect(w, r, r.URL.Path, http.StatusFound) //nolint:gosec // that is the attack
+			http.Redirect(w, r, r.URL.Path, http.StatusFound) //nolint:gosec // to where it is
 			return true
 		}, nonsense),
 		asked("sent next door", redirect(""), verified),

@@ -291,7 +291,7 @@ func (x *tamperer) send(a *attempt) {
 		if got.err != nil || got.status != http.StatusOK {
 			x.Fatalf("before %s: %d %s, %v", a.tampering.name, got.status, got.body, got.err)
 		}
-		x.judged(x.T, got.header.Get("X-Request-Id")) // first
+		x.judged(x.T, got.header.Get("X-Request-Id")) // before the other one
 	}
 	a.sent = body
 	fault := simprovider.Fault{Kind: simprovider.Altered, Alter: &a.with, N: 1}
@@ -388,7 +388,10 @@ func (x *tamperer) check(t *testing.T, a *attempt) {
 	if a.broken {
 		want = shown{}
 	}
-	if rec.shown != want && (want.Verdict != zg.VerdictNotSigned || rec.shown != shown{Verdict: want.Verdict}) {
+	if want.Verdict == zg.VerdictNotSigned && !enforceable(t) {
+		want.Code = "" // that daemon records no cause where it looks for nothing
+	}
+	if rec.shown != want {
 		t.Errorf("shown %s (%s), want %s (%s)", rec.Verdict, rec.Code, want.Verdict, want.Code)
 	}
 	// The digests are those of what the provider received and delivered, whatever it signed.
@@ -460,4 +463,54 @@ func withheldStream(t *testing.T, got answer) {
 func sumOfBytes(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// A provider whose signer changes between two answers: what the chain says about the new one counts, and where it says
+// nothing nobody is condemned.
+func TestRotatedSignerIsSeen(t *testing.T)     { rotateSigner(t, false) }
+func TestRotatedSignerIsWithheld(t *testing.T) { rotateSigner(t, true) }
+
+func rotateSigner(t *testing.T, enforce bool) {
+	t.Helper()
+	if !enforceable(t) {
+		t.Skip("the chain is not asked again by this daemon")
+	}
+	x := newTamperer(t, enforce)
+	signs := simprovider.Alteration{Key: devnet.TEEKey("rotated")}
+	try := func(name string, is shown) {
+		t.Helper()
+		for _, letter := range "DS" {
+			a := &attempt{
+				tampering: tampering{name: name, with: signs, is: is}, surface: surfaces[letter], letter: letter, done: make(chan struct{}),
+			}
+			x.send(a)
+			x.check(t, a)
+		}
+	}
+	x.net.Chain.SetFault(func(string, []byte) *simchain.Fault {
+		return &simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}
+	})
+	try("while the chain cannot be read", shown{zg.VerdictUnavailable, "signer_unconfirmed"})
+	x.net.Chain.SetFault(nil)
+	try("without the chain knowing", shown{zg.VerdictInvalid, "wrong_signer"})
+
+	p := x.providers["echo-1"]
+	err := x.net.Chain.RegisterService(t.Context(), devnet.ProviderKey("alpha"), simchain.ServiceParams{
+		ServiceType: string(zg.Chatbot), URL: p.URL(), Model: p.Model(), Verifiability: "TeeML",
+		InputPrice: p.Price().Input, OutputPrice: p.Price().Output, TEESigner: crypto.PubkeyToAddress(signs.Key.PublicKey),
+	})
+	if err == nil {
+		err = x.net.Chain.AcknowledgeSigner(t.Context(), p.Address())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The daemon goes on with what it has read a moment ago, and looks again only because of the signature.
+	a := &attempt{
+		tampering: tampering{name: "with the chain knowing", with: signs, is: shown{zg.VerdictVerified, "signer_changed"}},
+		surface:   surfaces['D'], letter: 'D', done: make(chan struct{}),
+	}
+	x.accept(p)
+	x.send(a)
+	x.check(t, a)
 }

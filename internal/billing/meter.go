@@ -97,6 +97,7 @@ type Outcome struct {
 	FirstByte, Total              time.Duration
 	Err                           string     // category of what went wrong, or empty
 	Verdict                       zg.Verdict // where it is known already
+	VerdictCode                   string     // likewise
 }
 
 // Booking is what was booked for a request. The fee is never above the request's bound.

@@ -34,8 +34,8 @@ const (
 
 	insertClosed = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
 	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
-	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, verdict, state)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, verdict, verdict_code, state)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
 	ON CONFLICT (opened_at) DO NOTHING`
 
 	// The usual verdict comes before the row is written: then all of it is one statement.
@@ -50,20 +50,20 @@ const (
 	closeRequest = `UPDATE requests SET request_bytes = ?, closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
 	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
 	response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
-	chain_block = ?, centralized = ?, incomplete = ?, images_sha256 = ?, verdict = COALESCE(verdict, ?), state = 'closed'
+	chain_block = ?, centralized = ?, incomplete = ?, images_sha256 = ?, verdict = COALESCE(verdict, ?), verdict_code = COALESCE(verdict_code, ?), state = 'closed'
 	WHERE opened_at = ? AND state = 'open'`
 )
 
 // insert writes the row, open or closed, and reports whether there was none under its key.
 func (r *request) insert(s *session, closed bool) (bool, error) {
 	o := &r.order
-	var room [46]any
+	var room [47]any
 	values := append(room[:0], r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound, r.priceIn, r.priceOut)
 	query := insertRequest
 	switch {
 	case closed && r.judged != nil:
 		values = r.appendClose(values)
-		query, values = insertJudged, r.judged.append(values[:len(values)-1]) // in place of the one that was foreseen
+		query, values = insertJudged, r.judged.append(values[:len(values)-2]) // in place of the one that was foreseen
 	case closed:
 		query, values = insertClosed, r.appendClose(values)
 	default:
@@ -75,7 +75,7 @@ func (r *request) insert(s *session, closed bool) (bool, error) {
 
 // update closes an open row, and reports whether it was open, so that its fee is counted once.
 func (r *request) update(s *session) (bool, error) {
-	var room [37]any
+	var room [38]any
 	n, err := s.exec(closeRequest, append(r.appendClose(room[:0]), r.opened)...)
 	return n == 1, err
 }
@@ -87,7 +87,7 @@ func (r *request) appendClose(values []any) []any {
 		amount(r.booking.Claimed), count(u.InputTokens), count(u.OutputTokens), count(u.CachedTokens), count(u.Images), seconds(u),
 		digest(&o.RequestSHA256), digest(&o.ResponseSHA256), o.ResponseBytes, text(o.ResKey), text(o.ChatID),
 		o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err),
-		count(r.order.Block), mark(r.order.Centralized), mark(!o.Complete), digests(o.Images), text(string(o.Verdict)))
+		count(r.order.Block), mark(r.order.Centralized), mark(!o.Complete), digests(o.Images), text(string(o.Verdict)), text(o.VerdictCode))
 }
 
 // verdict is what the signature of one answer showed, on its way into the store.

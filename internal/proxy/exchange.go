@@ -83,7 +83,7 @@ func (x *exchange) book(err error) {
 	if verdict := x.srv.cfg.Verdict; x.done != nil && verdict != nil {
 		x.done.RequestSHA256 = out.RequestSHA256
 		x.judgement = verdict(x.done)
-		out.Verdict = x.judgement.Verdict
+		out.Verdict, out.VerdictCode = x.judgement.Verdict, x.judgement.Code
 	}
 	crash.Point("request/before-close")
 	x.booking, x.booked = x.held.Close(*out), true
