@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -307,8 +308,10 @@ func (x *tamperer) send(a *attempt) {
 	if !a.slow {
 		<-a.done
 	}
-	if _, err := p.WaitExchanges(x.Context(), before+1); err != nil {
-		x.Fatal(err)
+	ctx, cancel := context.WithTimeout(x.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := p.WaitExchanges(ctx, before+1); err != nil {
+		x.Fatalf("%s did not reach the provider (%v): %d %.300s, %v\n%s", a.tampering.name, err, a.answer.status, a.answer.body, a.answer.err, x.daemon.log)
 	}
 }
 

@@ -205,11 +205,24 @@ func TestNetworkJournalCancel(t *testing.T) {
 	n.Mine()
 	provider := common.Address{0xaa}
 	j, _ := n.journal(t, billing.JournalConfig{ReplaceAfter: 30 * time.Millisecond})
-	var cancelled atomic.Bool
+	var cancelling atomic.Pointer[common.Hash]
 	done := n.start(t, j, transfer(provider, zg.OneOG, true), func(e billing.Entry) {
-		cancelled.Store(e.Txs[len(e.Txs)-1].Cancels)
+		if tx := e.Txs[len(e.Txs)-1]; tx.Cancels {
+			cancelling.Store(&tx.Hash)
+		}
 	})
-	n.mineUntil(t, done, &cancelled)
+	// It is signed before it is sent; until the pool has it, a block would have the one that it takes the place of.
+	until(t, "the cancellation is not sent", func() bool {
+		hash := cancelling.Load()
+		if hash == nil {
+			return false
+		}
+		_, _, err := n.Client().TransactionByHash(t.Context(), *hash)
+		return err == nil
+	})
+	var sent atomic.Bool
+	sent.Store(true)
+	n.mineUntil(t, done, &sent)
 	r := <-done
 	if r.err != nil || r.entry.State != billing.EntryCancelled || len(r.entry.Txs) < 8 || r.entry.GasCost != r.entry.GasCost.Min(r.entry.Txs[len(r.entry.Txs)-1].FeeCap.Mul(21_000)) {
 		t.Fatalf("%+v, %v", r.entry, r.err)
