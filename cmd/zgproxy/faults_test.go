@@ -100,10 +100,10 @@ func (w *world) suspendedOnce(p common.Address) {
 		return nil
 	})
 	w.eventually("the provider is accepted", func() error {
-		if w.accept(p); suspended() {
-			return errors.New("it is not")
+		if err := w.accept(p); err != nil || !suspended() {
+			return err
 		}
-		return nil
+		return errors.New("it is suspended again")
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -249,26 +250,25 @@ func (w *world) get(url string) (int, string) {
 }
 
 // post sends a raw body and returns the whole answer.
-// accept takes a provider as it is for right, as zgproxy provider accept does, if the daemon knows by now how it is.
-func (w *world) accept(p common.Address) {
-	w.Helper()
+var errNotLookedAt = errors.New("it has not been looked at yet")
+
+// accept takes a provider as it is for right, as zgproxy provider accept does, if the daemon knows by now how it is. It may
+// change at that very moment: then nothing is accepted.
+func (w *world) accept(p common.Address) error {
 	client, err := admin.NewClient(w.data)
 	if err != nil {
-		w.Fatal(err)
+		return err
 	}
 	op := &daemonOperator{client}
 	r, err := op.account(w.Context(), false)
 	if err != nil {
-		w.Fatal(err)
+		return err
 	}
 	sub := r.sub(p)
 	if sub.Drift == nil {
-		return // it has not been looked at yet
+		return errNotLookedAt
 	}
-	err = op.accept(w.Context(), p, admin.Acceptance{Drift: sub.Drift.Neuron, Signer: sub.Signer, Pin: sub.Current, Suspension: sub.Suspended})
-	if err != nil {
-		w.Fatal(err)
-	}
+	return op.accept(w.Context(), p, admin.Acceptance{Drift: sub.Drift.Neuron, Signer: sub.Signer, Pin: sub.Current, Suspension: sub.Suspended})
 }
 
 func (w *world) post(path, contentType string, body []byte) (*http.Response, []byte) {

@@ -19,6 +19,9 @@ import (
 
 // account is what the wallet has, as the keeper saw it last or as it is now.
 func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
+	if err := d.trust.save(); err != nil { // so that it tells of a suspension as soon as requests are refused for it
+		return nil, err
+	}
 	view := d.keeper.View()
 	b := balances{
 		source: "daemon", wallet: d.wallet.Address(), readAt: view.ReadAt, holdings: view.Holdings, services: d.directory.Snapshot().Services,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
@@ -154,7 +155,9 @@ type answer struct {
 
 // accept makes the daemon use a provider again that it has suspended.
 func (x *tamperer) accept(p *simprovider.Provider) {
-	x.must([]string{"provider", "accept", p.Address().Hex(), "--yes"})
+	if err := x.world.accept(p.Address()); err != nil && !errors.Is(err, errNotLookedAt) && !strings.Contains(err.Error(), billing.ErrOtherSuspension.Error()) {
+		x.Errorf("accept: %v", err)
+	}
 }
 
 // enforceable reports whether answers can be withheld.

@@ -27,6 +27,7 @@ type trust struct {
 	suspended map[common.Address]zg.Suspension
 	unsaved   []zg.Suspension // in force, and still to be made durable
 	wake      chan struct{}   // holds one: there is something to save
+	saving    sync.Mutex      // taken before mu, and held while the store writes
 }
 
 func newTrust(ctx context.Context, store *billing.Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*trust, error) {
@@ -165,6 +166,8 @@ func (t *trust) run(ctx context.Context, changed func()) error {
 
 // save makes what is in force durable.
 func (t *trust) save() error {
+	t.saving.Lock()
+	defer t.saving.Unlock()
 	for {
 		t.mu.Lock()
 		if len(t.unsaved) == 0 {
