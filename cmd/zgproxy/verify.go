@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/zgproxy/zgproxy/internal/attest"
@@ -76,6 +77,11 @@ func (d *daemon) exchangeWith(svc *zg.Service) attest.Exchange {
 // recordVerdict takes a result: into the record, and where the signature does not fit, out of the routes with the provider.
 func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 	d.meter.SetVerdict(x.RequestID, j)
+	level := zerolog.DebugLevel
+	if !j.Passes() {
+		level = zerolog.WarnLevel
+	}
+	d.log.WithLevel(level).Str("request_id", x.RequestID).Str("provider", x.Provider.Hex()).Str("verdict", string(j.Verdict)).Str("code", j.Code).Msg("verdict")
 	if j.Verdict == zg.VerdictInvalid {
 		d.trust.suspend(zg.Suspension{
 			Provider: x.Provider, Code: zg.SuspendedInvalid, RequestID: x.RequestID, At: time.Now(),
