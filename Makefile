@@ -24,7 +24,7 @@ VULNDB ?=
 .PHONY: help
 help: ## list the targets
 	@echo "zgproxy $(VERSION)"; echo
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## a whole network on this machine, the proxy in front of it, and a conversation
