@@ -183,12 +183,16 @@ func tryTampering(t *testing.T, enforce bool) {
 	}
 	x := newTamperer(t, enforce)
 	var all, late []*attempt
+	n := 0
 	names := map[string]bool{}
 	for _, c := range slices.Concat(bytesAltered(), signaturesAltered(), textsAltered(), keysAltered(), signaturesServed(), others()) {
 		if c.designed && !designed {
 			continue
 		}
 		for _, letter := range c.on {
+			if n++; raced && n%5 != 0 {
+				continue // what is shown does not depend on it, and there is nothing new in the others
+			}
 			a := &attempt{tampering: c, surface: surfaces[letter], letter: letter, done: make(chan struct{})}
 			name := a.tampering.name + "/" + a.surface.name
 			if names[name] {
@@ -201,7 +205,7 @@ func tryTampering(t *testing.T, enforce bool) {
 		}
 	}
 	t.Logf("%d exchanges", len(all))
-	if len(all) < 200 {
+	if len(all) < 200 && !raced {
 		t.Errorf("%d exchanges, want 200 at least", len(all))
 	}
 	for _, a := range late {
