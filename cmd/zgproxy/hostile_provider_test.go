@@ -195,7 +195,7 @@ func chainChanges() []script {
 			heal: func(h *hostile) { h.p.Forgive(devnet.Wallet()) },
 		},
 		{
-			name: "signer changed", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_changed"}, ask: nothing, mend: restored,
+			name: "signer changed", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_changed", "signer_not_accepted"}, ask: nothing, mend: restored,
 			lie: func(h *hostile) {
 				h.unfunded(func() error {
 					h.register(func(s *simchain.ServiceParams) { s.TEESigner = common.HexToAddress("0xbad") })
