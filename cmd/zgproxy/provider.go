@@ -57,7 +57,7 @@ func listProviders(cfg config.Config, b balances) providersReport {
 		add(svc.Provider, svc, true)
 	}
 	for _, p := range cfg.Providers {
-		if !slices.ContainsFunc(b.services, func(s zg.Service) bool { return s.Provider == p }) {
+		if _, listed := zg.ServiceOf(b.services, p); !listed {
 			add(p, zg.Service{}, false)
 		}
 	}

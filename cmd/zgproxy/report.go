@@ -175,8 +175,7 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		Locked: money(account.Locked()), PendingRefund: money(account.PendingRefund), Refunds: []refundReport{},
 		LowWater: money(cfg.LowWater.For(p)), HighWater: money(cfg.HighWater.For(p)), Held: money(zg.Neuron{}),
 	}
-	if i := slices.IndexFunc(b.services, func(s zg.Service) bool { return s.Provider == p }); i >= 0 {
-		svc := b.services[i]
+	if svc, ok := zg.ServiceOf(b.services, p); ok {
 		s.Registered, s.Model, s.Type, s.Vouched = true, svc.Model, string(svc.Type), svc.TEESignerAcknowledged
 		s.Signer = admin.Address{Address: svc.TEESigner}
 		s.Current = pinReport(zg.PinOf(svc, time.Time{}))

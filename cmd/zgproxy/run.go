@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -333,12 +332,7 @@ func (d *daemon) rebuildRoutes() {
 
 // service finds a provider's offer in the last directory.
 func (d *daemon) service(p common.Address) (zg.Service, bool) {
-	services := d.services().Services
-	i := slices.IndexFunc(services, func(s zg.Service) bool { return s.Provider == p })
-	if i < 0 {
-		return zg.Service{}, false
-	}
-	return services[i], true
+	return zg.ServiceOf(d.services().Services, p)
 }
 
 // targets are the providers whose catalogues are read: only those the owner allows.

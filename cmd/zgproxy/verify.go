@@ -97,13 +97,12 @@ func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Addr
 	if err := d.directory.Refresh(ctx); err != nil {
 		return common.Address{}, err
 	}
-	for _, s := range d.directory.Snapshot().Services {
-		if s.Provider == p {
-			signer, _ := s.Signer()
-			return signer, nil
-		}
+	s, ok := zg.ServiceOf(d.directory.Snapshot().Services, p)
+	if !ok {
+		return common.Address{}, errNotListed
 	}
-	return common.Address{}, errNotListed
+	signer, _ := s.Signer()
+	return signer, nil
 }
 
 // checkPins compares the providers in use with what they were when the owner began to use them. What has changed is read
@@ -132,17 +131,15 @@ func (d *daemon) checkPins(ctx context.Context) {
 
 // changedSince compares a provider in the last reading of the chain with its pin.
 func (d *daemon) changedSince(p common.Address) (code string, s zg.Service) {
-	for _, s = range d.directory.Snapshot().Services {
-		if s.Provider != p {
-			continue
-		}
-		code, err := d.trust.observe(s, time.Now())
-		if err != nil {
-			d.log.Error().Err(err).Str("provider", p.Hex()).Msg("a provider's signer is not remembered")
-		}
-		return code, s
+	s, ok := zg.ServiceOf(d.directory.Snapshot().Services, p)
+	if !ok {
+		return "", s
 	}
-	return "", zg.Service{}
+	code, err := d.trust.observe(s, time.Now())
+	if err != nil {
+		d.log.Error().Err(err).Str("provider", p.Hex()).Msg("a provider's signer is not remembered")
+	}
+	return code, s
 }
 
 func changeReason(code string, pin zg.Pin, s zg.Service) string {

@@ -1,6 +1,7 @@
 package zg
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -12,6 +13,15 @@ type Directory struct {
 	Block    uint64
 	ReadAt   time.Time // zero: never read
 	Services []Service
+}
+
+// ServiceOf finds a provider's service in a list.
+func ServiceOf(services []Service, provider common.Address) (Service, bool) {
+	i := slices.IndexFunc(services, func(s Service) bool { return s.Provider == provider })
+	if i < 0 {
+		return Service{}, false
+	}
+	return services[i], true
 }
 
 // Model is one entry of a provider's live catalogue (GET {url}/v1/models).
