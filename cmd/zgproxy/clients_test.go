@@ -15,9 +15,6 @@ import (
 // Where answers that are not shown to be the signer's are withheld, the official client reports an error in every way of
 // asking, and notices nothing as long as all is well.
 func TestOpenAIClientWhereAnswersAreWithheld(t *testing.T) {
-	if !enforceable(t) {
-		t.Skip("nothing is withheld by this daemon")
-	}
 	w := newWorld(t, devnet.Config{})
 	w.env = append(w.env, "ZGPROXY_VERIFY=enforce")
 	w.inProcess()

@@ -553,7 +553,7 @@ func others() []tampering {
 		return said("of a cloud, "+name, "Cc", func(r simprovider.SignatureReply) simprovider.SignatureReply { f(&r); return r }, is)
 	}
 	form := func(name string, f func([]byte) []byte, p pieces, is shown) tampering {
-		return tampering{name: "signed as " + name, on: "E", with: simprovider.Alteration{Form: f, Pieces: p}, is: is, designed: true}
+		return tampering{name: "signed as " + name, on: "E", with: simprovider.Alteration{Form: f, Pieces: p}, is: is}
 	}
 	python := func(b []byte) []byte { return []byte(escaped(spaced(string(b)))) }
 	sorted := func(b []byte) []byte {
@@ -567,9 +567,9 @@ func others() []tampering {
 	all := []tampering{
 		{name: "of another chat", on: "DSIT", kind: simprovider.SignatureReplayed, is: otherBytes},
 		{name: "compressed", on: "DSITX", kind: simprovider.Gzip, is: verified},
-		{name: "given twice", on: "DS", kind: simprovider.AnswerReplayed, kept: true, again: true, is: replayed, designed: true},
-		{name: "given twice to different requests", on: "DSI", kind: simprovider.AnswerReplayed, kept: true, is: replayed, designed: true},
-		{name: "asked for twice", on: "IX", kind: simprovider.AnswerReplayed, kept: true, again: true, is: seenBefore, designed: true},
+		{name: "given twice", on: "DS", kind: simprovider.AnswerReplayed, kept: true, again: true, is: replayed},
+		{name: "given twice to different requests", on: "DSI", kind: simprovider.AnswerReplayed, kept: true, is: replayed},
+		{name: "asked for twice", on: "IX", kind: simprovider.AnswerReplayed, kept: true, again: true, is: seenBefore},
 
 		reply("another vendor", func(r *simprovider.SignatureReply) { r.ProviderIdentity = "anthropic" }, otherRoute),
 		reply("another certificate", func(r *simprovider.SignatureReply) { r.TLSFingerprint = fp }, otherRoute),
