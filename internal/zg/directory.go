@@ -33,6 +33,12 @@ type Model struct {
 	ContextLength         uint64
 	MaxCompletionTokens   uint64
 	ExpiresAt             time.Time
+	Limits                RateLimits
+}
+
+// RateLimits is what a provider says it takes from one wallet. Zero: not said.
+type RateLimits struct {
+	RequestsPerMinute, TokensPerMinute, ImagesPerMinute uint64
 }
 
 // Catalog is what one provider says it serves. It is the provider's word, not the chain's.

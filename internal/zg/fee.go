@@ -83,6 +83,7 @@ const (
 	FeeExact     FeeBasis = "exact"
 	FeeEstimated FeeBasis = "estimated"
 	FeeFree      FeeBasis = "free"
+	FeeUnpaid    FeeBasis = "unpaid" // not paid by us: it came from the owner's own endpoint, and is in no book
 )
 
 // Fee computes what a finished answer costs: integers and floor division only, multiplications first, the way the
@@ -94,6 +95,8 @@ func Fee(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
 	case AudioGeneration:
 		return p.Output.Mul(startedSeconds(u.Seconds)), u.Seen && u.BySeconds
 	case Chatbot, SpeechToText, Embedding, Decisions:
+	case VideoGeneration: // by a table of lengths and resolutions that is not public
+		return Neuron{}, false
 	default:
 		return Neuron{}, false
 	}
@@ -135,7 +138,7 @@ func Fallback(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
 	case Embedding, Decisions:
 		in, _ := p.At(u.InputTokens)
 		return in.Mul(u.InputTokens), u.InputTokens > 0
-	case TextToImage, ImageEditing, AudioGeneration:
+	case TextToImage, ImageEditing, AudioGeneration, VideoGeneration:
 	}
 	return Neuron{}, false
 }
@@ -143,7 +146,11 @@ func Fallback(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
 // EstimateTokens is how many tokens a provider takes the text of an embedding to be where the answer doesn't tell: twice
 // its words or a third of its characters, whichever is more, and at least one.
 func EstimateTokens(text string) uint64 {
-	return max(1, 2*uint64(len(strings.Fields(text))), uint64(utf8.RuneCountInString(text))/3)
+	words := uint64(0)
+	for range strings.FieldsSeq(text) {
+		words++
+	}
+	return max(1, 2*words, uint64(utf8.RuneCountInString(text))/3)
 }
 
 // tokenFee is the chat formula: cached and cache-writing tokens are taken out of the input first, each part is priced

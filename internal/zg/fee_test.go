@@ -63,7 +63,8 @@ func TestFee(t *testing.T) {
 		{"generated audio", AudioGeneration, Price{Input: NeuronOf(99), Output: NeuronOf(5)}, Usage{Seen: true, BySeconds: true, Seconds: 2.01}, "15", true},
 		{"generated audio, whole seconds", AudioGeneration, Price{Output: NeuronOf(5)}, Usage{Seen: true, BySeconds: true, Seconds: 2}, "10", true},
 		{"generated audio of no known length", AudioGeneration, Price{Output: NeuronOf(5)}, Usage{}, "0", false},
-		{"a kind not known", "video-generation", perMillion, Usage{Seen: true, InputTokens: 10}, "0", false},
+		{"video, whatever it says", VideoGeneration, perMillion, Usage{Seen: true, InputTokens: 10, OutputTokens: 10, BySeconds: true, Seconds: 4}, "0", false},
+		{"a kind not known", "rerank", perMillion, Usage{Seen: true, InputTokens: 10}, "0", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,6 +94,7 @@ func TestFallback(t *testing.T) {
 		{"embedding", Embedding, Usage{InputTokens: 6}, 42, true},
 		{"embedding, input not known", Embedding, Usage{}, 0, false},
 		{"images", TextToImage, Usage{WordsCounted: true, Words: 9}, 0, false},
+		{"video", VideoGeneration, Usage{WordsCounted: true, Words: 9, InputTokens: 9}, 0, false},
 	} {
 		fee, ok := Fallback(tt.t, p, tt.u)
 		if fee != NeuronOf(tt.want) || ok != tt.ok {

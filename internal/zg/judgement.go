@@ -83,6 +83,7 @@ var causes = map[string]string{
 	"incomplete":         "the answer was not read to its end",
 	"response_rewritten": "the model's own enclave signed before the provider changed the answer",
 	"images_not_seen":    "the signature is over images that were not part of the answer",
+	"job_ended":          "the job has ended meanwhile, and the signature is over how it ended",
 
 	"bad_signature":     "it is not a valid signature",
 	"wrong_signer":      "somebody else signed it, whom the chain does not name either",
@@ -93,6 +94,8 @@ var causes = map[string]string{
 	"response_mismatch": "what was signed is not this answer",
 
 	"service_unsigned": "the service does not sign its answers, or nobody vouches for its signer",
+	"job":              "a job was begun, and providers sign nothing until it is done",
+	"direct_endpoint":  "it came from an endpoint of the owner's, which signs nothing",
 	"no_key":           "the answer did not say where its signature is kept",
 
 	"no_signature": "the signature did not come in time",

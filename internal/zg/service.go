@@ -20,6 +20,7 @@ const (
 	Embedding       ServiceType = "embedding"
 	Decisions       ServiceType = "decisions"
 	AudioGeneration ServiceType = "audio-generation"
+	VideoGeneration ServiceType = "video-generation"
 )
 
 // Service is one provider's offer as registered on chain (the contract's Service struct).

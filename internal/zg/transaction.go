@@ -48,14 +48,18 @@ const (
 	IntentRetrieve    IntentKind = "retrieve"    // sub-account → ledger: asks for all of it, and takes what has become free
 	IntentRefund      IntentKind = "refund"      // ledger → wallet
 	IntentAcknowledge IntentKind = "acknowledge" // the user's consent to a provider's TEE signer
+	IntentWithdraw    IntentKind = "withdraw"    // takes that consent back; the sub-account has to be empty
+	IntentRevoke      IntentKind = "revoke"      // ends one persistent session token
+	IntentRevokeAll   IntentKind = "revoke_all"  // ends all session tokens, by raising the sub-account's generation
 )
 
 // Intent is what a transaction is to do.
 type Intent struct {
 	Kind     IntentKind
-	Provider common.Address // of transfer, retrieve and acknowledge
+	Provider common.Address // of all but deposit and refund
 	Amount   Neuron         // of transfer, deposit and refund
 	// Opening marks the transfer that opens a sub-account. Signing it fails where there is one, and the other way round:
 	// what was decided for one case is not done in the other.
 	Opening bool
+	TokenID uint8 // of revoke: 0 to 254
 }
