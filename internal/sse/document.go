@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"hash"
 	"slices"
+	"strings"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -14,6 +15,9 @@ import (
 const (
 	maxValue = 16 << 10 // of a captured top-level value
 	maxKey   = 64
+	// Of what is told of a job.
+	maxJobID  = 256
+	maxStatus = 32
 )
 
 // document reads one JSON document as it passes, keeping only the few small values that matter: a hand of bytes, however
@@ -26,15 +30,17 @@ type document struct {
 	started  bool
 	ended    bool
 	broken   bool
-	isKey    bool   // the next string at this depth is a key (top-level object and objects in data)
+	isKey    bool   // the next string at this depth is a key that matters, see named
 	key      []byte // of the string under way, where it is a key
 	top      string // the top-level key whose value is under way
-	inner    string // the key inside an element of data
+	nested   bool   // data is an object, as in an async job: its own data is the list
+	middle   string // the key inside such an object
+	inner    string // the key inside an element of the list
 	spoken   bool   // the value under way belongs to a key of a chat's output
 	arrays   uint64 // bit d: depth d is an array
 	captured map[string][]byte
 	capture  string // top-level key whose value is being kept
-	elements uint64 // of the top-level array data
+	elements uint64 // of the list
 	image    hash.Hash
 	quad     []byte // base64 not yet decoded
 	bad      bool   // an image that is not base64
@@ -44,7 +50,7 @@ type document struct {
 	one      [1]byte
 }
 
-var captureKeys = map[string]bool{"usage": true, "id": true, "duration": true, "error": true}
+var captureKeys = map[string]bool{"usage": true, "id": true, "jobId": true, "status": true, "duration": true, "error": true}
 
 func newDocument(t zg.ServiceType) *document {
 	return &document{typ: t, captured: map[string][]byte{}}
@@ -72,7 +78,7 @@ func (d *document) write(p []byte) {
 			d.inString = true
 			if d.isKey {
 				d.key = d.key[:0]
-			} else if d.depth == 3 && d.top == "data" && d.inner == "b64_json" {
+			} else if d.inList() && d.depth == d.listDepth()+1 && d.inner == "b64_json" {
 				d.image, d.quad = sha256.New(), d.quad[:0]
 			} else if d.isOutput() {
 				d.counting = true
@@ -93,11 +99,25 @@ func (d *document) write(p []byte) {
 	}
 }
 
-// skip passes over the inside of a string that nobody wants to read, or takes it as a piece of an image, and returns how
-// far that was. Most of a large answer is such strings.
+// skip passes over the inside of a string that nobody wants to read, or takes it as a piece of an image, and over numbers,
+// and returns how far that was. Most of a large answer is such strings, or vectors.
 func (d *document) skip(p []byte) int {
-	if !d.inString || d.escaped || d.isKey || d.capture != "" {
+	if d.capture != "" || (d.inString && (d.escaped || d.isKey)) {
 		return 0
+	}
+	if !d.inString {
+		array := d.inArray()
+		for i, c := range p {
+			switch c {
+			case '"', '{', '}', '[', ']', ':':
+				return i
+			case ',':
+				if !array { // between elements it says nothing
+					return i
+				}
+			}
+		}
+		return len(p)
 	}
 	if d.image != nil {
 		p = p[:min(len(p), 4096-len(d.quad))]
@@ -118,6 +138,26 @@ func (d *document) skip(p []byte) int {
 		d.said.write(p[:n])
 	}
 	return n
+}
+
+// inArray reports whether what is under way is an element of an array.
+func (d *document) inArray() bool {
+	return !d.broken && d.depth >= 0 && d.depth < 64 && d.arrays&(1<<d.depth) != 0
+}
+
+// listDepth is how deep the array of an image answer is, and inList whether it, or something else in its place, is under way.
+func (d *document) listDepth() int {
+	if d.nested {
+		return 3
+	}
+	return 2
+}
+
+func (d *document) inList() bool { return d.top == "data" && (!d.nested || d.middle == "data") }
+
+// named reports whether the keys of an object at this depth matter.
+func (d *document) named() bool {
+	return d.depth == 1 || d.chat() || (d.inList() && d.depth == d.listDepth()+1) || (d.top == "data" && d.nested && d.depth == 2)
 }
 
 // chat reports whether what is under way holds the output of a chat, so that all its keys matter.
@@ -178,8 +218,12 @@ func (d *document) endImage() {
 
 func (d *document) open(c byte) {
 	d.started = true
-	if d.depth == 2 && d.top == "data" {
+	if d.depth == 1 && d.top == "data" {
+		d.nested, d.middle = c == '{', ""
+	}
+	if d.inList() && d.depth == d.listDepth() && d.inArray() {
 		d.elements++
+		d.inner = ""
 	}
 	d.depth++
 	if d.depth > 63 {
@@ -191,7 +235,7 @@ func (d *document) open(c byte) {
 			d.arrays |= 1 << d.depth
 		}
 	}
-	d.isKey = c == '{' && (d.depth == 1 || (d.depth == 3 && d.top == "data") || d.chat())
+	d.isKey = c == '{' && d.named()
 }
 
 func (d *document) close() {
@@ -209,6 +253,10 @@ func (d *document) close() {
 func (d *document) colon() {
 	if bytes.IndexByte(d.key, '\\') >= 0 {
 		d.key = unescape(d.key)
+	}
+	if d.depth == 2 && d.nested && d.top == "data" {
+		d.middle = string(d.key)
+		return
 	}
 	if d.depth > 1 {
 		d.inner = string(d.key)
@@ -233,14 +281,14 @@ func unescape(key []byte) []byte {
 }
 
 func (d *document) comma() {
-	array := !d.broken && d.depth >= 0 && d.depth < 64 && d.arrays&(1<<d.depth) != 0
-	switch {
-	case d.depth == 1 && !array:
-		d.trim()
-		d.isKey = true
-	case !array && ((d.depth == 3 && d.top == "data") || d.chat()):
-		d.inner, d.isKey = "", true
+	if d.inArray() || !d.named() {
+		return
 	}
+	if d.isKey = true; d.depth == 1 {
+		d.trim()
+		return
+	}
+	d.inner = ""
 }
 
 // trim takes the comma or bracket that ended a captured value off it again.
@@ -257,6 +305,9 @@ func (d *document) finish(s *Summary) {
 	if json.Unmarshal(d.captured["id"], &id) == nil && zg.ValidChatID(id) {
 		s.ChatID = id
 	}
+	s.JobID, s.Status = d.job(), plainWord(d.captured["status"], maxStatus, "_-")
+	failure := bytes.TrimSpace(d.captured["error"])
+	s.Error = len(failure) > 0 && d.capture != "error" && string(failure) != "null" && s.Status == "" // that of a job is its result
 	var use usageReader
 	use.merge(trimSpace(d.captured["usage"]))
 	s.Usage = use.usage
@@ -266,7 +317,7 @@ func (d *document) finish(s *Summary) {
 		if !d.bad && uint64(len(d.images)) == d.elements {
 			s.Images = d.images
 		}
-	case zg.Chatbot, zg.Embedding, zg.Decisions, zg.AudioGeneration:
+	case zg.Chatbot, zg.Embedding, zg.Decisions, zg.AudioGeneration, zg.VideoGeneration:
 	case zg.SpeechToText:
 		var seconds float64
 		if !s.Usage.Seen && json.Unmarshal(d.captured["duration"], &seconds) == nil && seconds > 0 {
@@ -276,6 +327,32 @@ func (d *document) finish(s *Summary) {
 	if u := &s.Usage; !u.Seen && s.Complete && (d.typ == zg.Chatbot || d.typ == zg.SpeechToText) {
 		u.Words, u.WordsCounted = d.said.words, true
 	}
+}
+
+// job is the id to ask for the state of a job by: what the answer calls jobId, or the id of a video.
+func (d *document) job() string {
+	id := plainWord(d.captured["jobId"], maxJobID, "_-.:~=")
+	if id == "" && d.typ == zg.VideoGeneration {
+		id = plainWord(d.captured["id"], maxJobID, "_-.:~=")
+	}
+	if strings.Trim(id, ".") == "" {
+		return "" // of dots alone, which mean something in a path
+	}
+	return id
+}
+
+// plainWord reads a string of ASCII letters, digits and the marks given; empty where the value is anything else.
+func plainWord(raw []byte, most int, marks string) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil || len(s) > most {
+		return ""
+	}
+	for _, c := range s {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && !strings.ContainsRune(marks, c) {
+			return ""
+		}
+	}
+	return s
 }
 
 func trimSpace(b []byte) []byte {

@@ -113,10 +113,13 @@ func endsContent(event []byte) bool {
 	if kind == string(stopEvent) || kind == string(doneEvent) {
 		return true
 	}
-	var delta map[string]json.RawMessage
-	_ = json.Unmarshal(ev["delta"], &delta) // of a transcription it is a string
-	if says(delta["stop_reason"]) {
-		return true
+	// Anthropic's place for it is delta, but clients begin with what message has.
+	for _, key := range []string{"delta", "message"} {
+		var inner map[string]json.RawMessage
+		_ = json.Unmarshal(ev[key], &inner) // of a transcription it is a string
+		if says(inner["stop_reason"]) {
+			return true
+		}
 	}
 	var choices []map[string]json.RawMessage
 	if raw := ev["choices"]; len(raw) > 0 && json.Unmarshal(raw, &choices) != nil {

@@ -44,6 +44,11 @@ func TestHoldKeepsTheEnd(t *testing.T) {
 				"event: content_block_stop\ndata: {\"type\":\"content_block_stop\"}\n\n",
 			"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
 		},
+		{"Anthropic with a tool call", strings.TrimSuffix(anthropicStream, anthropicEnd), anthropicEnd},
+		{
+			"Anthropic with a reason from the beginning", ": ping\n\n",
+			"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"stop_reason\":\"end_turn\"}}\n\n" + "data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"x\"}}\n\n",
+		},
 		{"Anthropic without a reason", "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":null}}\n\n", "event: message_stop\ndata: {}\n\n"},
 		{"Anthropic's end by its type", "", "data: {\"type\":\"message_stop\"}\n\n"},
 		{"transcription as lines", "{\"type\":\"transcript.text.delta\",\"delta\":\"a\"}\n\n{\"type\":\"transcript.text.delta\",\"delta\":\"b\"}\n", "{\"type\":\"transcript.text.done\",\"text\":\"ab\"}\n"},
@@ -103,6 +108,7 @@ func FuzzHold(f *testing.F) {
 		f.Add([]byte(x.body), uint64(3), uint16(500))
 	}
 	f.Add([]byte(wordChunk+finishChunk+usageChunk+doneChunk), uint64(1), uint16(1000))
+	f.Add([]byte(anthropicStream), uint64(1), uint16(1000))
 	f.Fuzz(func(t *testing.T, body []byte, seed uint64, limit uint16) {
 		passed, held, over := hold(int(limit), body)
 		if !strings.HasPrefix(string(body), passed+held) || (!over && passed+held != string(body)) {
@@ -112,7 +118,7 @@ func FuzzHold(f *testing.F) {
 		if p != passed || o != over || (!over && h != held) {
 			t.Fatalf("%q in pieces became %q and %q (%v), whole %q and %q (%v)", body, p, h, o, passed, held, over)
 		}
-		if strings.Contains("\n\n"+passed, "\n\ndata: [DONE]\n\n") {
+		if strings.Contains("\n\n"+passed, "\n\ndata: [DONE]\n\n") || strings.Contains("\n\n"+passed, "\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n") {
 			t.Fatalf("%q passed with its end: %q", body, passed)
 		}
 	})

@@ -3,124 +3,15 @@ package sse
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
-
-const usageChunk = `data: {"id":"c","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}` + "\n\n"
-
-// fixtures are answers of every kind, with what has to be read from them.
-var fixtures = []struct {
-	name string
-	kind Kind
-	typ  zg.ServiceType
-	body string
-	want Summary
-}{
-	{
-		"chat stream", Events, zg.Chatbot,
-		"data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"delta\":{\"content\":\"say \\\"usage\\\": é\"}}],\"usage\":null}\n\n" + usageChunk + "data: [DONE]\n\n",
-		Summary{ChatID: "chatcmpl-1", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 7, OutputTokens: 3}},
-	},
-	{
-		"CRLF, comments, event lines", Events, zg.Chatbot,
-		": ping\r\n\r\nevent: x\r\ndata:{\"id\":\"c\",\"choices\":[]}\r\n\r\ndata: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"prompt_tokens_details\":{\"cached_tokens\":1}}}\r\n\r\ndata: [DONE]\r\n\r\n",
-		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 1, OutputTokens: 2, CachedTokens: 1}},
-	},
-	{
-		"usage on each chunk", Events, zg.Chatbot,
-		"data: {\"id\":\"c\",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\ndata: {\"id\":\"c\",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\ndata: [DONE]",
-		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 5, OutputTokens: 2}},
-	},
-	{
-		"forged usage in content", Events, zg.Chatbot,
-		`data: {"id":"c","choices":[{"delta":{"content":"{\"usage\":{\"prompt_tokens\":999}}","usage":{"prompt_tokens":888}}}]}` + "\n\ndata: [DONE]\n\n",
-		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 1, WordsCounted: true}},
-	},
-	{
-		"no usage: words across pieces", Events, zg.Chatbot,
-		`data: {"id":"c","choices":[{"delta":{"role":"assistant","content":""}}]}` + "\n\n" + `data: {"choices":[{"delta":{"content":"Hel"}}]}` + "\n\n" +
-			`data: {"choices":[{"delta": {"content" : "lo,\nw\u00f6rld \"content\": \\"}}]}` + "\n\n" + `data: {"choices":[{"delta":{"content":"\u3000x\u00a0y\t"}}]}` + "\n\n" +
-			`data: {"choices":[{"delta":{"tool_calls":[{"function":{"name":"f g","arguments":"{\"a\": 1}"}}]}}]}` + "\n\ndata: [DONE]\n\n",
-		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 8, WordsCounted: true}},
-	},
-	{
-		"Anthropic cache writes of two kinds", Events, zg.Chatbot,
-		`data: {"type":"message_start","message":{"id":"m","usage":{"input_tokens":10,"cache_read_input_tokens":4,"cache_creation_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":2},"output_tokens":1}}}` + "\n\n" +
-			`data: {"type":"message_delta","usage":{"input_tokens":12,"cache_read_input_tokens":0,"output_tokens":20}}` + "\n\ndata: {\"type\":\"message_stop\"}\n\n",
-		Summary{ChatID: "m", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 23, CachedTokens: 4, WriteTokens: 5, Write1hTokens: 2, OutputTokens: 20}},
-	},
-	{
-		"Anthropic cache writes not told apart", JSON, zg.Chatbot,
-		`{"id":"m","content":[{"type":"text","text":"a b"}],"usage":{"input_tokens":1,"cache_creation_input_tokens":7,"output_tokens":1}}`,
-		Summary{ChatID: "m", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 8, WriteTokens: 7, OutputTokens: 1}},
-	},
-	{
-		"Anthropic without usage", JSON, zg.Chatbot,
-		`{"id":"m","content":[{"type":"thinking","thinking":"one two"},{"type":"text","text":"three"},{"type":"text","text":"four"}],"stop_reason":"no word"}`,
-		Summary{ChatID: "m", Complete: true, Usage: zg.Usage{Words: 4, WordsCounted: true}},
-	},
-	{
-		"chat without usage", JSON, zg.Chatbot,
-		`{"id":"c","model":"no word","choices":[{"index":0,"message":{"role":"assistant","content":"one \"two\"\nth\u0072ee\u2003four \u3000 ` + "f\u00fcnf\u3000sechs" + `","refusal":null,` +
-			`"tool_calls":[{"type":"function","function":{"name":"no word","arguments":"{\"seven\": 8}"}}]},"logprobs":{"content":[{"token":"no word"}]}},{"message":{"content":"nine"}}]}`,
-		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 9, WordsCounted: true}},
-	},
-	{"cut chat without usage", JSON, zg.Chatbot, `{"id":"c","choices":[{"message":{"content":"one two`, Summary{ChatID: "c"}},
-	{"transcription without usage", JSON, zg.SpeechToText, `{"text":"one two","segments":[{"text":"one two"}]}`, Summary{Complete: true, Usage: zg.Usage{Words: 2, WordsCounted: true}}},
-	{
-		"streamed transcription without usage", Lines, zg.SpeechToText,
-		"{\"type\":\"transcript.text.delta\",\"delta\":\"one t\"}\n{\"type\":\"transcript.text.delta\",\"delta\":\"wo three\"}\n{\"type\":\"transcript.text.done\",\"text\":\"one two three\"}\n",
-		Summary{Complete: true, Usage: zg.Usage{Words: 3, WordsCounted: true}},
-	},
-	{
-		"hostile numbers", Events, zg.Chatbot,
-		`data: {"id":"c","usage":{"prompt_tokens":-1,"completion_tokens":1e400}}` + "\n\n" + `data: {"usage":{"prompt_tokens":9223372036854775808,"completion_tokens":"5"}}` + "\n\n" +
-			`data: {"usage":{"prompt_tokens":1.5}}` + "\n\n",
-		Summary{ChatID: "c"},
-	},
-	{"error in mid-stream", Events, zg.Chatbot, "data: {\"id\":\"c\"}\n\n{\"error\":\"upstream died\"}", Summary{ChatID: "c", Error: true}},
-	{"garbage", Events, zg.Chatbot, "\x00\xff data: {{{\n\ndata: {\"id\":\"../../etc\"}\n\n", Summary{}},
-	{
-		"Anthropic messages", Events, zg.Chatbot,
-		"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":4,\"output_tokens\":1}}}\n\n" +
-			"event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":20}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-		Summary{ChatID: "msg_1", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 14, CachedTokens: 4, OutputTokens: 20}},
-	},
-	{
-		"chat", JSON, zg.Chatbot,
-		`{"id":"chatcmpl-2","choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":9}","usage":{"prompt_tokens":8}},"id":"inner"}], "usage" : {"prompt_tokens":31,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":2}} , "x":[[1]]}` + "\n",
-		Summary{ChatID: "chatcmpl-2", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 31, OutputTokens: 9, CachedTokens: 2}},
-	},
-	{"cut chat", JSON, zg.Chatbot, `{"id":"c","usage":{"prompt_tokens":1,"completion_tokens":1},"x":"`, Summary{ChatID: "c", Usage: zg.Usage{Seen: true, InputTokens: 1, OutputTokens: 1}}},
-	{
-		"images", JSON, zg.TextToImage,
-		`{"created":1,"data":[{"b64_json":"` + base64.StdEncoding.EncodeToString([]byte("first image")) + `","revised_prompt":"b64_json"},{"revised_prompt":"x","b64_json":"` +
-			base64.StdEncoding.EncodeToString([]byte("second")) + `"}]}`,
-		Summary{Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("first image")), sha256.Sum256([]byte("second"))}},
-	},
-	{
-		"images under a name with escapes", JSON, zg.TextToImage, `{"data":[{"b64_json":"YQ=="}],"d\u0061ta":[{"b64_\u006ason":"Yg=="}],"\ud800":1}`,
-		Summary{Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("a")), sha256.Sum256([]byte("b"))}},
-	},
-	{"image links", JSON, zg.TextToImage, `{"data":[{"url":"http://x/1"},{"url":"http://x/2"},{"url":"http://x/3"}]}`, Summary{Complete: true, Usage: zg.Usage{Images: 3}}},
-	{"transcription", JSON, zg.SpeechToText, `{"text":"a","duration":3.5,"words":[{"duration":9}]}`, Summary{Complete: true, Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 3.5}}},
-	{"transcription by tokens", JSON, zg.SpeechToText, `{"text":"a","usage":{"type":"tokens","input_tokens":4,"output_tokens":5}}`, Summary{Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 4, OutputTokens: 5}}},
-	{
-		"streamed transcription", Lines, zg.SpeechToText,
-		"{\"type\":\"transcript.text.delta\",\"delta\":\"a\"}\n{\"type\":\"transcript.text.done\",\"text\":\"a\",\"usage\":{\"type\":\"duration\",\"seconds\":2}}\n",
-		Summary{Complete: true, Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 2}},
-	},
-	{"subtitles", Text, zg.SpeechToText, "1\n00:00:00,000 --> 00:00:02,500\nhello there\n\n2\n00:00:02,500 --> 00:01:04,250\nyou\n", Summary{Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 64.25, Words: 11}}},
-	{"plain", Text, zg.SpeechToText, " three  plain\nwords ", Summary{Usage: zg.Usage{Words: 3, WordsCounted: true}}},
-	{"opaque", Opaque, zg.Chatbot, "\x00\x01", Summary{}},
-}
 
 // Words are not all counted where a line is too long to read, in however many pieces it comes.
 func TestTapLongLine(t *testing.T) {
@@ -224,6 +115,42 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// What an embedding used is read wherever it stands in an answer of 20 MB, with a hand of memory.
+func TestLargeEmbeddings(t *testing.T) {
+	const usage = `"usage":{"prompt_tokens":1234,"total_tokens":1234}`
+	vector := []byte(`{"object":"embedding","index":0,"embedding":[` + strings.Repeat("-0.0123456789,", 3000) + "1e-7]},")
+	packed := []byte(`{"object":"embedding","index":0,"embedding":"` + strings.Repeat("AACAPw", 7000) + `"},`)
+	for _, tc := range []struct {
+		name, before, after string
+		element             []byte
+	}{
+		{"behind", `{"object":"list","data":[`, `{}],"model":"e",` + usage + "}", vector},
+		{"before", `{` + usage + `,"data":[`, "{}]}", vector},
+		{"base64", `{"data":[`, "{}]," + usage + "}", packed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tap := NewTap(JSON, zg.Embedding)
+			size := 0
+			write := func(p []byte) { size += len(p); tap.Write(p) }
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			write([]byte(tc.before))
+			for size < 20<<20 {
+				write(tc.element)
+			}
+			write([]byte(tc.after))
+			sum := tap.Summary()
+			runtime.ReadMemStats(&after)
+			if want := (zg.Usage{Seen: true, InputTokens: 1234}); !sum.Complete || sum.Usage != want {
+				t.Errorf("%+v, want a whole answer with %+v", sum, want)
+			}
+			if grew := after.TotalAlloc - before.TotalAlloc; grew > 1<<20 {
+				t.Errorf("reading %d bytes allocated %d", size, grew)
+			}
+		})
+	}
+}
+
 func TestDeltaChunksDoNotAllocate(t *testing.T) {
 	chunk := []byte(`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}` + "\n\n")
 	tap, f := NewTap(Events, zg.Chatbot), NewFilter()
@@ -248,6 +175,11 @@ func TestKindOf(t *testing.T) {
 		{zg.SpeechToText, "application/x-subrip", Text},
 		{zg.Chatbot, "", Opaque},
 		{zg.TextToImage, "image/png", Opaque},
+		{zg.Embedding, "application/json", JSON},
+		{zg.Decisions, "application/json; charset=utf-8", JSON},
+		{zg.VideoGeneration, "application/vnd.video+json", JSON},
+		{zg.VideoGeneration, "video/mp4", Opaque},
+		{zg.AudioGeneration, "audio/mpeg", Opaque},
 	} {
 		if got := KindOf(tc.typ, tc.contentType); got != tc.want {
 			t.Errorf("KindOf(%s, %q) = %d, want %d", tc.typ, tc.contentType, got, tc.want)
@@ -272,7 +204,7 @@ func FuzzTap(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, seed uint64) {
 		for kind := Opaque; kind <= Text; kind++ {
-			for _, typ := range []zg.ServiceType{zg.Chatbot, zg.TextToImage, zg.SpeechToText} {
+			for _, typ := range []zg.ServiceType{zg.Chatbot, zg.TextToImage, zg.SpeechToText, zg.VideoGeneration} {
 				whole := read(kind, typ, body)
 				if whole.SHA256 != sha256.Sum256(body) || whole.Bytes != int64(len(body)) {
 					t.Fatalf("kind %d: digest or length of %q is wrong", kind, body)
@@ -332,4 +264,11 @@ func BenchmarkTapDocument(b *testing.B) {
 			}
 		})
 	}
+	vectors := []byte(`{"data":[{"embedding":[` + strings.Repeat("-0.0123456789,", 1<<20) + `0]}],"usage":{"prompt_tokens":1}}`)
+	b.Run("vectors", func(b *testing.B) {
+		b.SetBytes(int64(len(vectors)))
+		for b.Loop() {
+			read(JSON, zg.Embedding, vectors)
+		}
+	})
 }

@@ -1,6 +1,6 @@
 // Package sse reads an answer while it passes: it hashes the bytes, reads usage and id, and knows whether the answer
-// reached its end. It never changes a byte; only Filter, which is used where the proxy itself asked for a usage chunk,
-// takes that one chunk out again.
+// reached its end. It never changes a byte, but for two things that are used apart from that: Filter takes out the one usage
+// chunk that the proxy itself asked for, and RewriteURLs points to another place for images.
 //
 // It does no I/O, logs nothing and starts nothing. Its memory is bounded whatever a provider sends.
 package sse
@@ -35,7 +35,7 @@ func KindOf(t zg.ServiceType, contentType string) Kind {
 		return Lines
 	case base == "text/event-stream":
 		return Events
-	case base == "application/json":
+	case base == "application/json" || strings.HasSuffix(base, "+json"):
 		return JSON
 	case strings.HasSuffix(base, "ndjson") || strings.HasSuffix(base, "jsonl"):
 		return Lines
@@ -55,8 +55,10 @@ type Summary struct {
 	SHA256   [32]byte
 	Usage    zg.Usage
 	ChatID   string // the body's own id, or empty
+	JobID    string // of a document: the id of the job that it began or tells of, a video's own id included; or empty
+	Status   string // of a document: its status, where that is a short word, as of a job or a video
 	Complete bool   // its end was seen: [DONE], message_stop, or the end of the document
-	Error    bool   // an error object stood where an event belongs
+	Error    bool   // an error stood where an event belongs, or in a document that tells of no job
 	Images   [][32]byte
 }
 
@@ -129,6 +131,7 @@ var (
 	errorKey   = []byte(`"error"`)
 	stopType   = []byte(`"message_stop"`)
 	doneType   = []byte(`.done"`)
+	errorEvent = []byte("error")
 )
 
 // read looks at one whole line without its end.
@@ -136,6 +139,9 @@ func (t *Tap) read(line []byte) {
 	line = bytes.TrimRight(line, "\r")
 	data, isData := bytes.CutPrefix(line, dataPrefix)
 	if !isData {
+		if name, ok := bytes.CutPrefix(line, eventPrefix); ok && bytes.Equal(bytes.TrimSpace(name), errorEvent) {
+			t.sum.Error = true
+		}
 		if len(line) == 0 || line[0] != '{' {
 			return
 		}
@@ -177,6 +183,8 @@ func (t *Tap) read(line []byte) {
 	switch ev.Type {
 	case "message_stop", "transcript.text.done":
 		t.sum.Complete = true
+	case "error":
+		t.sum.Error = true
 	}
 	t.use.merge(ev.Message.Usage)
 	t.use.merge(ev.Usage)
@@ -205,9 +213,9 @@ func (t *Tap) worthReading(data []byte) bool {
 	if (t.sum.ChatID == "" && bytes.Contains(data, idKey)) || bytes.Contains(data, usageKey) {
 		return true
 	}
-	// Errors and ends say so in front.
+	// Ends say so in front. An error may stand behind all that every event begins with.
 	front := data[:min(len(data), 80)]
-	return bytes.Contains(front, errorKey) || bytes.Contains(front, stopType) || (t.kind == Lines && bytes.Contains(front, doneType))
+	return bytes.Contains(data, errorKey) || bytes.Contains(front, stopType) || (t.kind == Lines && bytes.Contains(front, doneType))
 }
 
 // Summary is what was learned. Call it once, after the last Write.
