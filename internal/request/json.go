@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // maxDepth bounds how deeply values may nest.
@@ -38,6 +40,11 @@ type JSON struct {
 	MaxTokens      uint64 // the largest of the limits the caller set; 0: none
 	N              uint64 // answers or images asked for; at least 1
 	ResponseFormat string // where it is a string, as in image requests
+	Seconds        uint64 // of video, rounded up; 0: not told
+	MaxDuration    uint64 // seconds of generated audio, rounded up; 0: not limited
+	Size           string // where it is a string
+	InputLength    uint64 // characters of input where it is a string, as in requests for speech
+	InputTokens    uint64 // what input is taken to have where the answer to an embedding doesn't tell; 0: there is none
 
 	body         []byte
 	model        span
@@ -133,6 +140,62 @@ func (j *JSON) field(name string, v span) error {
 		if raw[0] == '"' {
 			j.ResponseFormat = unquote(raw)
 		}
+	case "size":
+		if raw[0] == '"' {
+			j.Size = unquote(raw)
+		}
+	case "seconds", "max_duration":
+		if null {
+			return nil
+		}
+		text := string(raw)
+		if raw[0] == '"' {
+			text = unquote(raw)
+		}
+		s, ok := upToSeconds(text)
+		if !ok {
+			return bad("a number of seconds")
+		}
+		if name == "seconds" {
+			j.Seconds = s
+		} else {
+			j.MaxDuration = s
+		}
+	case "input":
+		return j.input(v)
+	}
+	return nil
+}
+
+// input estimates the tokens of a text, of a list of texts, or of lists of token ids. What is none of these counts as the
+// text that it is written in.
+func (j *JSON) input(v span) error {
+	raw := j.body[v.start:v.end]
+	switch raw[0] {
+	case '"':
+		text := unquote(raw)
+		j.InputLength, j.InputTokens = uint64(utf8.RuneCountInString(text)), zg.EstimateTokens(text)
+		return nil
+	case '[':
+	default:
+		return nil
+	}
+	s := &scanner{b: j.body[:v.end], i: v.start}
+	return s.array(func(at span) error { return j.inputElement(at, true) }, 1)
+}
+
+func (j *JSON) inputElement(at span, outer bool) error {
+	raw := j.body[at.start:at.end]
+	switch c := raw[0]; {
+	case c == '"':
+		j.InputTokens += zg.EstimateTokens(unquote(raw))
+	case c == '[' && outer:
+		s := &scanner{b: j.body[:at.end], i: at.start}
+		return s.array(func(inner span) error { return j.inputElement(inner, false) }, 2)
+	case c == '-' || (c >= '0' && c <= '9'):
+		j.InputTokens++
+	default:
+		j.InputTokens += zg.EstimateTokens(string(raw))
 	}
 	return nil
 }
@@ -154,15 +217,22 @@ func (j *JSON) streamOptions(v span) error {
 	}, 1)
 }
 
-// Splice returns the body with the provider's own model id, and for streams with the usage chunk asked for. All other
-// bytes are the caller's; the body itself is returned where nothing changes.
+// edit is a text that takes the place of a part of the body.
+type edit struct {
+	at   span
+	text string
+}
+
+// Splice returns the body with the provider's own model id, and for streams with the usage chunk asked for. A model that the
+// caller did not name becomes the first member, unless it is empty. All other bytes are the caller's; the body itself is
+// returned where nothing changes.
 func (j *JSON) Splice(model string, includeUsage bool) []byte {
-	type edit struct {
-		at   span
-		text string
-	}
 	var edits []edit
-	if j.HasModel && j.Model != model {
+	front := "" // new members
+	switch {
+	case !j.HasModel && model != "":
+		front = `"model":` + quote(model)
+	case j.HasModel && j.Model != model:
 		edits = append(edits, edit{j.model, quote(model)})
 	}
 	if includeUsage && j.Stream && !j.IncludeUsage {
@@ -178,26 +248,38 @@ func (j *JSON) Splice(model string, includeUsage bool) []byte {
 			}
 			edits = append(edits, edit{span{j.options.start + 1, j.options.start + 1}, text})
 		default:
-			at := bytes.IndexByte(j.body, '{') + 1
-			edits = append(edits, edit{span{at, at}, `"stream_options":{"include_usage":true},`})
+			if front != "" {
+				front += ","
+			}
+			front += `"stream_options":{"include_usage":true}`
 		}
 	}
+	if front != "" {
+		if !j.bare {
+			front += ","
+		}
+		at := bytes.IndexByte(j.body, '{') + 1
+		edits = append(edits, edit{span{at, at}, front})
+	}
+	return apply(j.body, edits)
+}
+
+// apply makes edits that do not overlap.
+func apply(body []byte, edits []edit) []byte {
 	if len(edits) == 0 {
-		return j.body
+		return body
 	}
-	if len(edits) == 2 && edits[1].at.start < edits[0].at.start {
-		edits[0], edits[1] = edits[1], edits[0]
-	}
-	size := len(j.body)
+	slices.SortFunc(edits, func(a, b edit) int { return a.at.start - b.at.start })
+	size := len(body)
 	for _, e := range edits {
 		size += len(e.text)
 	}
 	out, from := make([]byte, 0, size), 0
 	for _, e := range edits {
-		out = append(append(out, j.body[from:e.at.start]...), e.text...)
+		out = append(append(out, body[from:e.at.start]...), e.text...)
 		from = e.at.end
 	}
-	return append(out, j.body[from:]...)
+	return append(out, body[from:]...)
 }
 
 func quote(s string) string {

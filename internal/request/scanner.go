@@ -81,7 +81,7 @@ func (s *scanner) value(depth int) error {
 	case c == '{':
 		return s.object(nil, depth)
 	case c == '[':
-		return s.array(depth)
+		return s.array(nil, depth)
 	case c == '-' || (c >= '0' && c <= '9'):
 		return s.number()
 	}
@@ -94,7 +94,8 @@ func (s *scanner) value(depth int) error {
 	return s.fail("a value is expected")
 }
 
-func (s *scanner) array(depth int) error {
+// array reads an array and tells each of its elements, if anybody listens.
+func (s *scanner) array(each func(v span) error, depth int) error {
 	if depth >= maxDepth {
 		return s.fail("too deeply nested")
 	}
@@ -105,8 +106,14 @@ func (s *scanner) array(depth int) error {
 		return nil
 	}
 	for {
+		start := s.i
 		if err := s.value(depth + 1); err != nil {
 			return err
+		}
+		if each != nil {
+			if err := each(span{start, s.i}); err != nil {
+				return err
+			}
 		}
 		s.space()
 		switch s.peek() {
