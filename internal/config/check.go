@@ -14,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/zgproxy/zgproxy/internal/private"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -37,11 +38,16 @@ func (c Config) Check() error {
 	if c.PrivateKey.IsSet() && c.Keystore != "" {
 		add("KEYSTORE", "", "set either this or %sPRIVATE_KEY, not both", Prefix)
 	}
-	if c.Keystore != "" && !c.KeystorePassword.IsSet() {
-		add("KEYSTORE_PASSWORD", "", "is needed to open the keystore file")
-	}
 	if c.Keystore == "" && c.KeystorePassword.IsSet() {
 		add("KEYSTORE_PASSWORD", "", "is set, but %sKEYSTORE is not", Prefix)
+	}
+	switch signer := c.Signer.Reveal() != ""; {
+	case signer && (c.PrivateKey.IsSet() || c.Keystore != ""):
+		add("SIGNER", "", "set either this or a key of ours (%sPRIVATE_KEY, %sKEYSTORE), not both", Prefix, Prefix)
+	case signer && c.SignerAddress == (Address{}):
+		add("SIGNER_ADDRESS", "", "is needed: the wallet that %sSIGNER signs for", Prefix)
+	case !signer && c.SignerAddress != (Address{}):
+		add("SIGNER_ADDRESS", "", "is set, but %sSIGNER is not", Prefix)
 	}
 
 	if !hostName(c.Host) {
@@ -58,6 +64,12 @@ func (c Config) Check() error {
 	for _, h := range c.AllowedHosts {
 		if !hostName(h) {
 			add("ALLOWED_HOSTS", h, "wanted: a host name without scheme or port")
+		}
+	}
+
+	for _, o := range c.AllowedOrigins {
+		if u, err := url.Parse(o); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != o {
+			add("ALLOWED_ORIGINS", o, "wanted: a scheme and a host, with a port where it has one, and nothing behind it (example: https://chat.example.com)")
 		}
 	}
 
@@ -175,6 +187,17 @@ func (c Config) Warnings() []string {
 	} {
 		if w != "" {
 			add(name, "%s", w)
+		}
+	}
+	if w := private.Warning(c.Keystore); c.Keystore != "" && w != "" {
+		add("KEYSTORE", "%s", w)
+	}
+	if u, err := url.Parse(c.Signer.Reveal()); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+		add("SIGNER", "the connection to %s is not encrypted; whoever sits between can read what is signed, and ask for more", u.Hostname())
+	}
+	for _, e := range c.Endpoints {
+		if w := e.Key.Warning(); w != "" {
+			add("ENDPOINTS", "%s", w)
 		}
 	}
 	for _, k := range c.APIKeys.Reveal() {

@@ -19,7 +19,8 @@ type Source string
 const (
 	SourceDefault Source = "default"
 	SourceEnv     Source = "environment"
-	SourceFile    Source = "file"    // a secret read from the file that the variable names
+	SourceFile    Source = "file" // a secret read from the file that the variable names
+	SourceEnvFile Source = "env file"
 	SourceFlag    Source = "flag"    // the command line, which goes before the environment
 	SourceNetwork Source = "network" // follows from the chosen network
 )
@@ -68,7 +69,7 @@ func (f field) allowed() string {
 
 func (f field) secret() bool {
 	switch reflect.New(f.Type).Interface().(type) {
-	case *Secret, *SecretList, *Endpoint:
+	case *Secret, *SecretList, *Password, *Endpoint, *SignerEndpoint, *EndpointList:
 		return true
 	}
 	return false
@@ -94,13 +95,25 @@ func withoutRepeats(first, then error) error {
 	return checked.orNil()
 }
 
-// Load reads the environment. An empty variable counts as unset and is removed from the process's environment. The
+// Load reads the environment, and the file of variables for what is not set there. An empty variable counts as unset and is removed from the process's environment. The
 // error is a ProblemsError with everything that could not be read, unknown ZGPROXY_ variables included; the fields concerned
 // then hold their defaults. What is read may still contradict itself: that is for Check.
 func Load() (Config, Sources, error) {
+	problems := unknown(os.Environ())
+	file, more := readEnvFile()
+	return load(file, append(problems, more...))
+}
+
+// FromText is Read for a text of variables instead of the file: what the environment sets goes before it there too.
+func FromText(text string) (Config, Sources, error) {
+	values, problems := parseEnvFile([]byte(text))
+	cfg, sources, err := load(envFile{values: values}, problems)
+	return cfg, sources, join(err, withoutRepeats(err, cfg.Check()))
+}
+
+func load(file envFile, problems ProblemsError) (Config, Sources, error) {
 	var cfg Config
 	sources := Sources{}
-	problems := unknown(os.Environ())
 	v := reflect.ValueOf(&cfg).Elem()
 	for _, f := range fields() {
 		given, set := os.LookupEnv(f.variable)
@@ -114,6 +127,11 @@ func Load() (Config, Sources, error) {
 		if set {
 			sources[f.variable] = SourceEnv
 		}
+		process := process
+		if value, listed := file.values[f.variable]; listed && !set {
+			given, sources[f.variable] = value, SourceEnvFile
+			process = processAs(value)
+		}
 		// One field at a time, because envconfig stops at the first error.
 		if err := process(f, v.Field(f.index)); err != nil {
 			problems = append(problems, f.problem(given, err))
@@ -121,6 +139,8 @@ func Load() (Config, Sources, error) {
 			v.Field(f.index).Set(f.defaultValue())
 		}
 	}
+	cfg.PrivateKey.warn(file.warning)
+	cfg.KeystorePassword.warn(file.warning)
 	for variable, fromFile := range map[string]bool{
 		Prefix + "PRIVATE_KEY":       cfg.PrivateKey.FromFile(),
 		Prefix + "KEYSTORE_PASSWORD": cfg.KeystorePassword.FromFile(),
@@ -259,7 +279,7 @@ func unknown(environ []string) ProblemsError {
 	var problems ProblemsError
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, Prefix) || value == "" || position(name) < len(fields()) {
+		if !strings.HasPrefix(name, Prefix) || value == "" || name == EnvFileVariable || position(name) < len(fields()) {
 			continue
 		}
 		if now, ok := replaced[name]; ok {

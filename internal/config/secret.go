@@ -6,7 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/zgproxy/zgproxy/internal/private"
 )
 
 const (
@@ -47,21 +51,25 @@ func hold(text string) (held, error) {
 		return held{}, fileProblem(path, err)
 	}
 	defer func() { _ = f.Close() }() // read only: nothing can be lost
-	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	h, err := read(f, path, fmt.Sprintf("the file %.200q", path))
+	h.warning = private.Warning(path)
+	return h, err
+}
+
+// read reads a secret from what is named so, without one line end behind it.
+func read(from io.Reader, path, name string) (held, error) {
+	data, err := io.ReadAll(io.LimitReader(from, maxSecretFile+1))
 	if err != nil {
 		return held{}, fileProblem(path, err)
 	}
 	if len(data) > maxSecretFile {
-		return held{}, valueError(fmt.Sprintf("the file %.200q is larger than %d bytes", path, maxSecretFile))
+		return held{}, valueError(fmt.Sprintf("%s is larger than %d bytes", name, maxSecretFile))
 	}
-	h := held{path: path, text: strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")}
-	if h.text == "" {
-		return held{}, valueError(fmt.Sprintf("the file %.200q is empty", path))
+	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if text == "" {
+		return held{}, valueError(name + " is empty")
 	}
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
-		h.warning = fmt.Sprintf("every user of this machine can read the file %q; chmod 600 it", path)
-	}
-	return h, nil
+	return held{path: path, text: text}, nil
 }
 
 // fileProblem says why a file could not be read, without repeating more than its path.
@@ -107,6 +115,52 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 
 // MarshalText gives what String gives. It also covers JSON.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Password is a Secret that may also come from a file descriptor: "fd:3".
+type Password struct{ Secret }
+
+// descriptors keeps what was read from a descriptor, which gives it only once.
+var descriptors sync.Map // of func() (held, error), by number
+
+// Decode takes the text as it is, reads it from a file when it begins with "@", or from a descriptor when it is "fd:" and a
+// number. One trailing line end is cut off.
+func (p *Password) Decode(text string) error {
+	number, isFD := strings.CutPrefix(text, "fd:")
+	if !isFD {
+		return p.Secret.Decode(text)
+	}
+	fd, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		return valueError("behind fd: there is no number of a file descriptor")
+	}
+	read, _ := descriptors.LoadOrStore(fd, sync.OnceValues(func() (held, error) { return holdDescriptor(uintptr(fd)) }))
+	h, err := read.(func() (held, error))()
+	if err != nil {
+		return err
+	}
+	p.held = func() held { return h }
+	return nil
+}
+
+func holdDescriptor(fd uintptr) (held, error) {
+	name := fmt.Sprintf("fd:%d", fd)
+	f := os.NewFile(fd, name)
+	if f == nil {
+		return held{}, valueError("there is no file descriptor of this number")
+	}
+	defer func() { _ = f.Close() }() // read only: nothing can be lost
+	return read(f, name, "what came from the file descriptor")
+}
+
+// warn adds what is unsafe about the way a secret is kept.
+func (s *Secret) warn(text string) {
+	if text == "" || s.held == nil || s.held().path != "" {
+		return // where it is kept has been looked at
+	}
+	h := s.held()
+	h.warning = text
+	s.held = func() held { return h }
+}
 
 // SecretList is a set of secrets, such as the local keys: separated by commas, or one per line in a file.
 type SecretList struct{ held func() heldList }

@@ -43,7 +43,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 		secret, &secret, list, &list, endpoint, &endpoint,
 		[]Secret{secret},
 		map[string]Secret{"k": secret},
-		Config{PrivateKey: secret, KeystorePassword: secret, APIKeys: list, RPCURL: endpoint},
+		Config{PrivateKey: secret, KeystorePassword: Password{secret}, APIKeys: list, RPCURL: endpoint},
 		&Config{PrivateKey: secret},
 		private{secret, list, endpoint, &secret},
 		&private{secret, list, endpoint, &secret},

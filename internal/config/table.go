@@ -64,7 +64,7 @@ func Table(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`# Configuration
 
-zgproxy is configured by environment variables only. This page is generated from the program
+zgproxy is configured by variables, of the environment or of a file. This page is generated from the program
 (` + "`zgproxy config --table`" + `); ` + "`zgproxy config`" + ` prints the values in force, without secrets, and where each came from.
 
 * A variable that is set to the empty string counts as not set.
@@ -72,6 +72,8 @@ zgproxy is configured by environment variables only. This page is generated from
   read. All problems are reported together.
 * Where the meaning says "secret", the value may be ` + "`@`" + ` and the path of a file. One line end at the end of the file is ignored.
 * Amounts are in 0G: ` + "`1.5`" + `, ` + "`1.5 0G`" + `, or ` + "`250 neuron`" + ` (1 0G = 10^18 neuron). Durations: ` + "`90s`, `5m`, `1h30m`" + `. Sizes: ` + "`8MiB`" + `.
+* What the environment does not set is taken from a file of lines ` + "`ZGPROXY_NAME=value`" + `: the one that ` + "`--env-file`" + ` or
+  ` + "`ZGPROXY_ENV_FILE`" + ` names (` + "`off`" + `: none), else ` + "`zgproxy/env`" + ` in ` + "`$XDG_CONFIG_HOME`" + ` or ` + "`~/.config`" + `, if it is there. ` + "`zgproxy init`" + ` writes it.
 * ` + "`serve --provider ADDRESS`" + ` (repeatable), ` + "`--host`" + ` and ` + "`--port`" + ` go before the environment.
 `)
 	group := ""
@@ -88,7 +90,7 @@ zgproxy is configured by environment variables only. This page is generated from
 		}
 		meaning := f.Tag.Get("desc")
 		switch reflect.New(f.Type).Interface().(type) {
-		case *Secret, *SecretList:
+		case *Secret, *SecretList, *Password:
 			meaning = "Secret. " + meaning
 		}
 		if one := f.Tag.Get("oneof"); one != "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -268,3 +269,33 @@ func (e Endpoint) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, e.String())
 
 // MarshalText writes what String writes.
 func (e Endpoint) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// SignerEndpoint is an Endpoint, or the absolute path of a socket.
+type SignerEndpoint struct{ Endpoint }
+
+// Decode reads an http or https URL, or an absolute path.
+func (e *SignerEndpoint) Decode(s string) error {
+	t := strings.TrimSpace(s)
+	if !filepath.IsAbs(t) {
+		if e.Endpoint.Decode(t) != nil {
+			return valueError("neither an http or https URL nor the absolute path of a socket")
+		}
+		return nil
+	}
+	e.url = func() string { return t }
+	return nil
+}
+
+// String writes scheme and host, or the path.
+func (e SignerEndpoint) String() string {
+	if path := e.Reveal(); filepath.IsAbs(path) {
+		return path
+	}
+	return e.Endpoint.String()
+}
+
+// Format makes every verb of fmt print what String gives.
+func (e SignerEndpoint) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, e.String()) } // fmt keeps its own errors
+
+// MarshalText writes what String writes.
+func (e SignerEndpoint) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
