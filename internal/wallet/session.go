@@ -31,12 +31,10 @@ type claims struct {
 func (w *Wallet) session(c claims) (string, error) {
 	message := fmt.Appendf(nil, `{"address":"%s","provider":"%s","timestamp":%d,"expiresAt":%d,"nonce":"%s","generation":%d,"tokenId":%d}`,
 		w.address.Hex(), c.provider.Hex(), c.timestamp, c.expiresAt, c.nonce, c.generation, c.tokenID)
-	digest := crypto.Keccak256([]byte("\x19Ethereum Signed Message:\n32"), crypto.Keccak256(message))
-	sig, err := w.sign(digest)
+	sig, err := w.message(crypto.Keccak256(message))
 	if err != nil {
 		return "", fmt.Errorf("sign a session token: %w", err)
 	}
-	sig[len(sig)-1] += 27
 	payload := append(message, "|0x"...)
 	payload = hex.AppendEncode(payload, sig)
 	return bearerPrefix + base64.StdEncoding.EncodeToString(payload), nil

@@ -151,6 +151,14 @@ func (s *Sessions) Reject(provider common.Address, bearer string, class zg.Refus
 	}
 }
 
+// Forget drops the token of a provider, so that the next Bearer reads the generation and mints anew: the owner has revoked
+// them all.
+func (s *Sessions) Forget(provider common.Address) {
+	if sl := (*s.slots.Load())[provider]; sl != nil {
+		sl.current.Store(nil)
+	}
+}
+
 func (s *Sessions) addSlot(provider common.Address) *slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -86,7 +86,60 @@ func TestSessionVectors(t *testing.T) {
 			if got != v.Authorization {
 				t.Errorf("session = %s\nwant      %s", got, v.Authorization)
 			}
+			if p.TokenID == ephemeralID {
+				return
+			}
+			token := zg.Token{Provider: common.HexToAddress(p.Provider), ID: int(p.TokenID), Generation: p.Generation, CreatedAt: time.UnixMilli(p.Timestamp)}
+			if p.ExpiresAt != 0 {
+				token.ExpiresAt = time.UnixMilli(p.ExpiresAt)
+			}
+			if got, err := w.token(token, p.Nonce); err != nil || "Bearer "+got != v.Authorization {
+				t.Errorf("token = %s, %v\nwant    %s", got, err, v.Authorization)
+			}
 		})
+	}
+}
+
+func TestPersistentTokens(t *testing.T) {
+	w := open(t)
+	now := time.Now()
+	one, err := w.Token(zg.Token{Provider: provider, ID: 3, Generation: 2, CreatedAt: now, ExpiresAt: now.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := parse(t, "Bearer "+one); p.TokenID != 3 || p.Generation != 2 || p.ExpiresAt-p.Timestamp != time.Hour.Milliseconds() {
+		t.Errorf("%+v", p)
+	}
+	if two, err := w.Token(zg.Token{Provider: provider, ID: 3, Generation: 2, CreatedAt: now}); err != nil || one == two {
+		t.Errorf("two tokens are alike, or %v", err)
+	}
+	for name, wrong := range map[string]zg.Token{
+		"chosen by nobody": {Provider: provider, ID: -1, CreatedAt: now},
+		"ephemeral":        {Provider: provider, ID: ephemeralID, CreatedAt: now},
+		"expired":          {Provider: provider, CreatedAt: now, ExpiresAt: now},
+	} {
+		if got, err := w.Token(wrong); err == nil {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestForgottenTokenIsMintedAnew(t *testing.T) {
+	r := &reads{}
+	s := NewSessions(open(t), SessionsConfig{Generation: r.Generation})
+	s.Forget(provider) // there is none yet
+	before, err := s.Bearer(t.Context(), provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.generation.Store(1)
+	if again, err := s.Bearer(t.Context(), provider); err != nil || again != before {
+		t.Errorf("another token without need: %v", err)
+	}
+	s.Forget(provider)
+	after, err := s.Bearer(t.Context(), provider)
+	if err != nil || after == before || parse(t, after).Generation != 1 {
+		t.Errorf("after forgetting: %+v, %v", parse(t, after), err)
 	}
 }
 
@@ -272,3 +325,5 @@ func BenchmarkMint(b *testing.B) {
 		}
 	}
 }
+
+func newToken() zg.Token { return zg.Token{Provider: provider, CreatedAt: time.Now()} }

@@ -1,9 +1,10 @@
 // Package wallet is the only room with a key. It opens the key once, signs session tokens and transactions with it, and
 // gives it to nobody: the key is reachable through a closure only, so that no printing, encoding or reflection of a Wallet
-// shows more than its address.
+// shows more than its address. Or the key is elsewhere, and a signer that the owner has named signs; what that gives back is
+// checked to be what was asked for.
 //
-// It never logs, never talks to the network and starts no goroutines. Nothing it does is durable: session tokens live in
-// memory and are minted anew after a restart.
+// It never logs, talks to nobody but that signer, and starts no goroutines. Session tokens live in memory and are minted anew
+// after a restart; the keystore files that it writes are durable when the call returns.
 package wallet
 
 import (
@@ -14,6 +15,7 @@ import (
 	"math/big"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/accounts"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -26,25 +28,41 @@ var (
 	ErrChainID = errors.New("a transaction is signed for one chain with a positive id")
 )
 
-// Config names the source of the key: PrivateKey, or Keystore with its password. Exactly one of them must be set. However
-// it is printed or encoded, a Config shows only which source that is.
+// Config names the source of the key: PrivateKey, or Keystore with its password, or Signer with the wallet's address. Exactly
+// one of them must be set. However it is printed or encoded, a Config shows only which source that is.
 type Config struct {
 	// PrivateKey is 64 hexadecimal digits, with or without 0x.
 	PrivateKey string
 	// Keystore is the path of an encrypted key in JSON, version 3, as go-ethereum and others write it.
 	Keystore         string
 	KeystorePassword string
+	// Signer is an http or https URL, or the path of a socket, behind which somebody signs for SignerAddress: go-ethereum's
+	// clef, or what answers eth_signTransaction and eth_sign, as Web3Signer does.
+	Signer        string
+	SignerAddress common.Address
+}
+
+func (c Config) sources() int {
+	n := 0
+	for _, s := range []string{c.PrivateKey, c.Keystore, c.Signer} {
+		if s != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // String says where the key comes from.
 func (c Config) String() string {
 	switch {
-	case c.PrivateKey != "" && c.Keystore != "":
-		return "wallet.Config(private key and keystore)"
+	case c.sources() > 1:
+		return "wallet.Config(more than one key)"
 	case c.PrivateKey != "":
 		return "wallet.Config(private key)"
 	case c.Keystore != "":
 		return "wallet.Config(keystore)"
+	case c.Signer != "":
+		return "wallet.Config(signer)"
 	}
 	return "wallet.Config(no key)"
 }
@@ -58,25 +76,38 @@ func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 // Wallet signs with one key. It is safe for concurrent use. However it is printed, only its address shows.
 type Wallet struct {
 	address common.Address
-	// sign returns r, s and v (0 or 1) over a digest. The key is known to this function alone.
-	sign func(digest []byte) ([]byte, error)
+	// The key is known to these functions alone, or not even to them.
+	message     func(hash []byte) ([]byte, error) // r, s and v (27 or 28) over the personal message that 32 bytes are
+	transaction func(tx *types.Transaction, chainID *big.Int) (*types.Transaction, error)
 }
 
 // Open reads the key from its one source. It fails with ErrKey when there is no source, more than one, or none that holds
-// a valid key. Opening a keystore takes about a second of computing, by design of its encryption.
+// a valid key. Opening a keystore takes about a second of computing, by design of its encryption. A signer is asked who it is,
+// which needs nobody's approval.
 func Open(cfg Config) (*Wallet, error) {
 	switch {
-	case cfg.PrivateKey != "" && cfg.Keystore != "":
-		return nil, fmt.Errorf("%w: both a private key and a keystore are configured, and only one can be meant", ErrKey)
+	case cfg.sources() > 1:
+		return nil, fmt.Errorf("%w: several of a private key, a keystore and a signer are configured, and only one can be meant", ErrKey)
 	case cfg.PrivateKey != "":
 		return fromHex(cfg.PrivateKey)
 	case cfg.Keystore != "":
 		return fromKeystore(cfg.Keystore, cfg.KeystorePassword)
+	case cfg.Signer != "":
+		return fromSigner(cfg.Signer, cfg.SignerAddress)
 	}
-	return nil, fmt.Errorf("%w: neither a private key nor a keystore is configured", ErrKey)
+	return nil, fmt.Errorf("%w: neither a private key nor a keystore nor a signer is configured", ErrKey)
 }
 
 func fromHex(text string) (*Wallet, error) {
+	secret, err := secretOf(text)
+	if err != nil {
+		return nil, err
+	}
+	return fromBytes(secret)
+}
+
+// secretOf reads the 32 bytes of a private key.
+func secretOf(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
 	if t, ok := strings.CutPrefix(text, "0x"); ok {
 		text = t
@@ -91,7 +122,7 @@ func fromHex(text string) (*Wallet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the private key holds something that is not a hexadecimal digit", ErrKey)
 	}
-	return fromBytes(secret)
+	return secret, nil
 }
 
 // fromBytes makes the wallet of a 32-byte secret and wipes the secret.
@@ -103,7 +134,16 @@ func fromBytes(secret []byte) (*Wallet, error) {
 	}
 	return &Wallet{
 		address: crypto.PubkeyToAddress(key.PublicKey),
-		sign:    func(digest []byte) ([]byte, error) { return crypto.Sign(digest, key) },
+		message: func(hash []byte) ([]byte, error) {
+			sig, err := crypto.Sign(accounts.TextHash(hash), key)
+			if err == nil {
+				sig[crypto.RecoveryIDOffset] += 27
+			}
+			return sig, err
+		},
+		transaction: func(tx *types.Transaction, chainID *big.Int) (*types.Transaction, error) {
+			return types.SignTx(tx, types.LatestSignerForChainID(chainID), key) // refuses one that was made for another chain
+		},
 	}, nil
 }
 
@@ -115,13 +155,7 @@ func (w *Wallet) SignTx(tx *types.Transaction, chainID *big.Int) (*types.Transac
 	if chainID == nil || chainID.Sign() <= 0 {
 		return nil, fmt.Errorf("sign a transaction: %w", ErrChainID)
 	}
-	signer := types.LatestSignerForChainID(chainID)
-	digest := signer.Hash(tx)
-	sig, err := w.sign(digest[:])
-	if err != nil {
-		return nil, fmt.Errorf("sign a transaction: %w", err)
-	}
-	signed, err := tx.WithSignature(signer, sig) // refuses a transaction made for another chain
+	signed, err := w.transaction(tx, chainID)
 	if err != nil {
 		return nil, fmt.Errorf("sign a transaction: %w", err)
 	}
