@@ -25,8 +25,14 @@ const (
 	// for speech without a word.
 	promptTokens = 256
 	silentTokens = 200
-	// reservedSeconds is the length of generated audio that providers set aside where the caller does not limit it.
+	// reservedSeconds is the length of generated audio that providers set aside where the caller does not limit it, and the
+	// most that they set aside.
 	reservedSeconds = 120
+	// videoSeconds is assumed where a request for video does not tell its length: the longest that OpenAI's clients offer.
+	videoSeconds = 12
+	// videoRatio is how much dearer a second of the finest resolution is taken to be than the price says. The ratios that
+	// providers bill by are not public.
+	videoRatio = 4
 )
 
 // BoundInput is what is known of a request before it is sent. Zero means not known or not limited.
@@ -39,6 +45,8 @@ type BoundInput struct {
 	N              uint64 // answers asked for; 0 counts as one
 	Images         uint64 // images asked for; 0 counts as one
 	AudioBytes     int64  // of the file to transcribe; not known: BodyBytes
+	Seconds        uint64 // of video asked for
+	MaxDuration    uint64 // the caller's limit on generated audio, in seconds
 }
 
 // Bound is the most a request can cost, by everything known before it is sent:
@@ -50,7 +58,9 @@ type BoundInput struct {
 //   - Images: the output price for each.
 //   - Speech as text: the length that so many bytes can have at 4 kbit/s, between a second and a day. It is not known ahead
 //     whether seconds or tokens are billed, so both prices are taken for as many of either as there can be in that time.
-//   - Generated speech: a second of it for each byte of text, and no less than providers set aside.
+//   - Generated speech: a second of it for each byte of text, and no less than providers set aside; no more than the caller
+//     allows.
+//   - Video: the seconds asked for at four times the output price, for each of the videos. This bound alone is not certain.
 //
 // Tiers and cache writes are covered by taking the highest price they can lead to. Prices that no sum of money covers lead
 // to a bound that the meter refuses.
@@ -71,7 +81,17 @@ func Bound(t zg.ServiceType, p zg.Price, b BoundInput) zg.Neuron {
 		units := seconds * unitsPerSecond
 		return in.Mul(units + promptTokens).Add(out.Mul(max(units, silentTokens)))
 	case zg.AudioGeneration:
-		return out.Mul(max(text, reservedSeconds))
+		seconds := max(text, reservedSeconds)
+		if b.MaxDuration > 0 {
+			seconds = min(seconds, b.MaxDuration)
+		}
+		return out.Mul(seconds)
+	case zg.VideoGeneration:
+		seconds := b.Seconds
+		if seconds == 0 {
+			seconds = videoSeconds
+		}
+		return out.Mul(seconds).Mul(videoRatio).Mul(max(b.N, 1))
 	case zg.Embedding:
 		return in.Mul(text) // each of its texts may be as long as the context
 	case zg.Chatbot, zg.Decisions:

@@ -30,6 +30,12 @@ func TestBound(t *testing.T) {
 		{"long chat with pictures, context not known", zg.Chatbot, p, BoundInput{BodyBytes: 2e6, Media: true, MaxTokens: 10}, 3*(2e6+1024) + 5*10},
 		{"decisions", zg.Decisions, p, BoundInput{BodyBytes: 100, MaxTokens: 10}, 3*1124 + 5*10},
 		{"generated speech", zg.AudioGeneration, p, BoundInput{BodyBytes: 100}, 5 * 1124},
+		{"generated speech, limited", zg.AudioGeneration, p, BoundInput{BodyBytes: 100, MaxDuration: 300}, 5 * 300},
+		{"generated speech, limited below what is set aside", zg.AudioGeneration, p, BoundInput{BodyBytes: 100, MaxDuration: 7}, 5 * 7},
+		{"generated speech, a limit beyond its text", zg.AudioGeneration, p, BoundInput{BodyBytes: 100, MaxDuration: 5000}, 5 * 1124},
+		{"video of no stated length", zg.VideoGeneration, p, BoundInput{BodyBytes: 9999}, 5 * 12 * 4},
+		{"video", zg.VideoGeneration, p, BoundInput{BodyBytes: 9999, Seconds: 8, N: 1}, 5 * 8 * 4},
+		{"two videos", zg.VideoGeneration, p, BoundInput{Seconds: 4, N: 2}, 5 * 4 * 4 * 2},
 		{"one image", zg.TextToImage, p, BoundInput{BodyBytes: 9999}, 5},
 		{"four images", zg.ImageEditing, p, BoundInput{BodyBytes: 9999, Images: 4}, 20},
 		{"short audio", zg.SpeechToText, p, BoundInput{AudioBytes: 10}, 3*(16+256) + 5*200},
@@ -48,6 +54,9 @@ func TestBound(t *testing.T) {
 				t.Errorf("Bound = %v, want %d", got, tt.want)
 			}
 		})
+	}
+	if got := Bound(zg.VideoGeneration, zg.Price{Output: zg.MaxNeuron}, BoundInput{Seconds: 1 << 63}); got != zg.MaxNeuron {
+		t.Errorf("a video at an absurd price is bounded by %v, want MaxNeuron", got)
 	}
 	if got := Bound(zg.Chatbot, zg.Price{Input: zg.MaxNeuron}, BoundInput{}); got != zg.MaxNeuron {
 		t.Errorf("an absurd price is bounded by %v, want MaxNeuron", got)
@@ -136,7 +145,7 @@ func FuzzBoundHolds(f *testing.F) {
 			}
 		case zg.AudioGeneration:
 			u.BySeconds, u.Seconds = true, min(max(seconds, 0), float64(size))
-		case zg.Chatbot, zg.Decisions, zg.TextToImage, zg.ImageEditing:
+		case zg.Chatbot, zg.Decisions, zg.TextToImage, zg.ImageEditing, zg.VideoGeneration:
 		case zg.Embedding:
 			u.InputTokens = input % (uint64(size) + templateTokens + 1)
 		}

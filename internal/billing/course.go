@@ -50,6 +50,9 @@ type sighting struct {
 	gap     error       // what came of looking after a lower nonce that is missing
 }
 
+// depth is how many blocks deep the receipt's is, its own included. It is not above the newest one, or it would be doubted.
+func (s *sighting) depth() uint64 { return s.head - s.receipt.Block + 1 }
+
 // course decides what is done next about one entry, by what is seen of it. It does no I/O and has no clock.
 type course struct {
 	nonce         uint64
@@ -98,7 +101,7 @@ func (c *course) gapped(s sighting) bool {
 func (c *course) next(s sighting) step {
 	if s.receipt != nil {
 		c.mined, c.foreign = true, time.Time{}
-		if s.head-s.receipt.Block+1 >= c.confirmations { // its own block is the first
+		if s.depth() >= c.confirmations {
 			return stepEnd
 		}
 		return stepWait

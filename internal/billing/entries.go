@@ -50,6 +50,7 @@ type Entry struct {
 	Block   uint64
 	Hash    common.Hash
 	GasCost zg.Neuron
+	Depth   uint64 // while it waits for those: how many blocks deep it is, its own included. Not recorded, so 0 in what is read
 }
 
 // newest is the transaction that is sent; the others are only looked for.
@@ -75,8 +76,8 @@ func (s *Store) stageEntry(wallet string, in zg.Intent, origin Origin, tx zg.Sig
 		provider = in.Provider.Hex()
 	}
 	err := s.writer.do(true, func(db *session) (err error) {
-		e.ID, err = db.insert(`INSERT INTO journal (wallet, kind, origin, provider, amount, opening, nonce, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			wallet, string(in.Kind), string(origin), provider, in.Amount.String(), bit(in.Opening), int64(tx.Nonce), string(EntrySigned), micros(now))
+		e.ID, err = db.insert(`INSERT INTO journal (wallet, kind, origin, provider, amount, opening, token_id, nonce, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			wallet, string(in.Kind), string(origin), provider, in.Amount.String(), bit(in.Opening), int64(in.TokenID), int64(tx.Nonce), string(EntrySigned), micros(now))
 		if err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ func (s *Store) oneEntry(ctx context.Context, where string, args ...any) (Entry,
 
 func (s *Store) entries(ctx context.Context, where string, args ...any) (_ []Entry, err error) {
 	//nolint:gosec // the condition is a constant of this file; values are bound
-	rows, err := s.readers.QueryContext(ctx, `SELECT id, kind, origin, provider, amount, opening, nonce, state, created_at, ended_at, COALESCE(reason, '') FROM journal `+where, args...)
+	rows, err := s.readers.QueryContext(ctx, `SELECT id, kind, origin, provider, amount, opening, token_id, nonce, state, created_at, ended_at, COALESCE(reason, '') FROM journal `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
@@ -221,7 +222,7 @@ func (s *Store) entries(ctx context.Context, where string, args ...any) (_ []Ent
 		var provider string
 		var created int64
 		var ended sql.NullInt64
-		if err := rows.Scan(&e.ID, &e.Intent.Kind, &e.Origin, &provider, &e.Intent.Amount, &e.Intent.Opening, &e.Nonce, &e.State, &created, &ended, &e.Reason); err != nil {
+		if err := rows.Scan(&e.ID, &e.Intent.Kind, &e.Origin, &provider, &e.Intent.Amount, &e.Intent.Opening, &e.Intent.TokenID, &e.Nonce, &e.State, &created, &ended, &e.Reason); err != nil {
 			return nil, fmt.Errorf("read the journal: %w", err)
 		}
 		e.Intent.Provider, e.CreatedAt, e.EndedAt = common.HexToAddress(provider), fromMicros(created), fromMicros(ended.Int64)

@@ -116,6 +116,9 @@ func TestEntryIsKept(t *testing.T) {
 		{Kind: zg.IntentRetrieve, Provider: bob},
 		{Kind: zg.IntentRefund, Amount: zg.NeuronOf(1)},
 		{Kind: zg.IntentAcknowledge, Provider: bob},
+		{Kind: zg.IntentWithdraw, Provider: bob},
+		{Kind: zg.IntentRevoke, Provider: bob, TokenID: 254},
+		{Kind: zg.IntentRevokeAll, Provider: bob},
 	} {
 		tx := zg.SignedTx{Hash: common.Hash{byte(i + 1)}, Nonce: uint64(i), Raw: []byte{byte(i)}, GasLimit: 5, FeeCap: zg.NeuronOf(6), TipCap: zg.NeuronOf(7)}
 		want, err := s.stageEntry("1/a", in, OriginHand, tx, day0)
@@ -148,7 +151,7 @@ func TestEntryIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, signed, err := s.highestNonce(t.Context(), "1/a"); n != 4 || !signed || err != nil {
+	if n, signed, err := s.highestNonce(t.Context(), "1/a"); n != 7 || !signed || err != nil {
 		t.Errorf("highestNonce = %d, %v, %v", n, signed, err)
 	}
 	if _, signed, err := s.highestNonce(t.Context(), "2/a"); signed || err != nil {

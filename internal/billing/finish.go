@@ -85,7 +85,7 @@ func (j *Journal) sight(ctx context.Context, e *Entry, notify func(Entry)) (s si
 		}
 	}
 	s.at = j.cfg.Now()
-	return s, j.noteReceipt(e, s.receipt, notify)
+	return s, j.noteReceipt(e, s, notify)
 }
 
 // receipts is the receipt of whichever of an entry's transactions was mined; nil while none is.
@@ -127,23 +127,30 @@ func (j *Journal) doubt(ctx context.Context, e *Entry, s sighting) (doubted, err
 	return fmt.Errorf("%w: it names block %d, and nonce %d is in block %d", errDoubted, r.Block, before.Nonce, before.Block), nil
 }
 
-// noteReceipt keeps up with where an entry is mined.
-func (j *Journal) noteReceipt(e *Entry, r *zg.Receipt, notify func(Entry)) error {
+// noteReceipt keeps up with where an entry is mined, and how deep.
+func (j *Journal) noteReceipt(e *Entry, s sighting, notify func(Entry)) error {
+	r := s.receipt
 	switch {
-	case r == nil && e.Block == 0, r != nil && e.Block == r.Block && e.Hash == r.Hash && e.GasCost == r.GasCost:
+	case r == nil && e.Block == 0:
+		return nil
+	case r != nil && e.Block == r.Block && e.Hash == r.Hash && e.GasCost == r.GasCost:
+		if depth := s.depth(); depth != e.Depth {
+			e.Depth = depth
+			notify(*e)
+		}
 		return nil
 	case r == nil:
 		if err := j.store.noteReceipt(e.ID, nil); err != nil {
 			return err
 		}
 		j.cfg.Log.Warn().EmbedObject(e).Stringer("tx_hash", e.Hash).Uint64("block", e.Block).Msg("the block of a transaction is no longer part of the chain")
-		e.Block, e.Hash, e.GasCost = 0, common.Hash{}, zg.Neuron{}
+		e.Block, e.Hash, e.GasCost, e.Depth = 0, common.Hash{}, zg.Neuron{}, 0
 		return nil
 	}
 	if err := j.store.noteReceipt(e.ID, r); err != nil {
 		return err
 	}
-	e.Block, e.Hash, e.GasCost = r.Block, r.Hash, r.GasCost
+	e.Block, e.Hash, e.GasCost, e.Depth = r.Block, r.Hash, r.GasCost, s.depth()
 	notify(*e)
 	return nil
 }
@@ -187,7 +194,7 @@ func (j *Journal) close(e Entry, state EntryState, reason string, r *zg.Receipt)
 	if err := j.store.endEntry(e.ID, e.State, state, reason, r, now); err != nil {
 		return e, err
 	}
-	e.State, e.Reason, e.EndedAt = state, reason, now
+	e.State, e.Reason, e.EndedAt, e.Depth = state, reason, now, 0
 	j.changes.Add(1)
 	j.metrics.pending.Set(0)
 	j.metrics.ended.WithLabelValues(string(e.Intent.Kind), string(e.Origin), string(state)).Inc()

@@ -32,7 +32,7 @@ func (n *network) attempt(j *Journal, in zg.Intent, origin Origin) *attempt {
 	go func() {
 		defer close(a.done)
 		a.entry, a.err = j.Do(ctx, in, origin, func(e Entry) {
-			a.seen = append(a.seen, fmt.Sprintf("%s txs=%d sent=%v block=%d", e.State, len(e.Txs), e.Sent, e.Block))
+			a.seen = append(a.seen, fmt.Sprintf("%s txs=%d sent=%v block=%d depth=%d", e.State, len(e.Txs), e.Sent, e.Block, e.Depth))
 		})
 	}()
 	n.t.Cleanup(cancel)
@@ -88,6 +88,9 @@ func TestJournalDo(t *testing.T) {
 			{Kind: zg.IntentAcknowledge, Provider: alice},
 			{Kind: zg.IntentRetrieve, Provider: alice},
 			{Kind: zg.IntentRefund, Amount: zg.OneOG},
+			{Kind: zg.IntentRevoke, Provider: alice, TokenID: 7},
+			{Kind: zg.IntentRevokeAll, Provider: alice},
+			{Kind: zg.IntentWithdraw, Provider: alice},
 		} {
 			a := n.attempt(j, in, OriginHand)
 			if v := testutil.ToFloat64(j.metrics.pending); v != 1 {
@@ -104,8 +107,9 @@ func TestJournalDo(t *testing.T) {
 			a.wants(t, EntryMined, 1)
 			block := 101 + 3*i
 			if diff := cmp.Diff([]string{
-				"signed txs=1 sent=false block=0", "signed txs=1 sent=true block=0", fmt.Sprintf("signed txs=1 sent=true block=%d", block),
-				fmt.Sprintf("mined txs=1 sent=true block=%d", block),
+				"signed txs=1 sent=false block=0 depth=0", "signed txs=1 sent=true block=0 depth=0", fmt.Sprintf("signed txs=1 sent=true block=%d depth=1", block),
+				fmt.Sprintf("signed txs=1 sent=true block=%d depth=2", block), fmt.Sprintf("signed txs=1 sent=true block=%d depth=3", block),
+				fmt.Sprintf("mined txs=1 sent=true block=%d depth=0", block),
 			}, a.seen); diff != "" {
 				t.Errorf("notified (-want +got):\n%s", diff)
 			}
@@ -123,7 +127,7 @@ func TestJournalDo(t *testing.T) {
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP zgproxy_gas_spent_neuron_total What the wallet paid for gas, in neuron (10^-18 0G), of those that reverted too.
 # TYPE zgproxy_gas_spent_neuron_total counter
-zgproxy_gas_spent_neuron_total 1.1232e+06
+zgproxy_gas_spent_neuron_total 1.6848e+06
 # HELP zgproxy_transaction_pending Whether a transaction of the wallet is under way: 1 or 0.
 # TYPE zgproxy_transaction_pending gauge
 zgproxy_transaction_pending 0
@@ -136,7 +140,10 @@ zgproxy_transactions_total{kind="acknowledge",origin="hand",outcome="mined"} 1
 zgproxy_transactions_total{kind="deposit",origin="hand",outcome="mined"} 1
 zgproxy_transactions_total{kind="refund",origin="hand",outcome="mined"} 1
 zgproxy_transactions_total{kind="retrieve",origin="hand",outcome="mined"} 1
+zgproxy_transactions_total{kind="revoke",origin="hand",outcome="mined"} 1
+zgproxy_transactions_total{kind="revoke_all",origin="hand",outcome="mined"} 1
 zgproxy_transactions_total{kind="transfer",origin="hand",outcome="mined"} 2
+zgproxy_transactions_total{kind="withdraw",origin="hand",outcome="mined"} 1
 `)); err != nil {
 			t.Error(err)
 		}

@@ -90,6 +90,7 @@ type Outcome struct {
 	Reached                       bool // false: certainly nothing reached the provider
 	Usage                         zg.Usage
 	Complete                      bool // the answer was seen to its end
+	Job                           bool // the answer is that a job was begun, which 202 says too; it is billed when it is done
 	RequestSHA256, ResponseSHA256 [32]byte
 	RequestBytes, ResponseBytes   int64
 	ResKey, ChatID                string
@@ -324,8 +325,8 @@ func price(o *Order, out *Outcome) Booking {
 		return Booking{Basis: zg.FeeFree}
 	case out.Status == 0:
 		return estimate(ReasonNoAnswer)
-	case out.Status != 200:
-		return Booking{Basis: zg.FeeFree} // providers bill answers with status 200 only
+	case out.Status != 200 && (!out.Job || out.Status != 202):
+		return Booking{Basis: zg.FeeFree} // providers bill answers with status 200 only, and jobs that they accepted
 	}
 	fee, ok := zg.Fee(o.Type, o.Price, out.Usage)
 	switch {

@@ -69,3 +69,8 @@ func OpenReadOnly(ctx context.Context, dir string) (_ *Reader, err error) {
 
 // Close ends the reading.
 func (r *Reader) Close() error { return r.store.readers.Close() }
+
+// HighestNonce is the highest nonce that a wallet has ever signed with; false if there is none. See JournalConfig for its name.
+func (r *Reader) HighestNonce(ctx context.Context, wallet string) (uint64, bool, error) {
+	return r.store.highestNonce(ctx, wallet)
+}

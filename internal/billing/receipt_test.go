@@ -383,8 +383,10 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 			}
 		}
 		_, err := db.exec(`DROP TABLE trust`)
-		_, err2 := db.exec(`DELETE FROM schema_version WHERE version = 6`)
-		return errors.Join(err, err2)
+		_, err2 := db.exec(`DROP TABLE tokens`)
+		_, err3 := db.exec(`ALTER TABLE journal DROP COLUMN token_id`)
+		_, err4 := db.exec(`DELETE FROM schema_version WHERE version >= 6`)
+		return errors.Join(err, err2, err3, err4)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -44,3 +44,8 @@ func (s *Store) LoadSnapshot(ctx context.Context, name string, into any) (at tim
 	}
 	return fromMicros(read), true, nil
 }
+
+// LoadSnapshot is Store.LoadSnapshot.
+func (r *Reader) LoadSnapshot(ctx context.Context, name string, into any) (at time.Time, found bool, err error) {
+	return r.store.LoadSnapshot(ctx, name, into)
+}

@@ -79,7 +79,7 @@ func (s *Store) Usage(ctx context.Context, since, until time.Time, by UsageBy) (
 			r.Estimated, r.EstimatedFees = 1, fee
 		case zg.FeeFree:
 			r.Free = 1
-		case zg.FeeExact:
+		case zg.FeeExact, zg.FeeUnpaid: // the latter is in no book
 		}
 		sum.Add(r)
 	}
