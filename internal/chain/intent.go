@@ -2,7 +2,6 @@ package chain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,7 +29,7 @@ type gas struct {
 // What the calls were estimated at, on the network's own contracts: a transfer to a sub-account that is there 117 000 gas,
 // one that opens a sub-account 480 000; a deposit 70 000, one that opens a ledger 196 000; asking for what is in a
 // sub-account 237 000, more with refunds that wait already; a refund 77 000, and of everything some 140 000 for each
-// sub-account that goes with the ledger, of which there may be fifty; an acknowledgement 40 000.
+// sub-account that goes with the ledger, of which there may be fifty; an acknowledgement 40 000; a revocation 59 000.
 var (
 	gasTransfer    = gas{floor: 150_000, ceiling: 1_000_000}
 	gasOpening     = gas{floor: 600_000, ceiling: 3_000_000}
@@ -38,6 +37,7 @@ var (
 	gasRetrieve    = gas{floor: 300_000, ceiling: 1_500_000}
 	gasRefund      = gas{floor: 150_000, ceiling: 10_000_000}
 	gasAcknowledge = gas{floor: 60_000, ceiling: 300_000}
+	gasRevoke      = gas{floor: 80_000, ceiling: 300_000}
 )
 
 // Sign signs what an intent says with the lowest unused nonce. It sends nothing. The node's estimate of the gas is also the
@@ -59,7 +59,10 @@ func (s *Sender) call(ctx context.Context, in zg.Intent) (call, error) {
 		if in.Amount.IsZero() {
 			return call{}, fmt.Errorf("a %s of nothing", in.Kind)
 		}
-	case zg.IntentRetrieve, zg.IntentAcknowledge:
+	case zg.IntentRetrieve, zg.IntentAcknowledge, zg.IntentWithdraw, zg.IntentRevoke, zg.IntentRevokeAll:
+		if in.Provider == (common.Address{}) {
+			return call{}, fmt.Errorf("a %s without a provider", in.Kind)
+		}
 	}
 	switch in.Kind {
 	case zg.IntentTransfer:
@@ -67,9 +70,6 @@ func (s *Sender) call(ctx context.Context, in zg.Intent) (call, error) {
 	case zg.IntentDeposit:
 		return call{to: c.cfg.Ledger, value: in.Amount, data: c.led.PackDepositFund(), gas: gasDeposit}, nil
 	case zg.IntentRetrieve:
-		if in.Provider == (common.Address{}) {
-			return call{}, errors.New("no provider to retrieve from")
-		}
 		name, err := c.ServiceName(ctx)
 		if err != nil {
 			return call{}, err
@@ -78,10 +78,13 @@ func (s *Sender) call(ctx context.Context, in zg.Intent) (call, error) {
 	case zg.IntentRefund:
 		return call{to: c.cfg.Ledger, data: c.led.PackRefund(in.Amount.Big()), gas: gasRefund}, nil
 	case zg.IntentAcknowledge:
-		if in.Provider == (common.Address{}) {
-			return call{}, errors.New("no provider to acknowledge")
-		}
 		return call{to: c.cfg.Inference, data: c.inf.PackAcknowledgeTEESigner(in.Provider, true), gas: gasAcknowledge}, nil
+	case zg.IntentWithdraw:
+		return call{to: c.cfg.Inference, data: c.inf.PackAcknowledgeTEESigner(in.Provider, false), gas: gasAcknowledge}, nil
+	case zg.IntentRevoke:
+		return call{to: c.cfg.Inference, data: c.inf.PackRevokeToken(in.Provider, in.TokenID), gas: gasRevoke}, nil
+	case zg.IntentRevokeAll:
+		return call{to: c.cfg.Inference, data: c.inf.PackRevokeAllTokens(in.Provider), gas: gasRevoke}, nil
 	}
 	return call{}, fmt.Errorf("there is no transaction for %q", in.Kind)
 }

@@ -28,6 +28,9 @@ func TestSignEveryKind(t *testing.T) {
 		{zg.Intent{Kind: zg.IntentRetrieve, Provider: providerAddr}, ledgerAddr, c.led.PackRetrieveFund([]common.Address{providerAddr}, name), zg.Neuron{}, gasRetrieve},
 		{zg.Intent{Kind: zg.IntentRefund, Amount: zg.OneOG}, ledgerAddr, c.led.PackRefund(zg.OneOG.Big()), zg.Neuron{}, gasRefund},
 		{zg.Intent{Kind: zg.IntentAcknowledge, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, true), zg.Neuron{}, gasAcknowledge},
+		{zg.Intent{Kind: zg.IntentWithdraw, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, false), zg.Neuron{}, gasAcknowledge},
+		{zg.Intent{Kind: zg.IntentRevoke, Provider: providerAddr, TokenID: 9}, inferenceAddr, c.inf.PackRevokeToken(providerAddr, 9), zg.Neuron{}, gasRevoke},
+		{zg.Intent{Kind: zg.IntentRevokeAll, Provider: providerAddr}, inferenceAddr, c.inf.PackRevokeAllTokens(providerAddr), zg.Neuron{}, gasRevoke},
 	} {
 		s := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)})
 		for _, estimate := range []uint64{1, tt.gas.floor, tt.gas.ceiling, tt.gas.ceiling + 1} {

@@ -3,6 +3,7 @@ package chain_test
 import (
 	"context"
 	"errors"
+	"math/big"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -136,6 +137,15 @@ func TestNetworkEveryKind(t *testing.T) {
 	if a := holdings().Accounts[provider]; a.Balance != zg.OneOG.Mul(3) || !a.Acknowledged {
 		t.Errorf("after two transfers: %+v", a)
 	}
+	refused(zg.Intent{Kind: zg.IntentWithdraw, Provider: provider}, billing.ErrNotSigned) // there is money in it
+	do(zg.Intent{Kind: zg.IntentRevoke, Provider: provider, TokenID: 9})
+	if a := holdings().Accounts[provider]; a.RevokedBitmap.Cmp(new(big.Int).Lsh(big.NewInt(1), 9)) != 0 || a.Generation != 0 {
+		t.Errorf("after revoking a token: %+v", a)
+	}
+	do(zg.Intent{Kind: zg.IntentRevokeAll, Provider: provider})
+	if a := holdings().Accounts[provider]; a.RevokedBitmap.Sign() != 0 || a.Generation != 1 {
+		t.Errorf("after revoking all tokens: %+v", a)
+	}
 	do(zg.Intent{Kind: zg.IntentRetrieve, Provider: provider})
 	if a := holdings().Accounts[provider]; a.PendingRefund != zg.OneOG.Mul(3) || !a.Locked().IsZero() {
 		t.Errorf("after asking for it back: %+v", a)
@@ -143,6 +153,10 @@ func TestNetworkEveryKind(t *testing.T) {
 	must(t, n.AdvanceTime(25*time.Hour))
 	n.Mine()
 	do(zg.Intent{Kind: zg.IntentRetrieve, Provider: provider})
+	do(zg.Intent{Kind: zg.IntentWithdraw, Provider: provider})
+	if a := holdings().Accounts[provider]; a.Acknowledged {
+		t.Errorf("after taking the consent back: %+v", a)
+	}
 	all := zg.OneOG.Mul(10).Add(zg.NeuronOf(5))
 	if h := holdings(); h.Ledger.Available != all || !h.Accounts[provider].Balance.IsZero() {
 		t.Errorf("after taking it back: %+v", h)
@@ -154,7 +168,7 @@ func TestNetworkEveryKind(t *testing.T) {
 	}
 	entries, err := store.Entries(ctx, 100)
 	must(t, err)
-	if nonce, err := n.sender.Nonce(ctx); len(entries) != 9 || nonce != 9 || err != nil {
+	if nonce, err := n.sender.Nonce(ctx); len(entries) != 12 || nonce != 12 || err != nil {
 		t.Errorf("%d entries, nonce %d, %v", len(entries), nonce, err)
 	}
 }

@@ -200,6 +200,9 @@ func TestNothingIsSigned(t *testing.T) {
 		"a refund of nothing":           {Kind: zg.IntentRefund},
 		"retrieving from nobody":        {Kind: zg.IntentRetrieve},
 		"acknowledging nobody":          {Kind: zg.IntentAcknowledge},
+		"withdrawing from nobody":       {Kind: zg.IntentWithdraw},
+		"revoking nobody's token":       {Kind: zg.IntentRevoke, TokenID: 1},
+		"revoking nobody's tokens":      {Kind: zg.IntentRevokeAll},
 		"what there is no call for":     {Kind: "gift", Provider: providerAddr, Amount: zg.OneOG},
 		"nothing at all, and to nobody": {},
 	} {

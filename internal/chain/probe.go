@@ -1,0 +1,61 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// What is asked one by one, to find out what is wrong. Nothing here is remembered, and nothing is signed.
+
+// Head is the newest block that the endpoint has.
+type Head struct {
+	Number uint64
+	Time   time.Time // whole seconds
+}
+
+// Head reads the newest block.
+func (c *Client) Head(ctx context.Context) (Head, error) {
+	h, err := c.head(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	return Head{Number: h.number.Uint64(), Time: h.time}, nil
+}
+
+// ServedChain is the id of the chain that the endpoint serves, whatever is configured.
+func (c *Client) ServedChain(ctx context.Context) (uint64, error) {
+	id, err := observe(ctx, c, "eth_chainId", c.eth.ChainID)
+	if err != nil {
+		return 0, err
+	}
+	if !id.IsUint64() {
+		return 0, fmt.Errorf("%w: chain id %s", ErrRPC, clean(id.String()))
+	}
+	return id.Uint64(), nil
+}
+
+// HasCode reports whether there is a contract at an address.
+func (c *Client) HasCode(ctx context.Context, at common.Address) (bool, error) {
+	code, err := observe(ctx, c, "eth_getCode", func(ctx context.Context) ([]byte, error) { return c.eth.CodeAt(ctx, at, nil) })
+	return len(code) > 0, err
+}
+
+// FeePerGas is what a transaction would offer now per unit of gas at most, in neuron. The owner's limit does not count.
+func (c *Client) FeePerGas(ctx context.Context) (zg.Neuron, error) {
+	base, tip, err := NewSender(c, nil, SenderConfig{}).suggestion(ctx)
+	return tip.Add(base.Mul(2)), err // as sign does
+}
+
+// Nonces are the lowest nonce of the wallet that is not used up, and the lowest that no waiting transaction has either.
+func (c *Client) Nonces(ctx context.Context) (mined, pending uint64, err error) {
+	if mined, err = NewSender(c, nil, SenderConfig{}).Nonce(ctx); err != nil {
+		return 0, 0, err
+	}
+	pending, err = observe(ctx, c, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) { return c.eth.PendingNonceAt(ctx, c.cfg.User) })
+	return mined, max(mined, pending), err
+}
