@@ -74,6 +74,7 @@ type modelEntry struct {
 	MaxCompletionTokens         count
 	ExpirationDate              moment
 	Pricing                     *pricing
+	RateLimits                  map[string]json.RawMessage
 }
 
 // decodeModel reads one entry. It is false for an entry without a usable id, and for "*", the wildcard.
@@ -86,7 +87,7 @@ func decodeModel(raw json.RawMessage) (zg.Model, bool) {
 	var e modelEntry
 	for name, into := range map[string]any{
 		"id": &e.ID, "canonical_id": &e.CanonicalID, "name": &e.Name, "type": &e.Type, "context_length": &e.ContextLength,
-		"max_completion_tokens": &e.MaxCompletionTokens, "expiration_date": &e.ExpirationDate,
+		"max_completion_tokens": &e.MaxCompletionTokens, "expiration_date": &e.ExpirationDate, "rate_limits": &e.RateLimits,
 	} {
 		if v, ok := fields[name]; ok && json.Unmarshal(v, into) != nil {
 			reflect.ValueOf(into).Elem().SetZero()
@@ -98,11 +99,24 @@ func decodeModel(raw json.RawMessage) (zg.Model, bool) {
 	m := zg.Model{
 		ID: string(e.ID), CanonicalID: string(e.CanonicalID), Name: string(e.Name), Type: zg.ServiceType(e.Type),
 		ContextLength: uint64(e.ContextLength), MaxCompletionTokens: uint64(e.MaxCompletionTokens), ExpiresAt: time.Time(e.ExpirationDate),
+		Limits: zg.RateLimits{
+			RequestsPerMinute: limit(e.RateLimits["requests_per_minute"]), TokensPerMinute: limit(e.RateLimits["tokens_per_minute"]),
+			ImagesPerMinute: limit(e.RateLimits["images_per_minute"]),
+		},
 	}
 	if v, ok := fields["pricing"]; ok && json.Unmarshal(v, &e.Pricing) == nil && e.Pricing != nil {
 		m.Price, m.Priced = e.Pricing.price(m.Type)
 	}
 	return m, true
+}
+
+// limit reads what a provider takes in a minute; what makes no sense, or is not there, is 0: not said.
+func limit(raw json.RawMessage) uint64 {
+	var n count
+	if raw == nil || json.Unmarshal(raw, &n) != nil {
+		return 0
+	}
+	return uint64(n)
 }
 
 // pricing holds amounts of neuron, written as decimal strings.

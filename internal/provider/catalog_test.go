@@ -19,7 +19,7 @@ const catalogueBody = `{"object":"list","price_feed":{"rate_usd_per_og":"1.5"},"
    "tiered_pricing":[{"max_input_tokens":32000,"input_multiplier":1,"output_multiplier":1},
                      {"max_input_tokens":0,"input_multiplier":3,"input_multiplier_denominator":2,"output_multiplier":2,"output_multiplier_denominator":1}],
    "cache_token_billing":{"divisor":4,"write_multiplier_numerator":5,"write_multiplier_denominator":4,"write_1h_multiplier_numerator":2}},
-  "pricing_usd":{"prompt":"0.0000003"}},
+  "pricing_usd":{"prompt":"0.0000003"},"rate_limits":{"requests_per_minute":30,"tokens_per_minute":"100000","images_per_minute":null}},
  {"id":"z-image","type":"text-to-image","pricing":{"prompt":"0","completion":"0","image":"3000000000000000"},"expiration_date":"2027-01-01"},
  {"id":"whisper","type":"speech-to-text","pricing":{"prompt":"5","completion":"0"},"expiration_date":1767225600},
  {"id":"*","type":"chatbot","pricing":{"prompt":"1","completion":"1"}},
@@ -41,6 +41,7 @@ func catalogue(tb testing.TB) []zg.Model {
 		{
 			ID: "qwen", CanonicalID: "qwen/qwen-2.5", Name: "Qwen", Type: zg.Chatbot, ContextLength: 131072, MaxCompletionTokens: 8192, Priced: true,
 			ExpiresAt: time.Date(2026, 12, 31, 22, 59, 59, 0, time.UTC),
+			Limits:    zg.RateLimits{RequestsPerMinute: 30, TokensPerMinute: 100000},
 			Price: zg.Price{
 				Input: neuron(tb, "300000000000"), Output: neuron(tb, "480000000000"),
 				Tiers: []zg.Tier{
@@ -94,6 +95,8 @@ func TestDecodeOddEntries(t *testing.T) {
 		{"no such day", `{"id":"m","expiration_date":"2026-02-30"}`, zg.Model{ID: "m"}},
 		{"a day before all years", `{"id":"m","expiration_date":"0000-01-01T00:00:00+23:59"}`, zg.Model{ID: "m"}},
 		{"milliseconds", `{"id":"m","expiration_date":1767225600000}`, zg.Model{ID: "m"}},
+		{"limits that are none", `{"id":"m","rate_limits":[30]}`, zg.Model{ID: "m"}},
+		{"one limit of several", `{"id":"m","rate_limits":{"requests_per_minute":-1,"images_per_minute":5,"tokens_per_minute":{}}}`, zg.Model{ID: "m", Limits: zg.RateLimits{ImagesPerMinute: 5}}},
 		{"a long name", `{"id":"m","name":"` + strings.Repeat("x", 201) + `"}`, zg.Model{ID: "m"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

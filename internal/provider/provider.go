@@ -211,14 +211,23 @@ func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values
 	return &reply{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: body}, nil
 }
 
-// endpoint joins what a provider registered with a path below it.
-func endpoint(baseURL, path string, query url.Values) (string, error) {
-	u, err := url.Parse(strings.TrimRight(baseURL, "/"))
+// ParseURL reads what a provider registered as its URL: http or https, a host, and perhaps a path. Else the error is ErrURL.
+func ParseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(text, "/"))
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrURL, err)
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("%w: %.200q", ErrURL, u.Redacted())
+		return nil, fmt.Errorf("%w: %.200q", ErrURL, u.Redacted())
+	}
+	return u, nil
+}
+
+// endpoint joins what a provider registered with a path below it.
+func endpoint(baseURL, path string, query url.Values) (string, error) {
+	u, err := ParseURL(baseURL)
+	if err != nil {
+		return "", err
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/")+path, ""
 	u.RawQuery = query.Encode()
