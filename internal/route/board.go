@@ -1,0 +1,298 @@
+package route
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// Policy is how one of several offers is chosen.
+type Policy string
+
+// The policies.
+const (
+	Priority Policy = "priority" // the owner's order, as long as it works
+	Price    Policy = "price"    // the cheapest
+	Latency  Policy = "latency"  // the quickest to the first byte
+	Balanced Policy = "balanced" // price, latency, success, verdicts and funding together
+)
+
+// BoardConfig is what a Board needs. Every field is optional.
+type BoardConfig struct {
+	Policy Policy // empty: Balanced
+	// Funded reports whether the sub-account with a provider would pass its gate now.
+	Funded func(common.Address) bool
+	// Wait is how long Pick waits for an offer that is only paced; 0: not at all.
+	Wait time.Duration
+	// Rand is a number from 0 to below n; nil: math/rand.
+	Rand       func(n int) int
+	Registerer prometheus.Registerer
+}
+
+// Board knows how every provider and endpoint has done lately. It outlives the tables. Its metrics have the labels of
+// those that were ever picked or judged, which only allowed ones are.
+type Board struct {
+	cfg     BoardConfig
+	mu      sync.RWMutex       // guards the map, nothing in it
+	records map[string]*record // by label
+
+	waiting atomic.Int64 // who waits for a change
+	notify  sync.Mutex
+	changed chan struct{} // closed, and made anew, when a lease ends while somebody waits
+}
+
+// NewBoard makes an empty board.
+func NewBoard(cfg BoardConfig) *Board {
+	if cfg.Policy == "" {
+		cfg.Policy = Balanced
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.IntN
+	}
+	b := &Board{cfg: cfg, records: map[string]*record{}, changed: make(chan struct{})}
+	if cfg.Registerer != nil {
+		cfg.Registerer.MustRegister(boardMetrics{b})
+	}
+	return b
+}
+
+// record is the one of a label, made where there is none.
+func (b *Board) record(label string) *record {
+	if r := b.recorded(label); r != nil {
+		return r
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.records[label]
+	if r == nil {
+		r = &record{label: label}
+		b.records[label] = r
+	}
+	return r
+}
+
+// recorded is the one of a label, or nil.
+func (b *Board) recorded(label string) *record {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.records[label]
+}
+
+// Pick chooses one of the offers that is none of tried, and counts the request in. Every Lease must be ended with Done,
+// once. When none can take the request now, the error is a *Busy, at once or after a wait for those that are only paced or
+// about to be probed; when ctx ends during that wait, it is ctx's.
+func (b *Board) Pick(ctx context.Context, offers, tried []*Offer) (*Lease, error) {
+	lease, busy := b.pick(offers, tried, true)
+	if lease != nil {
+		return lease, nil
+	}
+	if b.cfg.Wait <= 0 || !busy.soon {
+		return nil, busy.err()
+	}
+	b.waiting.Add(1)
+	defer b.waiting.Add(-1)
+	deadline := time.Now().Add(b.cfg.Wait)
+	for {
+		b.notify.Lock()
+		changed := b.changed // before looking again, so that nothing is missed
+		b.notify.Unlock()
+		if lease, busy = b.pick(offers, tried, false); lease != nil {
+			return lease, nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 || !busy.soon || (busy.RetryAfter > left && !busy.full) {
+			return nil, busy.err() // nothing will be better by then
+		}
+		timer := time.NewTimer(min(left, busy.RetryAfter))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		case <-changed:
+			timer.Stop()
+		}
+	}
+}
+
+// candidate is an offer that could take a request now.
+type candidate struct {
+	offer  *Offer
+	record *record
+}
+
+// refused is why nobody could take a request.
+type refused struct {
+	Busy
+	soon bool // somebody is only paced, or was down for so short that he may be back
+	full bool // and it is the end of a request that he waits for
+}
+
+// err is a copy, so that what is no error needs no memory of its own.
+func (r refused) err() error {
+	e := r.Busy
+	return &e
+}
+
+// pick chooses once. first: it is the first try of a Pick, so those that are held back are counted.
+func (b *Board) pick(offers, tried []*Offer, first bool) (*Lease, refused) {
+	var room [16]candidate
+	for {
+		now := time.Now()
+		can := room[:0]
+		out := refused{Busy: Busy{RetryAfter: time.Second, Cause: Down}}
+		for _, o := range offers {
+			if slices.Contains(tried, o) {
+				continue
+			}
+			r := b.record(o.Label)
+			h := r.held(o, now)
+			if h.cause == "" {
+				can = append(can, candidate{o, r})
+				continue
+			}
+			if first {
+				r.countHeld(h.cause)
+			}
+			out.soon = out.soon || h.cause == Paced || (h.cause == Down && h.until.Sub(now) <= downWait)
+			out.full = out.full || h.full
+			if wait := max(h.until.Sub(now), time.Millisecond); out.Offer == nil || wait < out.RetryAfter {
+				out.Busy = Busy{RetryAfter: wait, Cause: h.cause, Offer: o}
+			}
+		}
+		if len(can) == 0 {
+			return nil, out
+		}
+		c := b.choose(can, now)
+		if lease, ok := c.record.take(b, c.offer, now); ok {
+			return lease, refused{}
+		}
+		first = false // somebody else was quicker: look again
+	}
+}
+
+// wake has those look again who wait for a provider.
+func (b *Board) wake() {
+	if b.waiting.Load() == 0 {
+		return
+	}
+	b.notify.Lock()
+	defer b.notify.Unlock()
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// Cause is why an offer takes no request now. It is a bounded set.
+type Cause string
+
+// The causes.
+const (
+	Down   Cause = "down"   // it failed again and again; it is probed now and then
+	Paced  Cause = "paced"  // its limits on requests are used up
+	Paused Cause = "paused" // it has told us to wait, or refused for a reason that takes time to mend
+)
+
+// Busy is the error of Pick when no offer can take the request now.
+type Busy struct { //nolint:errname // read as route.Busy
+	RetryAfter time.Duration // until the first of them may be able to
+	Cause      Cause         // of that one
+	Offer      *Offer        // that one; nil when all were tried already
+}
+
+func (e *Busy) Error() string { return "no provider can take the request now: " + string(e.Cause) }
+
+// Result is how an attempt ended.
+type Result uint8
+
+// The results.
+const (
+	Succeeded   Result = iota // it answered, whatever the caller made of it
+	Neutral                   // nothing can be said about the offer: the caller's own fault, or he left
+	Failed                    // it could not be reached, broke off before its answer, or had an error of its own
+	Limited                   // it has enough to do: 429 and the like
+	Refused                   // for a reason of ours that takes time to mend: funds, token, ban
+	Unsupported               // it does not know the model that it offers: not asked again for that for an hour
+)
+
+// Allowance is what a provider's rate-limit headers say of requests. Limit 0: they say nothing.
+type Allowance struct {
+	Limit, Remaining uint64
+	Reset            time.Duration
+}
+
+// Lease is one attempt at an offer, from the moment it was chosen. It belongs to one goroutine.
+type Lease struct {
+	Offer *Offer
+
+	board     *Board
+	record    *record
+	era       uint64 // of the record's circuit
+	probe     bool   // it shows whether a provider that is down is back
+	alone     bool   // and no other request may until it has
+	firstByte time.Duration
+	done      bool
+}
+
+// FirstByte notes how long the offer took to its first byte. It counts when the attempt succeeds: how quickly a request is
+// refused says nothing.
+func (l *Lease) FirstByte(d time.Duration) {
+	if l.firstByte = d; l.alone {
+		l.record.answers(l)
+	}
+}
+
+// Allowance notes what rate-limit headers of an answer say is left, and when the limit is full again.
+func (l *Lease) Allowance(a Allowance) {
+	if l.record != nil && a.Limit > 0 {
+		l.record.allow(a, time.Now())
+	}
+}
+
+// Done ends the attempt. wait is how long the provider wants to be left alone; 0: it did not say.
+func (l *Lease) Done(result Result, wait time.Duration) {
+	if l.done || l.record == nil {
+		return
+	}
+	l.done = true
+	l.record.end(l, result, wait, time.Now())
+	l.board.wake()
+}
+
+// Verdict notes what the signature of an answer showed.
+func (b *Board) Verdict(p common.Address, v zg.Verdict) {
+	r := b.record(p.Hex())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.verdicts == nil {
+		r.verdicts = map[zg.Verdict]uint64{}
+	}
+	r.verdicts[v]++
+	r.doubt = doubt(r.verdicts)
+}
+
+// doubt is the share of answers that were signed for but not shown to be so, among those that were judged: 0 to 1.
+func doubt(verdicts map[zg.Verdict]uint64) float64 {
+	var bad, all uint64
+	for v, n := range verdicts {
+		switch v {
+		case zg.VerdictPending, zg.VerdictNotSigned:
+			continue
+		case zg.VerdictInvalid, zg.VerdictReplayed, zg.VerdictUnavailable:
+			bad += n
+		case zg.VerdictVerified, zg.VerdictResponse, zg.VerdictSignerOnly:
+		}
+		all += n
+	}
+	if all == 0 {
+		return 0
+	}
+	return float64(bad) / float64(all)
+}
