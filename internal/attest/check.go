@@ -130,6 +130,9 @@ func uncompared(x Exchange) (zg.Verdict, string) {
 		return zg.VerdictSignerOnly, CodeRewritten
 	case len(x.Images) == 0 && (x.Type == zg.TextToImage || x.Type == zg.ImageEditing):
 		return zg.VerdictSignerOnly, CodeNoImages // the answer holds links to the images that were signed
+	case x.Type == zg.VideoGeneration:
+		// When a video is done, its provider signs that under the same key, and what it signed of the beginning is gone.
+		return zg.VerdictSignerOnly, CodeJobEnded
 	}
 	return zg.VerdictInvalid, CodeResponseMismatch
 }

@@ -147,6 +147,7 @@ func TestCheck(t *testing.T) {
 		{"images signed as a body", images, chatText(), nil, zg.VerdictVerified, "", FormPlain},
 		{"one image", func(x *Exchange) { x.Images = [][32]byte{sha256.Sum256([]byte("0"))} }, sum(requestBody) + ":" + sum("0"), nil, zg.VerdictVerified, "", FormPlain},
 		{"links to images", func(x *Exchange) { x.Type = zg.ImageEditing }, sum(requestBody) + ":" + sum("0"), nil, zg.VerdictSignerOnly, CodeNoImages, FormPlain},
+		{"a video that is done", func(x *Exchange) { x.Type = zg.VideoGeneration }, sum(requestBody) + ":" + other, nil, zg.VerdictSignerOnly, CodeJobEnded, FormPlain},
 		{"a body among images", nil, chatText() + "," + sum("1"), nil, zg.VerdictInvalid, CodeResponseMismatch, FormImages},
 		{"images for a chat", nil, sum(requestBody) + ":" + sum("0") + "," + sum("1"), nil, zg.VerdictInvalid, CodeResponseMismatch, FormImages},
 	} {

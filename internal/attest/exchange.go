@@ -59,6 +59,7 @@ const (
 	CodeIncomplete  = "incomplete"         // signer-only: not all of the answer was seen
 	CodeRewritten   = "response_rewritten" // signer-only: the model's enclave signed before the provider rewrote the answer
 	CodeNoImages    = "images_not_seen"    // signer-only: the signature is over images that were not part of the answer
+	CodeJobEnded    = "job_ended"          // signer-only: the signature is over how a job ended, not over the answer that began it
 
 	CodeBadSignature     = "bad_signature"     // invalid: not a signature, or not in its one valid form
 	CodeWrongSigner      = "wrong_signer"      // invalid: somebody else signed, and the chain has just been asked

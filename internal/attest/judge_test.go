@@ -52,27 +52,32 @@ func TestJudge(t *testing.T) {
 func TestJudgeGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
+		// Before anybody works, so that whoever no longer waits certainly goes without.
+		late, stop := context.WithCancel(t.Context())
+		stop()
+		want := Result{Verdict: zg.VerdictUnavailable, Code: CodeTimeout, Expected: teeSigner}
+		if got := b.Judge(late, numbered(2)); got != want {
+			t.Errorf("Judge = %+v, want %+v", got, want)
+		}
+		b.notary.fail = errNever
 		b.run(t)
+		synctest.Wait()
+		b.book.want(t, "r2", zg.VerdictUnavailable, CodeFetchFailed)
+
+		b.notary.fail = nil
 		b.notary.ready = time.Now().Add(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		want := Result{Verdict: zg.VerdictUnavailable, Code: CodeTimeout, Expected: teeSigner}
 		if got := b.Judge(ctx, numbered(1)); got != want {
 			t.Errorf("Judge = %+v, want %+v", got, want)
 		}
-		if b.book.len() != 0 {
+		if b.book.len() != 1 {
 			t.Error("recorded before there is a verdict")
 		}
 		<-time.After(2 * time.Second)
 		synctest.Wait()
 		b.book.want(t, "r1", zg.VerdictVerified, "") // for the record it was found later
 
-		b.notary.fail = errNever
-		late, stop := context.WithCancel(t.Context())
-		stop()
-		b.Judge(late, numbered(2))
-		synctest.Wait()
-		b.book.want(t, "r2", zg.VerdictUnavailable, CodeFetchFailed)
 		// Each of the two was refused once, whatever became of it later.
 		for code, want := range map[string]float64{CodeTimeout: 2, CodeFetchFailed: 0} {
 			if n := testutil.ToFloat64(b.refused.WithLabelValues(alice.Hex(), code)); n != want {
