@@ -8,6 +8,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -15,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/zgproxy/zgproxy/internal/guard"
+	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // Check is one thing that has to hold for the daemon to do useful work.
@@ -24,7 +27,7 @@ type Check struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Config is what the operator's side shows. All fields are required.
+// Config is what the operator's side shows. All fields are required but Explain.
 type Config struct {
 	Gatherer prometheus.Gatherer
 	Ready    func() []Check // all must be OK for /readyz to answer 200
@@ -32,7 +35,10 @@ type Config struct {
 	// Request finds the record of one request by its id.
 	Request func(ctx context.Context, id string) (record any, found bool, err error)
 	// Receipt finds the receipt of one answer by the id of its request, or by its own.
-	Receipt      func(ctx context.Context, id string) (receipt any, found bool, err error)
+	Receipt func(ctx context.Context, id string) (receipt any, found bool, err error)
+	// Explain says who would serve a request, and why. An error that is a *CommandError means that nobody could; nil: there is
+	// no such page.
+	Explain      func(q route.Query) (any, error)
 	AllowedHosts []string // Host names accepted besides localhost and IP addresses
 }
 
@@ -44,6 +50,7 @@ type Config struct {
 //	GET /v1/status  wallet, sub-accounts, directory and funding as JSON
 //	GET /v1/requests/{id}  what was booked for one request, and what its signature showed
 //	GET /v1/receipts/{id}  the receipt of one answer, by the request's id or the answer's own; anybody can check it
+//	GET /v1/explain?model=&type=&pin=  who would serve a request for a model, and why; without a type, the one it is known under
 func Handler(cfg Config) http.Handler {
 	hosts := guard.NewHosts(cfg.AllowedHosts...)
 	mux := chi.NewRouter()
@@ -74,8 +81,11 @@ func Handler(cfg Config) http.Handler {
 	mux.Get("/v1/status", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, cfg.Status()) })
 	mux.Get("/v1/requests/{id}", one(cfg.Request, "no request with this id is recorded"))
 	mux.Get("/v1/receipts/{id}", one(cfg.Receipt, "no answer with this id is recorded"))
+	if cfg.Explain != nil {
+		mux.Get("/v1/explain", explain(cfg.Explain))
+	}
 	mux.Get("/", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("zgproxy, operator side\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/requests/{id}\n/v1/receipts/{id}\n")) // the reader left
+		_, _ = w.Write([]byte("zgproxy, operator side\n\n/healthz\n/readyz\n/metrics\n/v1/status\n/v1/requests/{id}\n/v1/receipts/{id}\n/v1/explain?model=\n")) // the reader left
 	})
 	return mux
 }
@@ -92,6 +102,23 @@ func one(find func(context.Context, string) (any, bool, error), missing string) 
 		default:
 			write(w, http.StatusOK, v)
 		}
+	}
+}
+
+// explain answers who would serve a request. That nobody could is told the way that commands are told what went wrong.
+func explain(find func(route.Query) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		v, err := find(route.Query{Model: q.Get("model"), Type: zg.ServiceType(q.Get("type")), Pin: q.Get("pin")})
+		if err == nil {
+			write(w, http.StatusOK, v)
+			return
+		}
+		if why, ok := errors.AsType[*CommandError](err); ok {
+			write(w, http.StatusNotFound, event{Error: why})
+			return
+		}
+		write(w, http.StatusInternalServerError, event{Error: &CommandError{Code: "failed", Message: err.Error()}})
 	}
 }
 

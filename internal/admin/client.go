@@ -9,8 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/route"
 )
 
 // ErrNoDaemon means that nobody listens on the socket of a data directory.
@@ -48,6 +51,39 @@ func (c *Client) Providers(ctx context.Context, into any) error {
 	return c.get(ctx, "/v1/providers", into)
 }
 
+// Explain reads who would serve a request, and why, into the value. The error is a *CommandError where nobody could.
+func (c *Client) Explain(ctx context.Context, q route.Query, into any) error {
+	return c.get(ctx, "/v1/explain?"+url.Values{"model": {q.Model}, "type": {string(q.Type)}, "pin": {q.Pin}}.Encode(), into)
+}
+
+// Status reads what /v1/status says into the value.
+func (c *Client) Status(ctx context.Context, into any) error { return c.get(ctx, "/v1/status", into) }
+
+// Ready asks the daemon whether it can serve requests, and what it has looked at for that.
+func (c *Client) Ready(ctx context.Context) (ready bool, checks []Check, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/readyz", nil)
+	if err != nil {
+		return false, nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return false, nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read-only
+	var answer struct {
+		Checks []Check `json:"checks"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return false, nil, fmt.Errorf("read the daemon's answer to /readyz: %w", err)
+	}
+	return resp.StatusCode == http.StatusOK, answer.Checks, nil
+}
+
+// Request reads the record of a request into the value.
+func (c *Client) Request(ctx context.Context, id string, into any) error {
+	return c.get(ctx, "/v1/requests/"+url.PathEscape(id), into)
+}
+
 // Accept takes a provider as it is for right, as that was shown.
 func (c *Client) Accept(ctx context.Context, provider common.Address, what Acceptance) error {
 	body, err := json.Marshal(what)
@@ -59,6 +95,29 @@ func (c *Client) Accept(ctx context.Context, provider common.Address, what Accep
 		return err
 	}
 	return resp.Body.Close()
+}
+
+// Tokens are the persistent session tokens that were made.
+func (c *Client) Tokens(ctx context.Context) (list []Token, err error) {
+	err = c.get(ctx, "/v1/tokens", &list)
+	return list, err
+}
+
+// MakeToken has a persistent session token made.
+func (c *Client) MakeToken(ctx context.Context, o TokenOrder) (made NewToken, err error) {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return made, err
+	}
+	resp, err := c.send(ctx, http.MethodPost, "/v1/tokens", bytes.NewReader(body))
+	if err != nil {
+		return made, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read-only
+	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil {
+		return made, errors.New("read the daemon's answer: it is no token") // the decoder's words may hold it
+	}
+	return made, nil
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {

@@ -34,6 +34,37 @@ type Order struct {
 	Provider common.Address `json:"provider"`
 	Amount   zg.Neuron      `json:"amount_neuron"`
 	Opening  bool           `json:"opening,omitempty"`
+	TokenID  uint8          `json:"token_id,omitempty"` // of a revocation
+}
+
+// Intent is what the transaction is to do.
+func (o Order) Intent() zg.Intent {
+	return zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening, TokenID: o.TokenID}
+}
+
+// TokenOrder is a persistent session token that the operator asks for.
+type TokenOrder struct {
+	Provider common.Address `json:"provider"`
+	ID       *int           `json:"id,omitempty"` // absent: the lowest that is free
+	Label    string         `json:"label,omitempty"`
+	Expires  *time.Time     `json:"expires_at,omitempty"` // absent: never
+}
+
+// Token is what is known of a persistent session token.
+type Token struct {
+	Provider   Address    `json:"provider"`
+	ID         int        `json:"id"`
+	Generation uint64     `json:"generation"`
+	Label      string     `json:"label"`
+	Created    time.Time  `json:"created_at"`
+	Expires    *time.Time `json:"expires_at"` // null: never
+}
+
+// NewToken is a token that was just made: the only time that it is seen.
+type NewToken struct {
+	Token
+	Secret string `json:"secret"`
+	URL    string `json:"url"` // the provider's base URL for it
 }
 
 // Acceptance is what the operator takes for right of a provider, as it was shown.
@@ -77,12 +108,13 @@ type Transaction struct {
 	State    string        `json:"state"`  // signed, mined, reverted, superseded, cancelled
 	Reason   string        `json:"reason,omitempty"`
 	Nonce    uint64        `json:"nonce"`
-	Hash     common.Hash   `json:"tx_hash"`        // of the mined one, else of the newest
-	Sent     bool          `json:"sent"`           // a node has taken it
-	Versions int           `json:"versions"`       // how many were signed for the same nonce, with higher fees each time
-	Block    uint64        `json:"block"`          // 0: not mined
-	GasCost  zg.Neuron     `json:"gas_neuron"`     // paid for it
-	MaxGas   zg.Neuron     `json:"gas_max_neuron"` // the most it can cost as signed last
+	Hash     common.Hash   `json:"tx_hash"`         // of the mined one, else of the newest
+	Sent     bool          `json:"sent"`            // a node has taken it
+	Versions int           `json:"versions"`        // how many were signed for the same nonce, with higher fees each time
+	Block    uint64        `json:"block"`           // 0: not mined
+	Depth    uint64        `json:"depth,omitempty"` // while it is waited for: how many blocks deep it is, its own included
+	GasCost  zg.Neuron     `json:"gas_neuron"`      // paid for it
+	MaxGas   zg.Neuron     `json:"gas_max_neuron"`  // the most it can cost as signed last
 	Created  time.Time     `json:"created_at"`
 	Ended    *time.Time    `json:"ended_at,omitempty"`
 }
@@ -104,8 +136,10 @@ type OperatorConfig struct {
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
 	// Accept takes a provider as it is for right: drift, signer, address and suspension. What has changed since it was shown is
 	// not accepted.
-	Accept  func(ctx context.Context, provider common.Address, what Acceptance) error
-	Explain func(error) *CommandError // how an error reads for the operator
+	Accept    func(ctx context.Context, provider common.Address, what Acceptance) error
+	Tokens    func(ctx context.Context) ([]Token, error)
+	MakeToken func(ctx context.Context, o TokenOrder) (NewToken, error)
+	Explain   func(error) *CommandError // how an error reads for the operator
 }
 
 // OperatorHandler returns the handler of the socket. It does what Handler does, and moves money: whoever may open the
@@ -115,6 +149,8 @@ type OperatorConfig struct {
 //	GET  /v1/providers            the services registered on chain
 //	POST /v1/transactions         an Order; the answer is one JSON line per step, the last with "done" or "error"
 //	POST /v1/accounts/{provider}/accept  an Acceptance
+//	GET  /v1/tokens               the persistent session tokens that were made
+//	POST /v1/tokens               a TokenOrder; the answer is the token, which is not kept
 func OperatorHandler(cfg OperatorConfig) http.Handler {
 	mux := chi.NewRouter()
 	fail := func(w http.ResponseWriter, err error) {
@@ -147,12 +183,23 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 			answer(w, what, err)
 		}
 	})
+	mux.Get("/v1/tokens", func(w http.ResponseWriter, r *http.Request) {
+		list, err := cfg.Tokens(r.Context())
+		answer(w, list, err)
+	})
+	mux.Post("/v1/tokens", func(w http.ResponseWriter, r *http.Request) {
+		var o TokenOrder
+		if readOrder(w, r, &o) {
+			made, err := cfg.MakeToken(r.Context(), o)
+			answer(w, made, err)
+		}
+	})
 	mux.Post("/v1/transactions", func(w http.ResponseWriter, r *http.Request) {
 		var o Order
 		if !readOrder(w, r, &o) {
 			return
 		}
-		transact(w, r, cfg, zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening})
+		transact(w, r, cfg, o.Intent())
 	})
 	mux.Mount("/", Handler(cfg.Read))
 	return mux

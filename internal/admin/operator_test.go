@@ -12,12 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -93,7 +95,7 @@ func TestOperatorSocket(t *testing.T) {
 			case zg.IntentAcknowledge:
 				notify(tx)
 				panic(http.ErrAbortHandler) // the daemon ends
-			case zg.IntentTransfer, zg.IntentDeposit, zg.IntentRetrieve:
+			case zg.IntentTransfer, zg.IntentDeposit, zg.IntentRetrieve, zg.IntentWithdraw, zg.IntentRevoke, zg.IntentRevokeAll:
 			}
 			notify(tx)
 			tx.State, tx.Block = "mined", 12
@@ -238,5 +240,97 @@ func TestSocketRefusesSharedDirectory(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(tmp, strings.Repeat("long", 30)))
 	if _, err := admin.SocketPath(dir); err == nil {
 		t.Error("a path that no socket can have is no error")
+	}
+}
+
+func TestExplainOverTheSocket(t *testing.T) {
+	dir := shortDir(t)
+	cfg := readConfig()
+	cfg.Explain = func(q route.Query) (any, error) {
+		switch q.Model {
+		case "nothing":
+			return nil, &admin.CommandError{Code: "not_found", Message: "no such model", Hint: "ask for another"}
+		case "broken":
+			return nil, errors.New("no table")
+		}
+		return q, nil
+	}
+	serveSocket(t, dir, admin.OperatorConfig{Read: cfg, Explain: explain})
+	c, err := admin.NewClient(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := route.Query{Model: "a/b &c=d", Type: zg.Chatbot, Pin: "endpoint:x"}
+	var got route.Query
+	if err := c.Explain(t.Context(), want, &got); err != nil || got != want {
+		t.Errorf("Explain = %+v, %v; want %+v to arrive whole", got, err, want)
+	}
+	for model, want := range map[string]admin.CommandError{
+		"nothing": {Code: "not_found", Message: "no such model", Hint: "ask for another"}, "broken": {Code: "failed", Message: "no table"},
+	} {
+		err := c.Explain(t.Context(), route.Query{Model: model}, &got)
+		if p, ok := errors.AsType[*admin.CommandError](err); !ok || *p != want {
+			t.Errorf("Explain(%s): %v, want %+v", model, err, want)
+		}
+	}
+	if code, _, _ := get(t, admin.Handler(readConfig()), "localhost", "/v1/explain?model=x"); code != http.StatusNotFound {
+		t.Errorf("where nothing can be explained: %d, want 404", code)
+	}
+}
+
+// Tokens are made and listed on the socket, and the order arrives as it was given.
+func TestTokensOnTheSocket(t *testing.T) {
+	dir := t.TempDir()
+	l, err := admin.ListenSocket(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := common.HexToAddress("0x1642fb09FEd2EaEF358f1FAaF8D01015f584392E")
+	made := admin.Token{Provider: admin.Address{Address: provider}, ID: 9, Generation: 2, Label: "ci", Created: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)}
+	var got admin.TokenOrder
+	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: admin.OperatorHandler(admin.OperatorConfig{
+		Read: admin.Config{Gatherer: prometheus.NewRegistry()}, Tokens: func(context.Context) ([]admin.Token, error) { return []admin.Token{made}, nil },
+		MakeToken: func(_ context.Context, o admin.TokenOrder) (admin.NewToken, error) {
+			if got = o; o.Label == "none" {
+				return admin.NewToken{}, &admin.CommandError{Code: "no_account", Message: "no"}
+			}
+			return admin.NewToken{Token: made, Secret: "app-sk-x", URL: "u"}, nil
+		},
+		Explain: func(err error) *admin.CommandError {
+			var p *admin.CommandError
+			if !errors.As(err, &p) {
+				t.Errorf("another error: %v", err)
+			}
+			return p
+		},
+	})}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(l) }()
+	defer func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	c, err := admin.NewClient(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, expires := 9, made.Created.Add(time.Hour)
+	token, err := c.MakeToken(t.Context(), admin.TokenOrder{Provider: provider, ID: &id, Label: "ci", Expires: &expires})
+	if err != nil || token.Secret != "app-sk-x" || token.ID != 9 || token.Provider.Address != provider {
+		t.Errorf("%+v, %v", token, err)
+	}
+	if got.Provider != provider || *got.ID != 9 || got.Label != "ci" || !got.Expires.Equal(expires) {
+		t.Errorf("ordered: %+v", got)
+	}
+	if list, err := c.Tokens(t.Context()); err != nil || len(list) != 1 || list[0].ID != 9 || list[0].Expires != nil {
+		t.Errorf("%+v, %v", list, err)
+	}
+	var refused *admin.CommandError
+	if _, err := c.MakeToken(t.Context(), admin.TokenOrder{Label: "none"}); !errors.As(err, &refused) || refused.Code != "no_account" {
+		t.Errorf("refused: %v", err)
 	}
 }
