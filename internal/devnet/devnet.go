@@ -30,8 +30,12 @@ type Config struct {
 	TokenDelay   time.Duration // before each token of an answer
 	SettleEvery  time.Duration // how often providers take what they are owed; 0: only when told
 	MoreChats    int           // further providers of chat models, lorem-2 and so on
+	AllKinds     bool          // one provider of each further kind of service
+	Twins        int           // further providers of echo-1, twin-1 and so on, each a little dearer than the one before
 	PriceFactor  uint64        // the usual prices times this, for tests in which money has to run out; 0: 1
-	Log          zerolog.Logger
+	// Limits are those of all providers of chat models.
+	Limits simprovider.Limits
+	Log    zerolog.Logger
 }
 
 // What the wallet has at the start, in 0G.
@@ -44,6 +48,7 @@ const (
 const providerMoney = 200
 
 // accountMoney is in each sub-account at the start: enough to be served at once, little enough for a top-up to follow.
+// Where requests have to set something aside beforehand, that comes on top.
 var accountMoney = zg.OneOG.MulDiv(3, 2)
 
 // The least that opens a ledger and a sub-account on the testnet. Mainnet's, 3 0G and 1 0G, are the chain's default.
@@ -75,10 +80,51 @@ func offers() []offer {
 	}
 }
 
+// moreKinds are what AllKinds adds.
+func moreKinds() []offer {
+	return []offer{
+		{"eta", zg.Embedding, "vectors-1", simprovider.Vectors, perMillion(20), zg.Neuron{}},
+		{"theta", zg.ImageEditing, "retouch-1", simprovider.Pictures, zg.Neuron{}, zg.OneOG.MulDiv(4, 1000)},
+		{"iota", zg.AudioGeneration, "voice-1", simprovider.Voice, zg.Neuron{}, zg.OneOG.MulDiv(2, 10_000)},
+		{"kappa", zg.VideoGeneration, "film-1", simprovider.Film, zg.Neuron{}, zg.OneOG.MulDiv(2, 1000)},
+		{"lambda", zg.Decisions, "judge-1", simprovider.Judge, perMillion(50), perMillion(200)},
+	}
+}
+
+// reserve is what a request may have to set aside beforehand: two minutes of sound or pictures.
+func (o offer) reserve() zg.Neuron {
+	if o.kind == zg.AudioGeneration || o.kind == zg.VideoGeneration {
+		return o.output.Mul(120)
+	}
+	return zg.Neuron{}
+}
+
+// offers are all providers of the network.
+func (cfg Config) offers() []offer {
+	all := offers()
+	for i := range cfg.MoreChats {
+		all = append(all, offer{
+			fmt.Sprintf("zeta-%d", i+1), zg.Chatbot, fmt.Sprintf("lorem-%d", i+2), simprovider.Lorem, perMillion(200 + 10*uint64(i)), perMillion(600),
+		})
+	}
+	if cfg.AllKinds {
+		all = append(all, moreKinds()...)
+	}
+	for i := range cfg.Twins {
+		n := uint64(i + 1)
+		all = append(all, offer{fmt.Sprintf("twin-%d", n), zg.Chatbot, "echo-1", simprovider.Echo, perMillion(300 + 10*n), perMillion(480 + 16*n)})
+	}
+	factor := max(1, cfg.PriceFactor)
+	for i := range all {
+		all[i].input, all[i].output = all[i].input.Mul(factor), all[i].output.Mul(factor)
+	}
+	return all
+}
+
 // Network is a running network.
 type Network struct {
 	Chain     *simchain.Chain
-	Providers []*simprovider.Provider // alpha, beta, gamma, delta, epsilon, and those of MoreChats
+	Providers []*simprovider.Provider // alpha, beta, gamma, delta, epsilon, those of MoreChats, of AllKinds, and of Twins
 }
 
 // Start runs a network: services registered and vouched for, the wallet's ledger filled and its sub-accounts opened. On
@@ -102,14 +148,13 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 	if err := n.Fund(ctx, Wallet(), zg.OneOG.Mul(walletMoney)); err != nil {
 		return nil, fmt.Errorf("fund the wallet: %w", err)
 	}
-	if err := chain.Deposit(ctx, wallet, zg.OneOG.Mul(ledgerMoney)); err != nil {
-		return nil, fmt.Errorf("fill the wallet's ledger: %w", err)
+	all := cfg.offers()
+	ledger := zg.OneOG.Mul(ledgerMoney)
+	for _, o := range all {
+		ledger = ledger.Add(o.reserve())
 	}
-	all := offers()
-	for i := range cfg.MoreChats {
-		all = append(all, offer{
-			fmt.Sprintf("zeta-%d", i+1), zg.Chatbot, fmt.Sprintf("lorem-%d", i+2), simprovider.Lorem, perMillion(200 + 10*uint64(i)), perMillion(600),
-		})
+	if err := chain.Deposit(ctx, wallet, ledger); err != nil {
+		return nil, fmt.Errorf("fill the wallet's ledger: %w", err)
 	}
 	for i, o := range all {
 		if err := n.add(ctx, cfg, i, o); err != nil {
@@ -121,8 +166,10 @@ func Start(ctx context.Context, cfg Config) (_ *Network, err error) {
 
 // add starts a provider, registers it and gives it a sub-account of the wallet.
 func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
-	factor := max(1, cfg.PriceFactor)
-	o.input, o.output = o.input.Mul(factor), o.output.Mul(factor)
+	var limits simprovider.Limits
+	if o.kind == zg.Chatbot {
+		limits = cfg.Limits
+	}
 	listen := "127.0.0.1:0"
 	if cfg.ProviderPort > 0 {
 		listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.ProviderPort+i))
@@ -130,7 +177,7 @@ func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
 	p, err := simprovider.Start(simprovider.Config{
 		Key: ProviderKey(o.name), TEEKey: TEEKey(o.name), Type: o.kind, Model: o.model, Behaviour: o.behaviour,
 		Price: zg.Price{Input: o.input, Output: o.output}, TokenDelay: cfg.TokenDelay,
-		Chain: n.Chain, Listen: listen, SettleEvery: cfg.SettleEvery, Log: cfg.Log,
+		Chain: n.Chain, Listen: listen, Limits: limits, SettleEvery: cfg.SettleEvery, Log: cfg.Log,
 	})
 	if err != nil {
 		return err
@@ -148,7 +195,7 @@ func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
 	if err := n.Chain.AcknowledgeSigner(ctx, p.Address()); err != nil {
 		return fmt.Errorf("vouch for the signer: %w", err)
 	}
-	if err := n.Chain.Transfer(ctx, WalletKey(), p.Address(), accountMoney); err != nil {
+	if err := n.Chain.Transfer(ctx, WalletKey(), p.Address(), accountMoney.Add(o.reserve())); err != nil {
 		return fmt.Errorf("open the wallet's sub-account: %w", err)
 	}
 	return nil

@@ -169,3 +169,50 @@ func TestStartFailsWhole(t *testing.T) {
 		t.Errorf("Close: %v", err)
 	}
 }
+
+// Each further kind and each twin has a service on chain, and a sub-account that its dearest request may be asked with.
+func TestAllKindsAndTwins(t *testing.T) {
+	n, err := devnet.Start(t.Context(), devnet.Config{AllKinds: true, Twins: 2, Limits: simprovider.Limits{RequestsPerMinute: 7}})
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	kinds := make(map[zg.ServiceType]int)
+	prices := make(map[zg.Neuron]int) // of echo-1
+	for _, p := range n.Providers {
+		kinds[p.Type()]++
+		if p.Model() == "echo-1" {
+			prices[p.Price().Input]++
+		}
+		account, ok, err := n.Chain.SubAccount(t.Context(), devnet.Wallet(), p.Address())
+		least := zg.OneOG.Add(p.Price().Output.Mul(120))
+		if err != nil || !ok || account.Balance.Less(least) {
+			t.Errorf("sub-account at %s = %s, %v, %v; want %s at least", p.Model(), account.Balance, ok, err, least)
+		}
+	}
+	for _, kind := range []zg.ServiceType{zg.Embedding, zg.ImageEditing, zg.AudioGeneration, zg.VideoGeneration, zg.Decisions} {
+		if kinds[kind] != 1 {
+			t.Errorf("%d providers of %s, want one", kinds[kind], kind)
+		}
+	}
+	if len(n.Providers) != 12 || len(prices) != 4 {
+		t.Errorf("%d providers, %d prices of echo-1; want 12 and 4", len(n.Providers), len(prices))
+	}
+	twin := n.Providers[11]
+	if status, body := ask(t, twin); status != http.StatusOK || !strings.Contains(body, "hello") {
+		t.Errorf("answer of a twin = %d %s", status, body)
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(twin.URL() + "/v1/models")
+	if err != nil {
+		t.Fatalf("catalogue: %v", err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close() // read to its end
+	if err != nil || !strings.Contains(string(b), `"requests_per_minute":7`) {
+		t.Errorf("catalogue = %s, %v; want the limit", b, err)
+	}
+}

@@ -54,7 +54,7 @@ func (x *exchange) altered() Alteration {
 // announced is the key that the answer carries in its header, or none.
 func (x *exchange) announced() string {
 	switch {
-	case !x.p.signs() || !x.p.announcesKey() || x.fault.Kind == SignatureNoKey:
+	case x.mute || !x.p.signs() || !x.p.announcesKey() || x.fault.Kind == SignatureNoKey:
 		return ""
 	case x.fault.Kind == AnswerReplayed && x.p.lastAnswer.Load() != nil:
 		return x.p.lastAnswer.Load().key
@@ -107,12 +107,14 @@ func (x *exchange) release() {
 func (x *exchange) raw(requestDigest string) {
 	answer := bytes.Join(x.fault.Raw.Pieces, nil)
 	signed := digest(answer)
-	if x.kind == zg.TextToImage {
+	if x.kind == zg.TextToImage || x.kind == zg.ImageEditing {
 		if digests := imageDigests(answer); digests != nil {
 			signed = strings.Join(digests, ",")
 		}
 	}
-	x.attest(requestDigest, signed)
+	if !x.mute {
+		x.attest(requestDigest, signed)
+	}
 	x.bill(zg.Usage{})
 	length := -1
 	if len(x.fault.Raw.Pieces) == 1 {

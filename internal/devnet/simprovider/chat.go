@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"unicode"
@@ -63,22 +62,56 @@ func (r *chatRequest) maxTokens() (n uint64, ok bool) {
 	return 0, false
 }
 
-// rewrite is the body as it goes to the model server. Providers that change anything decode the JSON and encode it anew:
-// keys sorted, no whitespace, numbers through floating point.
-func (x *exchange) rewrite(body []byte, req *chatRequest) ([]byte, error) {
-	inject := req.streams() && req.StreamOptions == nil
-	if !inject && !x.p.cfg.ReencodeRequests && x.p.cfg.Centralized == nil && !x.p.separate() {
-		return body, nil
+// rewrite is the digest of the body as it goes to the model server. Providers that change anything decode the JSON and
+// encode it anew: keys sorted, no whitespace, numbers through floating point.
+func (x *exchange) rewrite(body []byte, inject bool) (string, error) {
+	cfg := &x.p.cfg
+	if !inject && !cfg.ReencodeRequests && cfg.Canonical == "" && cfg.Centralized == nil && !x.p.separate() {
+		return x.record.RequestSHA256, nil
 	}
 	var m map[string]any
 	if err := json.Unmarshal(body, &m); err != nil {
-		return nil, refuse("validate request: invalid JSON: " + err.Error())
+		return "", invalidJSON(err)
 	}
 	if inject {
-		req.StreamOptions = json.RawMessage(`{"include_usage":true}`)
 		m["stream_options"] = map[string]any{"include_usage": true}
 	}
-	return json.Marshal(m)
+	if cfg.Canonical != "" && m["model"] == cfg.Canonical {
+		m["model"] = cfg.Model
+	}
+	upstream, err := json.Marshal(m)
+	if err != nil {
+		return "", invalidJSON(err)
+	}
+	return digest(upstream), nil
+}
+
+func invalidJSON(err error) error { return refuse("validate request: invalid JSON: " + err.Error()) }
+
+// markedFault makes a request that asks for a fault get it, where there is no other. It reports whether the request has
+// met its end by that.
+func (x *exchange) markedFault(req *chatRequest) (ended bool, err error) {
+	if x.fault.Kind != NoFault || len(req.Messages) == 0 {
+		return false, nil
+	}
+	text, _ := req.lastText()
+	x.fault.Kind = marked(text)
+	x.record.Fault = x.fault.Kind
+	if refusal := x.fault.refusal(); refusal != nil {
+		return true, refusal
+	}
+	switch x.fault.Kind {
+	case ResetBeforeHeaders:
+		x.reset()
+		return true, nil
+	case DieBeforeFirstByte:
+		x.die()
+		return true, nil
+	case Trickle:
+		x.out.pause = x.pauseByte
+	default:
+	}
+	return false, nil
 }
 
 func (x *exchange) chat() error {
@@ -88,31 +121,22 @@ func (x *exchange) chat() error {
 	}
 	var req chatRequest
 	if err := json.Unmarshal(body, &req); err != nil {
-		return refuse("validate request: invalid JSON: " + err.Error())
+		return invalidJSON(err)
 	}
 	x.record.Stream = req.streams()
-	if x.fault.Kind == NoFault && len(req.Messages) > 0 {
-		text, _ := req.lastText()
-		x.fault.Kind = marked(text)
-		x.record.Fault = x.fault.Kind
-		if refusal := x.fault.refusal(); refusal != nil {
-			return refusal
-		}
-		if x.fault.Kind == ResetBeforeHeaders {
-			x.reset()
-			return nil
-		}
+	if ended, err := x.markedFault(&req); ended {
+		return err
 	}
 	if err := x.admit(req.Model); err != nil {
 		return err
 	}
-	upstream, err := x.rewrite(body, &req)
+	inject := req.streams() && req.StreamOptions == nil
+	requestDigest, err := x.rewrite(body, inject)
 	if err != nil {
 		return err
 	}
-	requestDigest := x.record.RequestSHA256
-	if !bytes.Equal(upstream, body) {
-		requestDigest = digest(upstream)
+	if inject {
+		req.StreamOptions = json.RawMessage(`{"include_usage":true}`)
 	}
 	if x.fault.Raw != nil {
 		x.raw(requestDigest)
@@ -161,17 +185,25 @@ func (x *exchange) usage(c *completion, t *tally) zg.Usage {
 	return u
 }
 
+// lie is what is said instead of a usage: JSON as it is, or other figures, or the truth.
+func (x *exchange) lie(u zg.Usage) (figures zg.Usage, raw json.RawMessage) {
+	switch {
+	case x.fault.Kind != WrongUsage:
+	case x.fault.Body != "":
+		raw = json.RawMessage(x.fault.Body)
+	case x.fault.Usage != (zg.Usage{}):
+		u = x.fault.Usage
+	default:
+		u.InputTokens, u.OutputTokens = 2*u.InputTokens, 2*u.OutputTokens
+	}
+	return u, raw
+}
+
 // reported is what the answer says of its usage, which a fault may make untrue.
 func (x *exchange) reported(u zg.Usage) *usageReply {
-	if x.fault.Kind == WrongUsage {
-		if x.fault.Body != "" {
-			return &usageReply{Raw: json.RawMessage(x.fault.Body)}
-		}
-		if x.fault.Usage != (zg.Usage{}) {
-			u = x.fault.Usage
-		} else {
-			u.InputTokens, u.OutputTokens = 2*u.InputTokens, 2*u.OutputTokens
-		}
+	u, raw := x.lie(u)
+	if raw != nil {
+		return &usageReply{Raw: raw}
 	}
 	reply := &usageReply{Prompt: u.InputTokens, Completion: u.OutputTokens, Total: u.InputTokens + u.OutputTokens}
 	if u.CachedTokens > 0 {
@@ -182,13 +214,39 @@ func (x *exchange) reported(u zg.Usage) *usageReply {
 
 // wholeChat answers in one piece.
 func (x *exchange) wholeChat(req *chatRequest, c *completion, requestDigest string) error {
+	text, t, err := x.write(c)
+	if err != nil {
+		return err
+	}
+	message := replyMessage{Role: "assistant"}
+	if c.tool != nil {
+		message.ToolCalls = []replyToolCall{c.tool.call(text)}
+	} else {
+		message.Content = &text
+	}
+	reply := chatReply{
+		ID: "chatcmpl-" + x.key, Object: "chat.completion", Created: x.created(), Model: req.Model,
+		Choices: []replyChoice{{Message: message, FinishReason: c.finish()}},
+	}
+	u := x.usage(c, t)
+	if x.fault.Kind == NoUsage {
+		u = zg.Usage{Words: t.words}
+	} else {
+		reply.Usage = x.reported(u)
+	}
+	x.answer(requestDigest, "application/json", encodePlain(reply), u)
+	return nil
+}
+
+// write has the model write all of its answer.
+func (x *exchange) write(c *completion) (string, *tally, error) {
 	var (
 		text strings.Builder
 		t    tally
 	)
 	for piece := range c.pieces {
 		if !x.p.wait(x.p.ctx, x.p.cfg.TokenDelay) {
-			return fmt.Errorf("the provider closes: %w", x.p.ctx.Err())
+			return "", nil, x.closing()
 		}
 		if text.Len() > maxDrain {
 			break
@@ -196,32 +254,24 @@ func (x *exchange) wholeChat(req *chatRequest, c *completion, requestDigest stri
 		text.WriteString(piece)
 		t.add(piece)
 	}
-	message := replyMessage{Role: "assistant"}
-	if c.tool != nil {
-		message.ToolCalls = []replyToolCall{c.tool.call(text.String())}
-	} else {
-		content := text.String()
-		message.Content = &content
-	}
-	reply := chatReply{
-		ID: "chatcmpl-" + x.key, Object: "chat.completion", Created: x.created(), Model: req.Model,
-		Choices: []replyChoice{{Message: message, FinishReason: c.finish()}},
-	}
-	u := x.usage(c, &t)
-	if x.fault.Kind == NoUsage {
-		u = zg.Usage{Words: t.words}
-	} else {
-		reply.Usage = x.reported(u)
-	}
-	body := encodePlain(reply)
-	if x.fault.Kind == Gzip {
-		body = compress(body)
-		x.w.Header().Set("Content-Encoding", "gzip")
-	}
+	return text.String(), &t, nil
+}
+
+// answer signs, bills and delivers a whole body.
+func (x *exchange) answer(requestDigest, contentType string, body []byte, billed zg.Usage) {
+	body = x.coded(body)
 	x.attest(requestDigest, digest(x.signedForm(body)))
-	x.bill(u)
-	x.deliver("application/json", body)
-	return nil
+	x.bill(billed)
+	x.deliver(contentType, body)
+}
+
+// coded is the body as it goes out.
+func (x *exchange) coded(body []byte) []byte {
+	if x.fault.Kind != Gzip {
+		return body
+	}
+	x.w.Header().Set("Content-Encoding", "gzip")
+	return compress(body)
 }
 
 func compress(b []byte) []byte {

@@ -47,6 +47,12 @@ const (
 	TranscribeTokens Behaviour = "transcribe-tokens"
 	// Vectors embeds a digest of the input. The default of embedding services.
 	Vectors Behaviour = "vectors"
+	// Voice hums for as long as the text would take to say. The default of services that generate audio.
+	Voice Behaviour = "voice"
+	// Film makes bytes that no player plays. The default of services that generate video.
+	Film Behaviour = "film"
+	// Judge finds for whoever asks. The default of decision services.
+	Judge Behaviour = "judge"
 )
 
 // Limits are the provider's own limits. Zero values are off, so that demos and benchmarks are not held up.
@@ -80,6 +86,17 @@ type Config struct {
 	Price     zg.Price  // what is billed; the chain's figures are not consulted
 	// Also lists further models and their prices, which makes this a provider of several models.
 	Also map[string]zg.Price
+	// Canonical is another name that the model answers to. Like real providers that have one, this one then decodes and
+	// encodes every chat request.
+	Canonical string
+	// ContextLength and MaxTokens are what the catalogue says of a chat model; 0: 131072 and as good as none.
+	ContextLength, MaxTokens int
+	// JobPolls is how often somebody has to ask for a video, or for an asynchronous job, until it is done; 0: 2.
+	JobPolls int
+	// JobDelay, when set, is how long after its request a job is done instead, whether or not anybody asks.
+	JobDelay time.Duration
+	// JobQueue is how many asynchronous jobs there may be that are not done; 0: 100, negative: there are none.
+	JobQueue int
 	// ModelExpiry, when set, is when requests begin to be refused because the model is gone.
 	ModelExpiry time.Time
 	// TokenDelay is the pause before each token of an answer.
@@ -122,7 +139,8 @@ const (
 )
 
 var defaultBehaviour = map[zg.ServiceType]Behaviour{
-	zg.Chatbot: Echo, zg.TextToImage: Pictures, zg.SpeechToText: Transcribe, zg.Embedding: Vectors,
+	zg.Chatbot: Echo, zg.TextToImage: Pictures, zg.ImageEditing: Pictures, zg.SpeechToText: Transcribe, zg.Embedding: Vectors,
+	zg.AudioGeneration: Voice, zg.VideoGeneration: Film, zg.Decisions: Judge,
 }
 
 // withDefaults checks cfg and fills in what was left out.
@@ -158,6 +176,18 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Limits.Burst == 0 {
 		cfg.Limits.Burst = 5
 	}
+	if cfg.ContextLength == 0 {
+		cfg.ContextLength = 131072
+	}
+	if cfg.MaxTokens == 0 {
+		cfg.MaxTokens = defaultLimit
+	}
+	if cfg.JobPolls == 0 {
+		cfg.JobPolls = 2
+	}
+	if cfg.JobQueue == 0 {
+		cfg.JobQueue = 100
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -166,21 +196,18 @@ func (cfg Config) withDefaults() (Config, error) {
 
 func (b Behaviour) serves(t zg.ServiceType) bool {
 	switch b {
-	case Echo, Lorem:
+	case Lorem:
 		return t == zg.Chatbot
-	case Pictures:
-		return t == zg.TextToImage
-	case Transcribe, TranscribeTokens:
+	case TranscribeTokens:
 		return t == zg.SpeechToText
-	case Vectors:
-		return t == zg.Embedding
+	default:
+		return defaultBehaviour[t] == b
 	}
-	return false
 }
 
 // price is what the named model costs; false when it is not served.
 func (cfg Config) price(model string) (zg.Price, bool) {
-	if model == cfg.Model {
+	if model == cfg.Model || cfg.Canonical != "" && model == cfg.Canonical {
 		return cfg.Price, true
 	}
 	p, ok := cfg.Also[model]

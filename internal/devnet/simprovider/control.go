@@ -26,6 +26,10 @@ func (p *Provider) serveControl(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimRight(r.URL.Path, "/")
 	user, isFee := strings.CutPrefix(path, "/v1/user/")
 	user, isFee2 := strings.CutSuffix(user, "/unsettledfee")
+	if job, ok := strings.CutPrefix(path, "/v1/async/"); ok {
+		p.serveAsync(w, r, job)
+		return
+	}
 	switch {
 	case r.Method != http.MethodGet:
 		writeError(w, http.StatusNotFound, "not found")
@@ -87,8 +91,11 @@ func (p *Provider) catalogueEntry(id string, price zg.Price) map[string]any {
 		entry["provider_type"] = "standard"
 		delete(entry, "verifiability")
 	}
+	if p.cfg.Canonical != "" && id == p.cfg.Model {
+		entry["canonical_id"] = p.cfg.Canonical
+	}
 	if p.cfg.Type == zg.Chatbot {
-		entry["context_length"], entry["max_completion_tokens"] = 131072, defaultLimit
+		entry["context_length"], entry["max_completion_tokens"] = p.cfg.ContextLength, p.cfg.MaxTokens
 	}
 	if !p.cfg.ModelExpiry.IsZero() {
 		entry["expiration_date"] = p.cfg.ModelExpiry.UTC().Format("2006-01-02T15:04:05Z07:00")
@@ -109,10 +116,13 @@ func (p *Provider) catalogueEntry(id string, price zg.Price) map[string]any {
 
 // pricing is a price in neuron, as decimal strings.
 func (p *Provider) pricing(price zg.Price) map[string]any {
-	if p.cfg.Type == zg.TextToImage {
+	if p.cfg.Type == zg.TextToImage || p.cfg.Type == zg.ImageEditing {
 		return map[string]any{"prompt": "0", "completion": "0", "image": price.Output.String()}
 	}
 	m := map[string]any{"prompt": price.Input.String(), "completion": price.Output.String()}
+	if p.cfg.Type == zg.VideoGeneration {
+		m["video"] = price.Output.String()
+	}
 	var tiers []map[string]any
 	for _, t := range price.Tiers {
 		tier := map[string]any{"max_input_tokens": t.MaxInputTokens, "input_multiplier": t.Input.Num, "output_multiplier": t.Output.Num}

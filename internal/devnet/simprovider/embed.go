@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"slices"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -31,35 +32,28 @@ func (x *exchange) embed() error {
 		Format string `json:"encoding_format"`
 	}
 	if err := json.Unmarshal(body, &req); err != nil {
-		return refuse("validate request: invalid JSON: " + err.Error())
+		return invalidJSON(err)
 	}
 	if err := x.admit(req.Model); err != nil {
 		return err
 	}
-	var texts []string
-	switch in := req.Input.(type) {
-	case string:
-		texts = []string{in}
-	case []any:
-		for _, v := range in {
-			s, ok := v.(string)
-			if !ok {
-				return modelError(http.StatusBadRequest, "BadRequestError", "input must be a string or a list of strings")
-			}
-			texts = append(texts, s)
-		}
+	if x.fault.Raw != nil {
+		x.raw(x.record.RequestSHA256)
+		return nil
 	}
-	if len(texts) == 0 {
-		return modelError(http.StatusBadRequest, "BadRequestError", "input must not be empty")
+	inputs := embeddingInputs(req.Input)
+	if len(inputs) == 0 {
+		return modelError(http.StatusBadRequest, "BadRequestError", "input must not be empty, and be a string, a list of strings, of token ids, or of lists of token ids")
 	}
 	var (
-		used uint64
-		data []vector
+		used, guessed uint64
+		data          []vector
 	)
-	for i, text := range texts {
-		used += max(1, countTokens(text))
+	for i, in := range inputs {
+		used += in.tokens
+		guessed += in.guess
 		v := vector{Object: "embedding", Index: i}
-		if floats := embedding(text); req.Format == "base64" {
+		if floats := embedding(in.text); req.Format == "base64" {
 			raw := make([]byte, 0, 4*dimensions)
 			for _, f := range floats {
 				raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
@@ -72,15 +66,49 @@ func (x *exchange) embed() error {
 	}
 	reply := map[string]any{"object": "list", "model": req.Model, "data": data}
 	billed := zg.Usage{Seen: true, InputTokens: used}
-	if x.fault.Kind != NoUsage {
+	if x.fault.Kind == NoUsage {
+		billed = zg.Usage{InputTokens: guessed}
+	} else {
 		told := x.reported(billed)
 		reply["usage"] = map[string]any{"prompt_tokens": told.Prompt, "total_tokens": told.Total}
 	}
-	answer := encodePlain(reply)
-	x.attest(x.record.RequestSHA256, digest(answer))
-	x.bill(billed)
-	x.deliver("application/json", answer)
+	x.answer(x.record.RequestSHA256, "application/json", encodePlain(reply), billed)
 	return nil
+}
+
+// embeddingInput is one text or list of token ids, which stands for itself; guess is how many tokens it is taken for
+// where nobody counts them.
+type embeddingInput struct {
+	text          string
+	tokens, guess uint64
+}
+
+// embeddingInputs are what a request wants vectors of, or nothing when one of them is neither text nor token ids.
+func embeddingInputs(input any) []embeddingInput {
+	list, ok := input.([]any)
+	if !ok || len(list) > 0 && isNumber(list[0]) {
+		list = []any{input}
+	}
+	var inputs []embeddingInput
+	for _, one := range list {
+		switch v := one.(type) {
+		case string:
+			inputs = append(inputs, embeddingInput{v, max(1, countTokens(v)), zg.EstimateTokens(v)})
+		case []any:
+			if len(v) == 0 || slices.ContainsFunc(v, func(id any) bool { return !isNumber(id) }) {
+				return nil
+			}
+			inputs = append(inputs, embeddingInput{string(encode(v)), uint64(len(v)), uint64(len(v))})
+		default:
+			return nil
+		}
+	}
+	return inputs
+}
+
+func isNumber(v any) bool {
+	_, ok := v.(float64)
+	return ok
 }
 
 // embedding is a unit vector.

@@ -1,6 +1,7 @@
 package simprovider
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -21,11 +22,12 @@ const (
 	SlowFirstByte FaultKind = "slow-first-byte"
 	// Stall pauses for Delay after After events, or without a Delay until the client leaves; then goes on.
 	Stall FaultKind = "stall"
-	// Truncate ends the answer after After events, a stream as if it were complete. A stream is billed by counting words.
+	// Truncate ends the answer after After events, a stream as if it were complete. A stream is billed by counting words,
+	// one of messages by the usage that it began with.
 	Truncate FaultKind = "truncate"
 	// GarbageSSE puts events that are no JSON, a comment, a nonsensical usage and a very long line after After events.
 	GarbageSSE FaultKind = "garbage-sse"
-	// MidStreamError appends a bare JSON error after After events and ends. A stream is billed by counting words.
+	// MidStreamError appends a bare JSON error after After events and ends. A stream is billed as a truncated one is.
 	MidStreamError FaultKind = "mid-stream-error"
 	// ResetBeforeHeaders cuts the connection without an answer; nothing is billed.
 	ResetBeforeHeaders FaultKind = "reset-before-headers"
@@ -34,13 +36,22 @@ const (
 	// Gzip compresses the answer although identity was asked for. The signature is over the compressed bytes.
 	Gzip FaultKind = "gzip"
 
+	// Trickle sends the answer byte by byte, each after Delay.
+	Trickle FaultKind = "trickle"
+	// HeaderFlood puts Bytes (1 MiB) of headers of no meaning on the answer, in After lines of the same length; without an
+	// After, in lines of one KiB.
+	HeaderFlood FaultKind = "header-flood"
+	// DieBeforeFirstByte kills the provider, as Kill does, once it has read the request.
+	DieBeforeFirstByte FaultKind = "die-before-first-byte"
+
 	// WrongUsage reports Body as it is, or Usage, or twice the truth without either; the truth is billed.
 	WrongUsage FaultKind = "wrong-usage"
 	// NoUsage leaves usage out although it was asked for; billed by counting words.
 	NoUsage FaultKind = "no-usage"
-	// UsageEachChunk puts the usage so far on every event.
+	// UsageEachChunk puts the usage so far on every event of a chat's stream.
 	UsageEachChunk FaultKind = "usage-each-chunk"
-	// CachedUsage reports half of the prompt as read from the cache, and bills it so.
+	// CachedUsage reports half of the prompt as read from the cache, and bills it so. Messages also report two eighths as
+	// written to it, for five minutes and for an hour.
 	CachedUsage FaultKind = "cached-usage"
 
 	// SignatureMissing announces a signature that is never found.
@@ -93,6 +104,7 @@ type Fault struct {
 	Delay  time.Duration // see the kinds
 	Status int           // see the kinds
 	Body   string        // see the kinds
+	Bytes  int           // see HeaderFlood
 	Usage  zg.Usage      // see WrongUsage
 	Alter  *Alteration   // see Altered
 	Raw    *RawAnswer    // see Raw
@@ -136,6 +148,24 @@ func (f *faults) take(control bool) Fault {
 	return v
 }
 
+// flood writes headers that nobody needs.
+func (f Fault) flood(h http.Header) {
+	const kib = 1 << 10
+	size := f.Bytes
+	if size == 0 {
+		size = kib * kib
+	}
+	lines := f.After
+	if lines == 0 {
+		lines = max(1, size/kib)
+	}
+	const name = "X-Flood-000000: \r\n" // as long as all of them
+	value := strings.Repeat("f", max(0, size/lines-len(name)))
+	for i := range lines {
+		h.Set(fmt.Sprintf("X-Flood-%06d", i), value)
+	}
+}
+
 const ingressPage = "<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<center><h1>%[1]d %[2]s</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 
 // refusal is the answer that a fault gives instead of the provider, if it is of that sort.
@@ -171,9 +201,11 @@ func (f Fault) refusal() *refusalError {
 	case TokenBudget:
 		return refuseTokenBudget(90_000, 100_000, 20_000)
 	case UpstreamRateLimited:
-		return refuseObject(http.StatusTooManyRequests, "upstream rate limit", map[string]any{
+		r := refuseObject(http.StatusTooManyRequests, "upstream rate limit", map[string]any{
 			"error": map[string]any{"message": "Too many requests for this model", "type": "requests", "code": "rate_limit_exceeded"},
 		})
+		r.message = messageError(r.status, "Too many requests for this model")
+		return r
 	default:
 		return nil
 	}

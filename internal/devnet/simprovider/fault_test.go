@@ -36,6 +36,8 @@ func TestFaultsThatRefuse(t *testing.T) {
 		{Fault{Kind: ServerError, Status: 503}, 503, "model server"},
 		{Fault{Kind: IngressError}, 502, "<html>"},
 		{Fault{Kind: IngressError, Status: 504}, 504, "504 Gateway Timeout"},
+		{Fault{Kind: IngressError, Status: 403}, 403, "<title>403 Forbidden"},
+		{Fault{Kind: IngressError, Status: 413}, 413, "<title>413 Request Entity Too Large"},
 		{Fault{Kind: Reply, Body: `{"error":"validate session: session token expired"}`}, 400, "session token expired"},
 		{Fault{Kind: RateLimited}, 429, "Please wait 2 seconds"},
 		{Fault{Kind: TooManyConcurrent}, 429, "Too many concurrent requests"},
@@ -66,8 +68,8 @@ func TestFaultsThatRefuse(t *testing.T) {
 			t.Errorf("%s: fee %s, want %s", e.Fault, e.Fee, want)
 		}
 	}
-	if len(all) != 33 {
-		t.Errorf("%d exchanges, want 33", len(all))
+	if len(all) != 39 {
+		t.Errorf("%d exchanges, want 39", len(all))
 	}
 }
 

@@ -96,8 +96,9 @@ func (a *accountCache) offer(ctx context.Context) (zg.Service, error) {
 }
 
 // admit is the last check before a request is served: a sub-account, both acknowledgements, and money for what is owed
-// plus the reserve. Requests under way count for nothing until they have finished.
-func (p *Provider) admit(ctx context.Context, user common.Address) error {
+// plus the reserve and the request's own cost, where that is known beforehand. Requests under way count for nothing until
+// they have finished.
+func (p *Provider) admit(ctx context.Context, user common.Address, cost zg.Neuron) error {
 	account, ok, err := p.accounts.get(ctx, user)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (p *Provider) admit(ctx context.Context, user common.Address) error {
 	if p.whitelist[user] {
 		return nil
 	}
-	if required := p.required(user); account.Locked().Less(required) {
+	if required := p.required(user).Add(cost); account.Locked().Less(required) {
 		// A top-up works as soon as it is mined: what is cached is not enough to refuse.
 		if account, _, err = p.accounts.fresh(ctx, user); err != nil {
 			return err
@@ -126,13 +127,13 @@ func (p *Provider) admit(ctx context.Context, user common.Address) error {
 		if account.Locked().Less(required) {
 			return refuse(fmt.Sprintf("validate request: insufficient balance: your locked balance is %s 0G, but the required minimum is %s 0G "+
 				"(breakdown: minimum reserve %s 0G + unsettled fees %s 0G + current request fee %s 0G). Please transfer more to the provider",
-				sixDecimals(account.Locked()), sixDecimals(required), sixDecimals(p.cfg.Reserve), sixDecimals(p.purse.owed(user)), sixDecimals(zg.Neuron{})))
+				sixDecimals(account.Locked()), sixDecimals(required), sixDecimals(p.cfg.Reserve), sixDecimals(p.purse.owed(user)), sixDecimals(cost)))
 		}
 	}
 	return nil
 }
 
-// required is what a sub-account has to hold for its next request to be served.
+// required is what a sub-account has to hold for its next request to be served, besides what that one costs.
 func (p *Provider) required(user common.Address) zg.Neuron {
 	return p.cfg.Reserve.Add(p.purse.owed(user))
 }

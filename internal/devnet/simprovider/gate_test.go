@@ -244,7 +244,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"key":       func(c *Config) { c.Key = nil },
 		"chain":     func(c *Config) { c.Chain = nil },
 		"model":     func(c *Config) { c.Model = "" },
-		"type":      func(c *Config) { c.Type = zg.ImageEditing },
+		"type":      func(c *Config) { c.Type = "astrology" },
 		"behaviour": func(c *Config) { c.Behaviour = Pictures },
 		"listen":    func(c *Config) { c.Listen = "127.0.0.1:99999" },
 	} {

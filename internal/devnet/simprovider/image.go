@@ -17,12 +17,19 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// imageRequest is what of an image generation request matters here; the size does not.
+// imageRequest is what of a request for images matters here; the size does not.
 type imageRequest struct {
 	Model  string `json:"model"`
 	Prompt string `json:"prompt"`
 	N      *int   `json:"n"`
 	Format string `json:"response_format"`
+	// Image is a picture to edit, as base64 or a data URL, or a list of such; Images is the newer name of it.
+	Image  json.RawMessage `json:"image"`
+	Images json.RawMessage `json:"images"`
+	Mask   json.RawMessage `json:"mask"`
+
+	sources []string // digests of the pictures to edit
+	mask    string   // digest of the mask
 }
 
 // maxImages is the most a request may ask for.
@@ -38,36 +45,134 @@ type imageData struct {
 	URL string `json:"url,omitempty"`
 }
 
-func (x *exchange) image() error {
+// readImageRequest reads a request for images or edits, JSON or a form.
+func (x *exchange) readImageRequest() (*imageRequest, error) {
 	body, err := x.readBody()
+	if err != nil {
+		return nil, err
+	}
+	req := &imageRequest{}
+	if _, isForm := boundaryOf(x.r.Header); isForm {
+		f, err := parseForm(x.r.Header, body)
+		if err != nil {
+			return nil, err
+		}
+		req.fromForm(f)
+		return req, nil
+	}
+	if err := json.Unmarshal(body, req); err != nil {
+		return nil, invalidJSON(err)
+	}
+	for _, raw := range []json.RawMessage{req.Image, req.Images} {
+		req.sources = append(req.sources, pictureDigests(raw)...)
+	}
+	req.mask = strings.Join(pictureDigests(req.Mask), "")
+	return req, nil
+}
+
+func (r *imageRequest) fromForm(f *webForm) {
+	r.Model, r.Prompt, r.Format = f.fields["model"], f.fields["prompt"], f.fields["response_format"]
+	if n, err := strconv.Atoi(f.fields["n"]); err == nil {
+		r.N = &n
+	}
+	for _, file := range f.files {
+		if file.name == "mask" {
+			r.mask = file.sum
+		} else if strings.HasPrefix(file.name, "image") {
+			r.sources = append(r.sources, file.sum)
+		}
+	}
+}
+
+// pictureDigests are those of the pictures in JSON: strings, objects with an image_url, or a list of such.
+func pictureDigests(raw json.RawMessage) []string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && text != "" {
+		_, data, ok := strings.Cut(text, ";base64,")
+		if !ok {
+			data = text
+		}
+		if decoded, err := base64.StdEncoding.DecodeString(data); err == nil {
+			return []string{digest(decoded)}
+		}
+		return []string{digest([]byte(text))} // a URL, which nobody fetches here
+	}
+	var object struct {
+		URL json.RawMessage `json:"image_url"`
+	}
+	if json.Unmarshal(raw, &object) == nil && object.URL != nil {
+		return pictureDigests(object.URL)
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	var digests []string
+	for _, one := range list {
+		digests = append(digests, pictureDigests(one)...)
+	}
+	return digests
+}
+
+// count is how many images are asked for.
+func (r *imageRequest) count() int {
+	if r.N != nil && *r.N > 0 {
+		return *r.N
+	}
+	return 1
+}
+
+// seed is what the image of this number is drawn from: all that was given.
+func (r *imageRequest) seed(i int) string {
+	if r.mask == "" && len(r.sources) == 0 {
+		return fmt.Sprintf("%s#%d", r.Prompt, i)
+	}
+	return fmt.Sprintf("%s#%d#%s#%s", r.Prompt, i, strings.Join(r.sources, ","), r.mask)
+}
+
+// admitImages admits a request for images that the model can serve.
+func (x *exchange) admitImages(req *imageRequest) error {
+	if err := x.admit(req.Model); err != nil {
+		return err
+	}
+	switch {
+	case x.fault.Raw != nil: // whatever was asked
+		return nil
+	case req.count() > maxImages:
+		return modelError(http.StatusBadRequest, "BadRequestError", fmt.Sprintf("n must be at most %d", maxImages))
+	case x.kind == zg.ImageEditing && len(req.sources) == 0:
+		return modelError(http.StatusBadRequest, "BadRequestError", "image is required")
+	}
+	return nil
+}
+
+func (x *exchange) image() error {
+	req, err := x.readImageRequest()
 	if err != nil {
 		return err
 	}
-	var req imageRequest
-	if err := json.Unmarshal(body, &req); err != nil {
-		return refuse("validate request: invalid JSON: " + err.Error())
-	}
-	if err := x.admit(req.Model); err != nil {
+	if err := x.admitImages(req); err != nil {
 		return err
 	}
 	if x.fault.Raw != nil {
 		x.raw(x.record.RequestSHA256)
 		return nil
 	}
-	n := 1
-	if req.N != nil && *req.N > 0 {
-		n = *req.N
+	for range req.count() {
+		if !x.p.wait(x.p.ctx, x.p.cfg.TokenDelay) {
+			return x.closing()
+		}
 	}
-	if n > maxImages {
-		return modelError(http.StatusBadRequest, "BadRequestError", fmt.Sprintf("n must be at most %d", maxImages))
-	}
+	x.deliver("application/json", x.coded(x.paint(req)))
+	return nil
+}
+
+// paint draws, signs and bills the images and returns the answer.
+func (x *exchange) paint(req *imageRequest) []byte {
 	reply := imageReply{Created: x.created()}
 	var digests []string
-	for i := range n {
-		if !x.p.wait(x.p.ctx, x.p.cfg.TokenDelay) {
-			return fmt.Errorf("the provider closes: %w", x.p.ctx.Err())
-		}
-		picture := draw(fmt.Sprintf("%s#%d", req.Prompt, i))
+	for i := range req.count() {
+		picture := draw(req.seed(i))
 		digests = append(digests, digest(picture))
 		d := imageData{B64: base64.StdEncoding.EncodeToString(picture)}
 		if req.Format == "url" {
@@ -79,14 +184,8 @@ func (x *exchange) image() error {
 	}
 	// Unlike other answers, images are signed one by one and as decoded, and the request as the client sent it.
 	x.attest(x.record.RequestSHA256, strings.Join(digests, ","))
-	x.bill(zg.Usage{Images: uint64(n)})
-	answer := encodePlain(reply)
-	if x.fault.Kind == Gzip {
-		answer = compress(answer)
-		x.w.Header().Set("Content-Encoding", "gzip")
-	}
-	x.deliver("application/json", answer)
-	return nil
+	x.bill(zg.Usage{Images: uint64(len(digests))})
+	return encodePlain(reply)
 }
 
 // draw paints a symmetric pattern from a digest of the seed: a small valid PNG, the same every time.

@@ -33,34 +33,45 @@ type exchange struct {
 	price  zg.Price
 	key    string // the chat's, lower-case UUID
 	out    *outlet
+	status int  // of the answer when all is well
+	mute   bool // the answer announces no signature
 	cut    bool // the connection is gone by our own doing
 	record Exchange
 }
 
-func (p *Provider) infer(w http.ResponseWriter, r *http.Request, path string, kind zg.ServiceType) {
+func (p *Provider) infer(w http.ResponseWriter, r *http.Request, path string, to route) {
 	p.active.Add(1)
 	defer p.active.Add(-1)
 	x := &exchange{
-		p: p, w: w, r: r, kind: kind, fault: p.faults.take(false), key: newChatKey(),
-		out: newOutlet(w, r.Context()),
+		p: p, w: w, r: r, kind: to.kind, fault: p.faults.take(false), key: newChatKey(),
+		out: newOutlet(w, r.Context()), status: http.StatusOK,
+	}
+	if x.fault.Kind == Trickle {
+		x.out.pause = x.pauseByte
 	}
 	x.record = Exchange{Path: path, Headers: slices.Sorted(maps.Keys(r.Header)), Fault: x.fault.Kind}
 	defer x.finish()
-	if err := x.serve(); err != nil && !x.cut { //nolint:contextcheck // answers go on after their client, as long as the provider does
+	if err := x.serve(to.serve); err != nil && !x.cut { //nolint:contextcheck // answers go on after their client, as long as the provider does
 		x.answerRefusal(asRefusal(err))
 	}
 }
 
 // serve is the whole course of a request; an error is one that was refused.
-func (x *exchange) serve() error {
+func (x *exchange) serve(model func(*exchange) error) error {
 	if err := x.p.limits.enter(); err != nil {
 		return err
 	}
 	defer x.p.limits.leave()
-	if x.fault.Kind == ResetBeforeHeaders {
+	switch x.fault.Kind {
+	case ResetBeforeHeaders:
 		x.readAll()
 		x.reset()
 		return nil
+	case DieBeforeFirstByte:
+		x.readAll()
+		x.die()
+		return nil
+	default:
 	}
 	if refusal := x.fault.refusal(); refusal != nil {
 		x.readAll()
@@ -72,38 +83,35 @@ func (x *exchange) serve() error {
 	}
 	x.user, x.record.User = user, user
 	if !x.p.whitelist[user] {
-		if err := x.p.limits.enterWallet(user, x.w.Header()); err != nil {
+		if err := x.p.limits.enterWallet(user, x.dialect(), x.w.Header()); err != nil {
 			return err
 		}
 		defer x.p.limits.leaveWallet(user)
 	}
-	switch x.kind {
-	case zg.TextToImage:
-		return x.image()
-	case zg.SpeechToText:
-		return x.transcribe()
-	case zg.Embedding:
-		return x.embed()
-	default:
-		return x.chat()
-	}
+	return model(x)
 }
 
 // admit is what every kind of request has to pass once its model is known.
-func (x *exchange) admit(model string) error {
+func (x *exchange) admit(model string) error { return x.admitFor(model, 0) }
+
+// admitFor is admit for a request that needs money for so many units of output besides.
+func (x *exchange) admitFor(model string, units uint64) error {
 	x.record.Model = model
 	if err := x.p.checkModel(x.user, model); err != nil {
 		return err
 	}
-	if err := x.p.admit(x.r.Context(), x.user); err != nil {
+	x.price, _ = x.p.cfg.price(model) // just checked
+	if err := x.p.admit(x.r.Context(), x.user, x.price.Output.Mul(units)); err != nil {
 		return err
 	}
 	if x.kind != x.p.cfg.Type { // the model server knows nothing of such a route
 		return modelError(http.StatusNotFound, "NotFoundError", "Not Found")
 	}
-	x.price, _ = x.p.cfg.price(model) // checked above
 	return nil
 }
+
+// closing is why a request fails that the provider's end has overtaken.
+func (x *exchange) closing() error { return fmt.Errorf("the provider closes: %w", x.p.ctx.Err()) }
 
 // readBody reads a JSON body whole.
 func (x *exchange) readBody() ([]byte, error) {
@@ -133,7 +141,7 @@ func (x *exchange) readAll() {
 	x.received(n, [sha256.Size]byte(h.Sum(nil)))
 }
 
-// answerHeaders writes what all answers with status 200 carry, after the pause of a slow provider.
+// answerHeaders writes what all good answers carry, after the pause of a slow provider.
 func (x *exchange) answerHeaders(contentType string, length int) {
 	if x.fault.Kind == SlowFirstByte {
 		x.pause()
@@ -146,12 +154,18 @@ func (x *exchange) answerHeaders(contentType string, length int) {
 		h.Set("ZG-Res-Key", key)
 		x.record.ResKey = key
 	}
+	if x.fault.Kind == HeaderFlood {
+		x.fault.flood(h)
+	}
 	x.out.collect = x.collects()
 	if length >= 0 && !x.out.collect {
 		h.Set("Content-Length", strconv.Itoa(length))
 	}
-	x.record.Status = http.StatusOK
-	x.w.WriteHeader(http.StatusOK)
+	x.record.Status = x.status
+	x.w.WriteHeader(x.status)
+	if x.out.pause != nil {
+		x.out.push() // the headers need not wait
+	}
 }
 
 func (x *exchange) answerRefusal(r *refusalError) {
@@ -160,17 +174,26 @@ func (x *exchange) answerRefusal(r *refusalError) {
 	maps.Copy(h, r.header)
 	x.record.Status = r.status
 	x.w.WriteHeader(r.status)
-	x.out.write(r.body)
+	body := r.body
+	if r.message != nil && x.dialect() == anthropic {
+		body = r.message
+	}
+	x.out.write(body)
 }
 
 // bill computes the fee of an answer and books it. It comes before the last byte, so that whoever has read that finds
 // the fee among the unsettled ones.
 func (x *exchange) bill(u zg.Usage) {
+	fee, _ := zg.Fee(x.kind, x.price, u) // inexact means: by words, which is what a provider does then
+	x.book(u, fee)
+}
+
+// book is bill for a fee that is known.
+func (x *exchange) book(u zg.Usage, fee zg.Neuron) {
 	x.record.Usage = u
-	if x.p.whitelist[x.user] {
+	if x.p.whitelist[x.user] || x.p.killed.Load() {
 		return
 	}
-	fee, _ := zg.Fee(x.kind, x.price, u) // inexact means: by words, which is what a provider does then
 	x.record.Fee = fee
 	x.p.purse.add(x.user, fee)
 	x.p.limits.charge(x.user, u.InputTokens+u.OutputTokens, u.Images)
@@ -211,6 +234,15 @@ func (x *exchange) pause() {
 		return
 	}
 	<-x.r.Context().Done() // also ends with Close
+}
+
+// pauseByte is the pause before each byte of an answer that trickles. It reports whether anybody still waits for one.
+func (x *exchange) pauseByte() bool { return x.p.wait(x.r.Context(), x.fault.Delay) }
+
+// die takes the whole provider along.
+func (x *exchange) die() {
+	x.cut, x.out.left = true, true
+	x.p.Kill()
 }
 
 // reset cuts the connection so that the other side sees a reset, not an end.
@@ -261,6 +293,7 @@ type outlet struct {
 	left      bool
 	collect   bool // nothing is sent yet
 	pieces    [][]byte
+	pause     func() bool // before every single byte; nil: bytes go out as they come
 }
 
 func newOutlet(w http.ResponseWriter, ctx context.Context) *outlet { //nolint:revive // the context is kept, not passed along
@@ -281,11 +314,23 @@ func (o *outlet) send(b []byte) {
 	if o.ctx.Err() != nil {
 		o.left = true
 	}
-	if !o.left {
-		n, err := o.w.Write(b)
-		o.sent.Write(b[:n])
+	for len(b) > 0 && !o.left {
+		piece := b
+		if o.pause != nil {
+			if o.left = !o.pause(); o.left {
+				break
+			}
+			piece = b[:1]
+		}
+		n, err := o.w.Write(piece)
+		o.sent.Write(piece[:n])
 		o.sentBytes += int64(n)
-		o.left = err != nil
+		if o.left = err != nil; o.left {
+			break
+		}
+		if b = b[len(piece):]; o.pause != nil {
+			o.push()
+		}
 	}
 	if o.left {
 		o.drained += int64(len(b))
@@ -296,6 +341,10 @@ func (o *outlet) flush() {
 	if o.left || o.collect {
 		return
 	}
+	o.push()
+}
+
+func (o *outlet) push() {
 	if err := o.flusher.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		o.left = true
 	}

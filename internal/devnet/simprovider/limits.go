@@ -91,11 +91,11 @@ func (l *limiter) leave() {
 
 // enterWallet applies the limits of one wallet and writes the rate-limit headers, whose values are those from before this
 // request. leaveWallet must follow when it returns nil.
-func (l *limiter) enterWallet(user common.Address, h http.Header) error {
+func (l *limiter) enterWallet(user common.Address, d dialect, h http.Header) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w, now := l.wallet(user), l.now()
-	for _, d := range []struct {
+	for _, b := range []struct {
 		limit      int
 		b          *bucket
 		head, name string
@@ -104,15 +104,16 @@ func (l *limiter) enterWallet(user common.Address, h http.Header) error {
 		{l.TokensPerMinute, &w.tokens, "tokens", "Token rate limit exceeded. Please wait %d seconds (limit: %d tokens/min)."},
 		{l.ImagesPerMinute, &w.images, "images", "Image rate limit exceeded. Please wait %d seconds (limit: %d images/min)."},
 	} {
-		if d.limit == 0 {
+		if b.limit == 0 {
 			continue
 		}
-		d.b.refill(now)
-		h.Set("x-ratelimit-limit-"+d.head, strconv.Itoa(d.limit))
-		h.Set("x-ratelimit-remaining-"+d.head, strconv.Itoa(max(0, int(d.b.level))))
-		h.Set("x-ratelimit-reset-"+d.head, strconv.Itoa(d.b.untilOne())+"s")
-		if d.b.level < 1 {
-			return refuseRate(fmt.Sprintf(d.name, d.b.untilOne(), d.limit))
+		b.b.refill(now)
+		limit, remaining, reset := d.rateHeaders(b.head)
+		h.Set(limit, strconv.Itoa(b.limit))
+		h.Set(remaining, strconv.Itoa(max(0, int(b.b.level))))
+		h.Set(reset, d.rateReset(now, b.b.untilOne()))
+		if b.b.level < 1 {
+			return refuseRate(fmt.Sprintf(b.name, b.b.untilOne(), b.limit))
 		}
 	}
 	if l.Concurrent > 0 && w.active >= l.Concurrent {

@@ -143,6 +143,26 @@ func TestTranscriptions(t *testing.T) {
 	}
 }
 
+// Without a usage, a length that the answer tells all the same is billed, and words where it tells none.
+func TestTranscriptionWithoutUsage(t *testing.T) {
+	s := start(t, func(c *Config) { c.Type, c.Model = zg.SpeechToText, "speech-1" })
+	s.SetFault(Fault{Kind: NoUsage})
+	for i, tt := range []struct {
+		format string
+		fee    zg.Neuron
+	}{
+		{"json", testPrice.Output.Mul(2 * 8)},
+		{"verbose_json", testPrice.Input.Mul(3)},
+		{"vtt", testPrice.Input.Mul(3)},
+	} {
+		kind, body := form(t, 40000, "model", "speech-1", "response_format", tt.format)
+		a := s.upload(kind, body).must(t)
+		if got := s.last(i + 1).Fee; got != tt.fee || strings.Contains(a.body, "usage") {
+			t.Errorf("%s: fee %s for %s, want %s", tt.format, got, a.body, tt.fee)
+		}
+	}
+}
+
 func TestStreamedTranscription(t *testing.T) {
 	s := start(t, func(c *Config) { c.Type, c.Model = zg.SpeechToText, "speech-1" })
 	kind, body := form(t, 16000, "stream", "true", "model", "speech-1")
@@ -182,6 +202,8 @@ func TestTranscriptionByTokensAndRefusals(t *testing.T) {
 	if want := testPrice.Input.Mul(10).Add(testPrice.Output.Mul(usage.Output)); usage.Type != "tokens" || usage.Input != 10 || s.last(1).Fee != want {
 		t.Errorf("usage %+v, fee %s, want %s", usage, s.last(1).Fee, want)
 	}
+	s.SetFault(Fault{Kind: WrongUsage, N: 1})
+	s.upload(kind, body).wants(t, 200, fmt.Sprintf(`"output_tokens":%d`, 2*usage.Output))
 	kind, body = form(t, 10)
 	s.upload(kind, body).wants(t, 400, "model not supported")
 	kind, body = form(t, 10, "model", "speech-1", "response_format", "xml")
@@ -222,6 +244,17 @@ func TestEmbeddings(t *testing.T) {
 	if err != nil || len(raw) != 4*dimensions || math.Float32frombits(binary.LittleEndian.Uint32(raw)) != got.Data[1].Embedding[0] {
 		t.Errorf("base64 = %x, %v", raw, err)
 	}
+	s.last(2)
+	s.SetFault(Fault{Kind: NoUsage, N: 1})
+	s.post("/embeddings", `{"model":"embed-1","input":["one two",[1,2,3]]}`).must(t)
+	if got := s.last(3).Fee; got != testPrice.Input.Mul(2*2+3) {
+		t.Errorf("fee = %s, want that of the provider's estimate", got)
+	}
 	s.post("/embeddings", `{"model":"embed-1","input":[]}`).wants(t, 400, "input must not be empty")
-	s.post("/embeddings", `{"model":"embed-1","input":[1]}`).wants(t, 400, "list of strings")
+	s.post("/embeddings", `{"model":"embed-1","input":[1,"x"]}`).wants(t, 400, "list of strings")
+	for input, n := range map[string]uint64{`[1,2,3]`: 3, `[[1,2,3],[4]]`: 4} {
+		if got := decode[reply](t, s.post("/embeddings", `{"model":"embed-1","input":`+input+`}`).must(t).body); got.Usage.Prompt != n {
+			t.Errorf("%s: %d tokens, want %d", input, got.Usage.Prompt, n)
+		}
+	}
 }

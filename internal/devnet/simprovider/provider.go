@@ -29,6 +29,7 @@ type Provider struct {
 	limits     *limiter
 	signatures *shelf[signedText]
 	images     *shelf[[]byte]
+	jobs       *shelf[*job]
 	purse      *purse
 	faults     *faults
 	records    *records
@@ -37,6 +38,7 @@ type Provider struct {
 	loops      sync.WaitGroup // the server and the settlement loop
 	gate       sync.Mutex     // orders handlers.Add against handlers.Wait
 	closed     bool
+	killed     atomic.Bool
 	handlers   sync.WaitGroup
 	serveErr   error // of the server, once loops are done
 	closeOnce  sync.Once
@@ -49,13 +51,15 @@ type Provider struct {
 }
 
 // Start begins to serve at once. The address is known from URL; registering it on chain is the caller's business.
-func Start(cfg Config) (*Provider, error) { return startWith(cfg, newPurse(), newRecords()) }
-
-func startWith(cfg Config, purse *purse, records *records) (*Provider, error) {
+func Start(cfg Config) (*Provider, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
+	return startWith(cfg, newPurse(), newRecords(), newShelf[*job](cfg.Now, jobTTL))
+}
+
+func startWith(cfg Config, purse *purse, records *records, jobs *shelf[*job]) (*Provider, error) {
 	p := &Provider{
 		cfg: cfg, address: cfg.Address,
 		whitelist:  make(map[common.Address]bool),
@@ -63,6 +67,7 @@ func startWith(cfg Config, purse *purse, records *records) (*Provider, error) {
 		limits:     newLimiter(cfg.Limits, cfg.Now),
 		signatures: newShelf[signedText](cfg.Now, cfg.SignatureTTL),
 		images:     newShelf[[]byte](cfg.Now, imageTTL),
+		jobs:       jobs,
 		purse:      purse,
 		faults:     &faults{},
 		records:    records,
@@ -140,7 +145,8 @@ func (p *Provider) Exchanges() []Exchange { return p.records.all() }
 // have finished by now.
 func (p *Provider) ExchangesSince(n int) ([]Exchange, int) { return p.records.since(n) }
 
-// Active is the number of inference requests under way. When it falls to zero, all of them are billed and on record.
+// Active is the number of inference requests under way. When it falls to zero, all of them are billed and on record; jobs
+// that were accepted are not.
 func (p *Provider) Active() int { return int(p.active.Load()) }
 
 // WaitExchanges waits until at least n requests have finished since the start, and returns all records.
@@ -157,22 +163,34 @@ func (p *Provider) Close() error {
 		p.stop()
 		err := p.server.Close()
 		p.handlers.Wait()
-		p.loops.Wait()
+		p.loops.Wait() // no handler is left that could start another
 		p.closeErr = errors.Join(err, p.serveErr)
 	})
 	return p.closeErr
 }
 
-// Restart closes the provider and starts it again at the same address, with what it is owed and its records: real ones
-// keep those in a database. Answers under way are broken off and billed as far as they went; sessions, signatures and
-// limits are forgotten.
+// Kill makes the provider vanish as if its process had been killed: the port is closed, every connection is cut whatever
+// was under way on it, and nothing is billed any more. It does not wait. Close or Restart still has to follow.
+func (p *Provider) Kill() {
+	p.killed.Store(true)
+	p.gate.Lock()
+	p.closed = true
+	p.gate.Unlock()
+	_ = p.server.Close() // its error is that of a listener which is closed all the same; Close tells it
+	p.stop()
+}
+
+// Restart closes the provider and starts it again at the same address, with what it is owed, its records and its videos:
+// real ones keep those in a database. Answers under way are broken off and billed as far as they went, asynchronous jobs
+// fail; sessions, signatures and limits are forgotten.
 func (p *Provider) Restart() (*Provider, error) {
 	if err := p.Close(); err != nil {
 		return nil, fmt.Errorf("restart %s: %w", p.cfg.Model, err)
 	}
 	cfg := p.cfg
 	cfg.Listen = strings.TrimPrefix(p.url, "http://")
-	return startWith(cfg, p.purse, p.records)
+	p.jobs.each((*job).survive)
+	return startWith(cfg, p.purse, p.records, p.jobs)
 }
 
 // ServeHTTP routes. It is called by the provider's own server.
@@ -180,6 +198,9 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.gate.Lock()
 	if p.closed {
 		p.gate.Unlock()
+		if p.killed.Load() {
+			panic(http.ErrAbortHandler) // the dead say nothing
+		}
 		http.Error(w, "closing", http.StatusServiceUnavailable)
 		return
 	}
@@ -194,12 +215,23 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.serveControl(w, r)
 }
 
-// routes are the billed ones, by path, each with the type of service that answers there.
-var routes = map[string]zg.ServiceType{
-	"/chat/completions":     zg.Chatbot,
-	"/images/generations":   zg.TextToImage,
-	"/audio/transcriptions": zg.SpeechToText,
-	"/embeddings":           zg.Embedding,
+// route is a billed one: the type of service that answers there, and how.
+type route struct {
+	kind  zg.ServiceType
+	serve func(*exchange) error
+}
+
+// routes are those below /v1/proxy, by path.
+var routes = map[string]route{
+	"/chat/completions":     {zg.Chatbot, (*exchange).chat},
+	messagesPath:            {zg.Chatbot, (*exchange).messages},
+	"/images/generations":   {zg.TextToImage, (*exchange).image},
+	"/images/edits":         {zg.ImageEditing, (*exchange).image},
+	"/audio/transcriptions": {zg.SpeechToText, (*exchange).transcribe},
+	"/audio/speech":         {zg.AudioGeneration, (*exchange).speak},
+	"/embeddings":           {zg.Embedding, (*exchange).embed},
+	"/videos":               {zg.VideoGeneration, (*exchange).film},
+	"/decisions":            {zg.Decisions, (*exchange).decide},
 }
 
 // serveProxy serves what lies below /v1/proxy. One more /v1 and trailing slashes do not matter there; case does.
@@ -216,13 +248,16 @@ func (p *Provider) serveProxy(w http.ResponseWriter, r *http.Request, path strin
 	case strings.HasPrefix(path, "/images/") && path != "/images/generations" && path != "/images/edits":
 		p.serveStoredImage(w, r, strings.TrimPrefix(path, "/images/"))
 		return
+	case r.Method == http.MethodGet && (path == "/videos" || strings.HasPrefix(path, "/videos/")):
+		p.serveVideo(w, r, strings.TrimPrefix(strings.TrimPrefix(path, "/videos"), "/"))
+		return
 	}
-	kind, ok := routes[path]
+	to, ok := routes[path]
 	if !ok || r.Method != http.MethodPost {
 		writeError(w, http.StatusBadRequest, "endpoint not supported")
 		return
 	}
-	p.infer(w, r, path, kind)
+	p.infer(w, r, path, to)
 }
 
 // wait pauses for d, or until the provider closes or ctx ends. It reports whether the whole pause went by.

@@ -9,10 +9,11 @@ import (
 
 // refusalError is an answer other than 200: status, JSON body, and headers of its own.
 type refusalError struct {
-	status int
-	header http.Header
-	body   []byte
-	text   string
+	status  int
+	header  http.Header
+	body    []byte
+	message []byte // the body in Anthropic's dialect; nil: the same
+	text    string
 }
 
 func (e *refusalError) Error() string { return e.text }
@@ -27,9 +28,11 @@ func refuseWith(status int, message string) *refusalError {
 
 // refuseRate is the object that limits per minute are reported with. It never comes with Retry-After.
 func refuseRate(message string) *refusalError {
-	return refuseObject(http.StatusTooManyRequests, message, map[string]any{
+	r := refuseObject(http.StatusTooManyRequests, message, map[string]any{
 		"error": map[string]string{"type": "rate_limit_error", "message": message},
 	})
+	r.message = messageError(r.status, message)
+	return r
 }
 
 func refuseObject(status int, text string, body any) *refusalError {
@@ -38,7 +41,9 @@ func refuseObject(status int, text string, body any) *refusalError {
 
 // modelError is how the model server behind a provider complains; providers pass it on untouched.
 func modelError(status int, kind, message string) *refusalError {
-	return refuseObject(status, message, map[string]any{"error": map[string]any{"message": message, "type": kind, "code": status}})
+	r := refuseObject(status, message, map[string]any{"error": map[string]any{"message": message, "type": kind, "code": status}})
+	r.message = messageError(status, message)
+	return r
 }
 
 // asRefusal turns whatever ended a request into its answer. What the chain could not say is the provider's own failure,

@@ -36,6 +36,15 @@ func (s *shelf[T]) put(key string, v T, delay time.Duration) {
 	s.order = append(s.order, key)
 }
 
+// each calls f with everything that is kept.
+func (s *shelf[T]) each(f func(T)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.items {
+		f(it.value)
+	}
+}
+
 func (s *shelf[T]) get(key string) (v T, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,18 +20,29 @@ var garbage = []string{
 	"no field at all\n\n",
 }
 
-// chatStream writes one answer as server-sent events.
-type chatStream struct {
+// eventStream writes one answer as server-sent events.
+type eventStream struct {
 	x     *exchange
-	head  []byte // of every event, up to the choices
+	head  []byte // of every event of a chat, up to the choices
 	buf   []byte
 	place int
 	zip   *gzip.Writer // of a Gzip fault
 	zbuf  bytes.Buffer
 }
 
-// event writes one event and flushes it. It reports whether the stream goes on.
-func (s *chatStream) event(tail ...string) bool {
+// openStream writes the headers of a stream.
+func (x *exchange) openStream() *eventStream {
+	s := &eventStream{x: x}
+	if x.fault.Kind == Gzip {
+		s.zip = gzip.NewWriter(&s.zbuf)
+		x.w.Header().Set("Content-Encoding", "gzip")
+	}
+	x.answerHeaders("text/event-stream", -1)
+	return s
+}
+
+// event writes one event of a chat and flushes it. It reports whether the stream goes on.
+func (s *eventStream) event(tail ...string) bool {
 	if !s.x.strike(s.place) {
 		return false
 	}
@@ -45,7 +56,27 @@ func (s *chatStream) event(tail ...string) bool {
 	return true
 }
 
-func (s *chatStream) raw(b []byte) {
+// named writes one event that has a name of its own and flushes it. It reports whether the stream goes on.
+func (s *eventStream) named(name string, data []byte) bool {
+	if !s.x.strike(s.place) {
+		return false
+	}
+	s.place++
+	s.buf = append(append(append(s.buf[:0], "event: "...), name...), "\ndata: "...)
+	s.buf = append(append(s.buf, data...), "\n\n"...)
+	s.raw(s.buf)
+	return true
+}
+
+// close writes what the compression still holds.
+func (s *eventStream) close() {
+	if s.zip != nil {
+		_ = s.zip.Close() // into a buffer
+		_, _ = io.Copy(outletWriter{s.x.out}, &s.zbuf)
+	}
+}
+
+func (s *eventStream) raw(b []byte) {
 	if s.zip != nil {
 		_, _ = s.zip.Write(b) // a buffer takes everything
 		_ = s.zip.Flush()     // likewise
@@ -58,17 +89,12 @@ func (s *chatStream) raw(b []byte) {
 // streamChat answers event by event. Once the client has left it goes on without one, up to a limit, and bills the whole
 // answer: leaving saves nothing.
 func (x *exchange) streamChat(req *chatRequest, c *completion, requestDigest string) {
-	s := &chatStream{x: x}
+	s := x.openStream()
 	s.head = append(s.head, `data: {"id":"chatcmpl-`+x.key+`","object":"chat.completion.chunk","created":`...)
 	s.head = appendInt(s.head, x.created())
 	s.head = append(s.head, `,"model":`...)
 	s.head = append(s.head, encodePlain(req.Model)...)
 	s.head = append(s.head, `,"choices":[`...)
-	if x.fault.Kind == Gzip {
-		s.zip = gzip.NewWriter(&s.zbuf)
-		x.w.Header().Set("Content-Encoding", "gzip")
-	}
-	x.answerHeaders("text/event-stream", -1)
 
 	var t tally
 	whole := x.produce(s, req, c, &t)
@@ -82,7 +108,7 @@ func (x *exchange) streamChat(req *chatRequest, c *completion, requestDigest str
 
 // produce writes the events of an answer. It reports whether they are all there: a stream may be broken off by a fault,
 // by Close, or because it went on for too long after its client had left.
-func (x *exchange) produce(s *chatStream, req *chatRequest, c *completion, t *tally) bool {
+func (x *exchange) produce(s *eventStream, req *chatRequest, c *completion, t *tally) bool {
 	usage := func() string {
 		if x.fault.Kind != UsageEachChunk || !req.wantsUsage() {
 			return ""
@@ -122,10 +148,7 @@ func (x *exchange) produce(s *chatStream, req *chatRequest, c *completion, t *ta
 		return false
 	}
 	s.raw([]byte("data: [DONE]\n\n"))
-	if s.zip != nil {
-		_ = s.zip.Close() // into a buffer
-		_, _ = io.Copy(outletWriter{x.out}, &s.zbuf)
-	}
+	s.close()
 	return true
 }
 
