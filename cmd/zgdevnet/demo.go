@@ -46,6 +46,8 @@ func demo(ctx context.Context, env []string, model, binary string, out io.Writer
 	cmd.Env = append(withoutOurs(os.Environ()), env...)
 	cmd.Env = append(cmd.Env, "ZGPROXY_DATA_DIR="+filepath.Join(dir, "data"), "ZGPROXY_LOG_FORMAT=console")
 	cmd.Stdout, cmd.Stderr = logFile, logFile
+	// Ctrl-C goes to everybody in the terminal's group. zgproxy is not, so that it gets one signal only: a second ends it at once.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 40 * time.Second
 	if err := cmd.Start(); err != nil {

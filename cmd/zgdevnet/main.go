@@ -36,8 +36,9 @@ const usage = `zgdevnet - a 0G Compute Network on this machine
 
 It runs a simulated chain with the network's two contracts, five simulated providers (two
 models for chat, one of them at two prices; pictures; speech), and a wallet that has paid
-into its ledger and opened a sub-account with each provider. Everything listens on 127.0.0.1
-only. Nothing is kept: each start is a new network.
+into its ledger and opened a sub-account with each provider. --all-kinds adds one of every
+other kind of service. Everything listens on 127.0.0.1 only. Nothing is kept: each start is
+a new network.
 
 The keys are public and the money is worth nothing. Never send anything to these addresses
 on another network.
@@ -65,9 +66,14 @@ type options struct {
 	portBase    int
 	pace        time.Duration
 	settleEvery time.Duration
+	allKinds    bool
+	twins       int
 	json        bool
 	demo        string // path of the zgproxy binary; empty: no demo
 }
+
+// maxTwins is what the ports behind the highest --providers-port-base have room for.
+const maxTwins = 20
 
 var errUsage = errors.New("usage")
 
@@ -84,6 +90,8 @@ func parse(args []string, stdout, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.portBase, "providers-port-base", 0, "`PORT` of the first provider, the others follow; 0: any free ones")
 	fs.DurationVar(&o.pace, "pace", 5*time.Millisecond, "pause before each token of an answer; 0 for benchmarks")
 	fs.DurationVar(&o.settleEvery, "settle-every", 30*time.Second, "how often providers take on chain what they are owed; 0: never")
+	fs.BoolVar(&o.allKinds, "all-kinds", false, "also run a provider of each further kind of service: embeddings, edits of pictures, speech from text, video, decisions")
+	fs.IntVar(&o.twins, "twins", 0, "`NUMBER` of further providers of echo-1, each a little dearer than the one before")
 	fs.BoolVar(&o.json, "json", false, "print one JSON object instead of text")
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -118,6 +126,8 @@ func (o *options) check(rest []string, isDemo bool) error {
 		return fmt.Errorf("--providers-port-base: %d leaves no room for the providers", o.portBase)
 	case o.pace < 0 || o.settleEvery < 0:
 		return errors.New("--pace and --settle-every cannot be negative")
+	case o.twins < 0 || o.twins > maxTwins:
+		return fmt.Errorf("--twins: %d is not between 0 and %d", o.twins, maxTwins)
 	}
 	if isDemo {
 		o.demo = rest[0]
@@ -149,6 +159,8 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		Testnet:      o.minimums == "testnet",
 		TokenDelay:   o.pace,
 		SettleEvery:  o.settleEvery,
+		AllKinds:     o.allKinds,
+		Twins:        o.twins,
 		Log:          zerolog.New(zerolog.ConsoleWriter{Out: stderr}).With().Timestamp().Logger(),
 	})
 	if err != nil {

@@ -47,7 +47,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	out, end := running(t, "--minimums", "testnet")
+	out, end := running(t, "--minimums", "testnet", "--all-kinds", "--twins", "1")
 	var text strings.Builder
 	for {
 		line, err := out.ReadString('\n')
@@ -58,6 +58,8 @@ func TestText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"minimums of testnet", "0.3 in, 0.48 out per million tokens", "0.1 in, 0.4 out per million tokens", "0.003 per picture", "0.0001 per second",
+		"vectors-1  0.02 per million tokens", "retouch-1  0.004 per picture", "voice-1    0.0002 per second", "film-1     0.002 per second", "judge-1    0.05 in, 0.2 out",
+		"0.31 in, 0.496 out per million tokens",
 		"\nexport ZGPROXY_NETWORK=devnet\n", "\nexport ZGPROXY_PROVIDERS=0x", "worth nothing",
 	} {
 		if !strings.Contains(text.String(), want) {
@@ -105,6 +107,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--rpc-port", "65536"}, exitUsage, "65536 is no port"},
 		{[]string{"--providers-port-base", "65535"}, exitUsage, "leaves no room"},
 		{[]string{"--pace", "-1s"}, exitUsage, "cannot be negative"},
+		{[]string{"--twins", "21"}, exitUsage, "not between 0 and 20"},
 	} {
 		var out bytes.Buffer
 		if code := run(t.Context(), tt.args, &out, &out); code != tt.code || !strings.Contains(out.String(), tt.want) {

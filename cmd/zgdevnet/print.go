@@ -85,10 +85,14 @@ Wallet     %s  (private key %s)
 func price(p *simprovider.Provider) string {
 	const million = 1_000_000
 	switch v := p.Price(); p.Type() {
-	case zg.TextToImage:
+	case zg.TextToImage, zg.ImageEditing:
 		return v.Output.Og() + " per picture"
 	case zg.SpeechToText:
 		return v.Input.Og() + " per second"
+	case zg.AudioGeneration, zg.VideoGeneration:
+		return v.Output.Og() + " per second"
+	case zg.Embedding:
+		return v.Input.Mul(million).Og() + " per million tokens"
 	default:
 		return fmt.Sprintf("%s in, %s out per million tokens", v.Input.Mul(million).Og(), v.Output.Mul(million).Og())
 	}

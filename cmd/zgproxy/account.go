@@ -15,8 +15,9 @@ import (
 func accountCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "account",
-		Short: "Show what the wallet has, where it is, and what is about to happen with it",
+		Use:     "account",
+		Aliases: []string{"acc", "get-account"},
+		Short:   "Show what the wallet has, where it is, and what is about to happen with it",
 		Long: `Shows the wallet's own balance, its ledger (the main account of the network's contract), every
 sub-account (what one provider may count on), refunds under way, the limits you set and what is left
 of them, and a transaction that is not finished yet.
@@ -25,7 +26,8 @@ While the daemon runs, it is asked what it saw last. Without it, the chain is re
 wallet has to be configured. Nothing is changed either way.
 
 LOCKED is what a provider may count on; it serves only while about 1 0G of that is left. OWED are fees
-that it has not taken on chain yet, by the book; DRIFT is what it took or claims beyond that.`,
+that it has not taken on chain yet, by the book; DRIFT is what it took or claims beyond that. LASTS is
+how long the sub-account lasts at the rate of late without another top-up.`,
 		Example: `  zgproxy account
   zgproxy account --json | jq -r '.accounts[] | select(.low) | .provider'`,
 		Args: want(cobra.NoArgs),
@@ -49,6 +51,8 @@ that it has not taken on chain yet, by the book; DRIFT is what it took or claims
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
 }
+
+const yearSeconds = 365 * 24 * 3600
 
 func printAccount(c console, r *accountReport) {
 	age := "read from the chain"
@@ -81,14 +85,14 @@ func printAccount(c console, r *accountReport) {
 		}
 		row(title, fmt.Sprintf("%s: %s of %s 0G left", name, short(l.Left.Neuron), short(l.Limit.Neuron)))
 	}
-	c.printf("%s", &t)
+	c.show(&t)
 
 	if len(r.Accounts) > 0 {
 		t = table{}
-		row("PROVIDER", "MODEL", "LOCKED", "OWED", "DRIFT", "ON ITS WAY BACK")
+		t.head("PROVIDER", "MODEL", "LOCKED", "OWED", "DRIFT", "LASTS", "ON ITS WAY BACK")
 		for i := range r.Accounts {
 			s := &r.Accounts[i]
-			locked, owed, drift := "none", "-", "-"
+			locked, owed, drift, lasts := "none", "-", "-", "-"
 			if s.Exists {
 				locked = short(s.Locked.Neuron)
 			}
@@ -98,9 +102,15 @@ func printAccount(c console, r *accountReport) {
 			if s.Drift != nil {
 				drift = short(s.Drift.Neuron)
 			}
-			row(s.Provider.Hex(), orDash(s.Model), locked, owed, drift, refundsInWords(s))
+			if s.Runway != nil {
+				if lasts = inWords(time.Duration(*s.Runway) * time.Second); *s.Runway > yearSeconds {
+					lasts = "over a year"
+				}
+			}
+			row(s.Provider.Hex(), orDash(s.Model), locked, owed, drift, lasts, refundsInWords(s))
 		}
-		c.printf("\n%s", &t)
+		c.printf("\n")
+		c.show(&t)
 		for i := range r.Accounts {
 			if s := &r.Accounts[i]; s.Note != "" {
 				c.printf("\n%s (%s)\n  %s\n", s.Provider.Hex(), orDash(s.Model), s.Note)
@@ -159,6 +169,12 @@ func transactionInWords(tx *admin.Transaction) string {
 		return fmt.Sprintf("refund of %s 0G from the ledger to the wallet", tx.Amount.Og())
 	case zg.IntentAcknowledge:
 		return "acknowledgement of " + provider
+	case zg.IntentWithdraw:
+		return "withdrawal of the consent to " + provider
+	case zg.IntentRevoke:
+		return "revocation of a session token for " + provider
+	case zg.IntentRevokeAll:
+		return "revocation of all session tokens for " + provider
 	}
 	return string(tx.Kind)
 }

@@ -79,7 +79,7 @@ func (f *moneyFlags) run(parse func(args []string) (plan, error)) func(*cobra.Co
 			if err := f.confirm(ctx, c); err != nil {
 				return err
 			}
-			if out.Transactions, err = f.carryOut(ctx, c, op, steps); err != nil {
+			if out.Transactions, err = f.carryOut(ctx, c, op, steps, before.Confirmations); err != nil {
 				return err
 			}
 			after, err := op.account(ctx, true)
@@ -128,7 +128,7 @@ func showSteps(c console, r *accountReport, steps []step) {
 			t.row("  "+ch.Name, ch.Before.Og+" → "+ch.After.Og+" 0G")
 		}
 		t.row("  gas", "at most "+short(s.maxGas)+" 0G at the highest fees you allow, usually far less")
-		c.printf("%s", &t)
+		c.show(&t)
 		for _, n := range s.notes {
 			c.printf("  %s\n", n)
 		}
@@ -140,15 +140,23 @@ func showSteps(c console, r *accountReport, steps []step) {
 }
 
 // carryOut makes the transactions one after the other, and stops at the first that fails.
-func (f *moneyFlags) carryOut(ctx context.Context, c console, op operator, steps []step) ([]admin.Transaction, error) {
+func (f *moneyFlags) carryOut(ctx context.Context, c console, op operator, steps []step, confirmations uint64) ([]admin.Transaction, error) {
 	done := []admin.Transaction{}
 	for _, s := range steps {
 		var progress progress
+		now, stop := func(string) {}, func() {}
 		tx, err := op.transact(ctx, s.order, func(tx admin.Transaction) {
-			if line := progress.next(tx); line != "" && !f.json {
+			switch line := progress.next(tx); {
+			case f.json:
+			case line == "":
+				now(progress.waitsFor(confirmations))
+			default:
+				stop()
 				c.printf("%s\n", line)
+				now, stop = c.working(progress.waitsFor(confirmations))
 			}
 		})
+		stop()
 		if err != nil {
 			return done, unfinished(ctx, tx, err)
 		}
@@ -180,9 +188,13 @@ type progress struct {
 	versions int
 	sent     bool
 	block    uint64
+	depth    uint64
 }
 
 func (p *progress) next(tx admin.Transaction) string {
+	if tx.State == string(billing.EntrySigned) { // what has ended is not looked at any more
+		p.depth = tx.Depth
+	}
 	switch {
 	case tx.Block != 0 && tx.Block != p.block:
 		p.block = tx.Block
@@ -200,6 +212,19 @@ func (p *progress) next(tx admin.Transaction) string {
 		return "sent"
 	}
 	return ""
+}
+
+// waitsFor says what has to happen next.
+func (p *progress) waitsFor(confirmations uint64) string {
+	switch {
+	case p.block != 0 && confirmations > 1:
+		return fmt.Sprintf("waiting until it is %d blocks deep, %d by now", confirmations, max(p.depth, 1))
+	case p.block != 0:
+		return "waiting for the end"
+	case p.sent:
+		return "waiting for a block"
+	}
+	return "sending"
 }
 
 func showAfter(c console, r *accountReport, err error) {

@@ -81,19 +81,7 @@ func decode[T any](w *world, o outcome) (v T) {
 // commands sign one transaction right after the other.
 func (w *world) mineSteadily() {
 	stop, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(30 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				w.net.Chain.Mine()
-			}
-		}
-	}()
+	go mineUntil(w.net, stop, ended)
 	w.Cleanup(func() { close(stop); <-ended })
 }
 
@@ -343,7 +331,7 @@ func TestMoneyByHandBesideADaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.env = w.net.Env()
-	w.expect(exitFailure, args("deposit 1 --yes"), "in use by another zgproxy", filepath.Base(socket), "Nothing was moved", "restart the daemon")
+	w.expect(exitFailure, args("deposit 1 --yes"), "in use by another zgproxy", filepath.Base(socket), "Nothing was done", "restart the daemon")
 	w.must(args("account"), "is running", "does not answer")
 	if err := os.Rename(socket+"-away", socket); err != nil {
 		t.Fatal(err)

@@ -3,30 +3,45 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // console is where a command reads and writes.
 type console struct {
-	in    io.Reader
-	out   io.Writer
-	asks  bool // somebody is there to answer
-	shown bool // somebody looks at the output as it comes
+	in     io.Reader
+	lines  *bufio.Reader // of in; one for all questions, so that an answer typed ahead is not lost
+	out    io.Writer
+	asks   bool // somebody is there to answer
+	shown  bool // somebody looks at the output as it comes
+	colour bool // and sees colours
 }
 
-func consoleOf(cmd *cobra.Command) console {
-	return console{in: cmd.InOrStdin(), out: cmd.OutOrStdout(), asks: isTerminal(cmd.InOrStdin()), shown: isTerminal(cmd.OutOrStdout())}
+func newConsole(in io.Reader, out io.Writer) console {
+	c := console{in: in, lines: bufio.NewReader(in), out: out, asks: isTerminal(in), shown: isTerminal(out)}
+	c.colour = c.shown && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return c
 }
+
+// consoleOf is where a command reads and writes.
+func consoleOf(cmd *cobra.Command) console { return newConsole(cmd.InOrStdin(), cmd.OutOrStdout()) }
+
+// errConsole is where it tells what goes beside its output.
+func errConsole(cmd *cobra.Command) console { return newConsole(cmd.InOrStdin(), cmd.ErrOrStderr()) }
 
 // isTerminal reports whether a stream is a terminal. The null device is none: it has no size.
 func isTerminal(stream any) bool {
@@ -41,35 +56,174 @@ func isTerminal(stream any) bool {
 	return err == nil
 }
 
+// The colours of a terminal, by what they mean.
+const (
+	styleHead = "1"  // bold: a heading
+	styleDim  = "2"  // less important
+	styleGood = "32" // green
+	styleWarn = "33" // yellow
+	styleBad  = "31" // red
+)
+
+// paint colours a text where colours are seen, and leaves it as it is where they are not.
+func (c console) paint(style, text string) string {
+	if !c.colour || text == "" {
+		return text
+	}
+	return "\x1b[" + style + "m" + text + "\x1b[0m"
+}
+
 func (c console) printf(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.out, format, args...) // nobody reads it: what was asked for is done all the same
 }
 
 // ask returns whether the answer to a question is yes. Anything else is no, and so is no answer.
 func (c console) ask(ctx context.Context, question string) bool {
-	c.printf("%s [y/N] ", question)
-	answer := make(chan string, 1)
-	go func() { // a terminal is read until the program ends, whatever becomes of ctx
-		line, _ := bufio.NewReader(c.in).ReadString('\n') // the end of the input is an empty answer
-		answer <- line
+	answer, err := c.line(ctx, question+" [y/N] ")
+	if err != nil {
+		return false
+	}
+	switch strings.ToLower(answer) {
+	case "y", "yes":
+		return true
+	}
+	return false
+}
+
+// line asks and returns what is answered, without blanks around it. At the end of the input it is io.EOF.
+func (c console) line(ctx context.Context, question string) (string, error) {
+	line, err := c.answer(ctx, question, c.readLine)
+	return strings.TrimSpace(line), err
+}
+
+func (c console) readLine() (string, error) {
+	line, err := c.lines.ReadString('\n')
+	if errors.Is(err, io.EOF) && line != "" {
+		err = nil // the last line of a file may lack its end
+	}
+	return strings.TrimRight(line, "\r\n"), err
+}
+
+// hidden is line for what must not be seen while it is typed. Blanks count.
+func (c console) hidden(ctx context.Context, question string) (string, error) {
+	f, ok := c.in.(*os.File)
+	if ok && c.lines.Buffered() == 0 {
+		// Before the question is there, so that nobody answers too early to be unseen. Reading sets what else is needed.
+		if state, err := term.MakeRaw(int(f.Fd())); err == nil {
+			defer func() { _ = term.Restore(int(f.Fd()), state) }() // best effort: it was possible a moment ago
+		}
+	}
+	return c.answer(ctx, question, func() (string, error) {
+		if !ok || c.lines.Buffered() > 0 { // tests play a terminal; what was typed ahead has been seen
+			return c.readLine()
+		}
+		text, err := term.ReadPassword(int(f.Fd()))
+		c.printf("\r\n") // the terminal is raw
+		return string(text), err
+	})
+}
+
+// answer asks, and gives up when ctx ends. Whoever reads a terminal reads it until the program ends, whatever becomes of ctx.
+func (c console) answer(ctx context.Context, question string, read func() (string, error)) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+	restore := c.remember()
+	c.printf("%s", question)
+	done := make(chan result, 1)
+	go func() {
+		text, err := read()
+		done <- result{text, err}
 	}()
 	select {
 	case <-ctx.Done():
+		restore()
 		c.printf("\n")
-		return false
-	case line := <-answer:
-		switch strings.ToLower(strings.TrimSpace(line)) {
-		case "y", "yes":
-			return true
-		}
-		return false
+		return "", context.Cause(ctx)
+	case r := <-done:
+		return r.text, r.err
 	}
 }
 
+// remember returns what puts the terminal back to how it is now: an interrupted hidden question must not leave it mute.
+func (c console) remember() func() {
+	f, ok := c.in.(*os.File)
+	if !ok {
+		return func() {}
+	}
+	state, err := term.GetState(int(f.Fd()))
+	if err != nil { // it is no terminal
+		return func() {}
+	}
+	return func() { _ = term.Restore(int(f.Fd()), state) } // best effort: the program is about to end
+}
+
+// working shows on a terminal that something takes long, and for how long by now, until stop is called. now changes what it is.
+func (c console) working(what string) (now func(string), stop func()) {
+	if !c.shown {
+		return func(string) {}, func() {}
+	}
+	ended, gone, news := make(chan struct{}), make(chan struct{}), make(chan string)
+	began := time.Now()
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			c.printf("\r\x1b[K%s", c.paint(styleDim, fmt.Sprintf("%s … %.0f s", what, time.Since(began).Seconds())))
+			select {
+			case <-ended:
+				c.printf("\r\x1b[K")
+				return
+			case what = <-news:
+			case <-tick.C:
+			}
+		}
+	}()
+	return func(what string) { news <- what }, func() { close(ended); <-gone }
+}
+
 // table aligns what is put into it.
-type table struct{ rows []string }
+type table struct {
+	rows   []string
+	headed bool
+}
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, strings.Join(cells, "\t")) }
+
+// head is the first row, with the names of the columns.
+func (t *table) head(cells ...string) {
+	t.row(cells...)
+	t.headed = true
+}
+
+var addresses = regexp.MustCompile(`0x[0-9a-fA-F]{40}`)
+
+// show writes a table: with its heading in bold, and on a terminal that is too narrow for it with addresses cut short.
+func (c console) show(t *table) {
+	text := t.String()
+	if f, ok := c.out.(*os.File); ok && c.shown && t.headed {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && widest(text) > width {
+			narrow := table{}
+			for _, row := range t.rows {
+				narrow.rows = append(narrow.rows, addresses.ReplaceAllStringFunc(row, func(a string) string { return a[:6] + "…" + a[38:] }))
+			}
+			text = narrow.String()
+		}
+	}
+	if first, rest, ok := strings.Cut(text, "\n"); ok && t.headed {
+		text = c.paint(styleHead, first) + "\n" + rest
+	}
+	c.printf("%s", text)
+}
+
+func widest(text string) (most int) {
+	for line := range strings.Lines(text) {
+		most = max(most, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
+	}
+	return most
+}
 
 // String is the aligned text, without the blanks that an empty last column would leave.
 func (t *table) String() string {
@@ -120,4 +274,27 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// printable is a text of somebody else's that cannot move a terminal's cursor.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}
+
+// readable is a text without what would move a terminal's cursor, but for ends of lines and tabs.
+func readable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) || unicode.Is(unicode.Cf, r) && r == '\u200d' {
+			return r
+		}
+		if r == '\r' {
+			return -1
+		}
+		return '\uFFFD'
+	}, text)
 }

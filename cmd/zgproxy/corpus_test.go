@@ -295,7 +295,7 @@ func uploads() []specimen {
 	add("with an empty file", "b", plain, "", model, head+"\r\n")
 	add("with types", "b", plain, sound(201), "Content-Type: text/plain; charset=utf-8\r\n"+model, "content-type: audio/wav\r\nX-Odd: 1\r\n"+head+"\r\n"+sound(201))
 	add("with names in small letters", "b", plain, sound(202), "content-disposition: form-data; name=model\r\n\r\nspeech-1", "CONTENT-DISPOSITION: form-data; filename=\"ü\"; name=file\r\n\r\n"+sound(202))
-	add("with odd fields", "b", plain, sound(203), "Content-Disposition: form-data; name=\"prompt\"\r\n\r\n", model, "Content-Disposition: form-data; name=\"temperature\"\r\n\r\n0.70",
+	add("with odd fields", "b", plain, sound(203), "Content-Disposition: form-data; name=\"prompt\"\r\n\r\n\r\n", model, "Content-Disposition: form-data; name=\"temperature\"\r\n\r\n0.70",
 		"Content-Disposition: form-data; name=\"timestamp_granularities[]\"\r\n\r\nword", "Content-Disposition: form-data; name=\"timestamp_granularities[]\"\r\n\r\nsegment", head+"\r\n"+sound(203))
 	add("with fields behind the file", "b", plain, sound(204), model, head+"\r\n"+sound(204), "Content-Disposition: form-data; name=\"prompt\"\r\n\r\n\u00e9\x00\r\n", "Content-Disposition: form-data; name=\"language\"\r\n\r\nde")
 	add("with what looks like a boundary", "b", plain, "\r\n--c\r\n--\r\n-b\r\n", model, head+"\r\n"+"\r\n--c\r\n--\r\n-b\r\n")

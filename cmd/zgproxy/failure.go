@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -31,29 +34,35 @@ func (e usageError) Unwrap() error { return e.error }
 
 // The codes of problems. They are part of what --json promises.
 const (
-	codeFailed        = "failed"
-	codeUsage         = "usage"
-	codeWrongNetwork  = "wrong_network"
-	codeNotConfirmed  = "not_confirmed"
-	codeInterrupted   = "interrupted"
-	codeRPC           = "rpc_unreachable"
-	codeInUse         = "data_dir_in_use"
-	codeNoDaemon      = "no_daemon"
-	codeForeignNonce  = "foreign_nonce"
-	codeNotFinal      = "superseded"
-	codeContract      = "contract_refused"
-	codeReverted      = "reverted"
-	codeFeeTooHigh    = "fee_too_high"
-	codeChanged       = "changed_meanwhile"
-	codeBelowMinimum  = "below_minimum"
-	codeNotEnough     = "not_enough"
-	codeNoLedger      = "no_ledger"
-	codeNoAccount     = "no_account"
-	codeNotRegistered = "not_registered"
-	codeNothing       = "nothing_to_move"
-	codeRefunds       = "too_many_refunds"
-	codeNotFound      = "not_found"
-	codeReceipts      = "receipt_problems"
+	codeFailed        = "failed"            // anything else; the message says what
+	codeUsage         = "usage"             // the command line or the configuration cannot work
+	codeWrongNetwork  = "wrong_network"     // the endpoint or the contracts belong to another network
+	codeNotConfirmed  = "not_confirmed"     // nobody said yes, so nothing was done
+	codeInterrupted   = "interrupted"       // ended by a signal; what is signed is seen through later
+	codeRPC           = "rpc_unreachable"   // the chain cannot be asked
+	codeInUse         = "data_dir_in_use"   // another process uses the data directory
+	codeNoDaemon      = "no_daemon"         // it takes a running daemon
+	codeForeignNonce  = "foreign_nonce"     // somebody else sends from this wallet
+	codeNotFinal      = "superseded"        // another transaction took its nonce
+	codeContract      = "contract_refused"  // the contract would refuse it, so it was not signed
+	codeReverted      = "reverted"          // it was mined and the contract refused it
+	codeFeeTooHigh    = "fee_too_high"      // the network asks for more than the highest fees that are allowed
+	codeChanged       = "changed_meanwhile" // it is not as it was shown any more
+	codeBelowMinimum  = "below_minimum"     // less than the contract's minimum
+	codeNotEnough     = "not_enough"        // there is not so much
+	codeNoLedger      = "no_ledger"         // the wallet has no ledger
+	codeNoAccount     = "no_account"        // the wallet has no sub-account there
+	codeNotRegistered = "not_registered"    // that address is not a registered provider
+	codeNothing       = "nothing_to_move"   // there is nothing to move, or not yet
+	codeRefunds       = "too_many_refunds"  // the contract holds as many refunds as it takes
+	codeNotFound      = "not_found"         // nothing is meant by that name, or more than one thing
+	codeReceipts      = "receipt_problems"  // receipts are not what they say
+	codeUnwell        = "checks_failed"     // doctor found something that fails
+	codeTokenID       = "token_id"          // a token id is taken, revoked or out of range
+	codeNotEmpty      = "not_empty"         // there is still money in the sub-account
+	codeUnhealthy     = "unhealthy"         // a provider does not do well
+	codeExists        = "exists_already"    // a file is there already and is not overwritten
+	codeAPI           = "api_error"         // a request was refused, or its answer cannot be used
 )
 
 // exitStatus is the process's for a problem with this code.
@@ -63,7 +72,7 @@ func exitStatus(code string) int {
 		return exitUsage
 	case codeNotConfirmed:
 		return exitNotConfirmed
-	case codeContract, codeReverted, codeFeeTooHigh, codeBelowMinimum, codeNotEnough, codeNoLedger, codeNoAccount, codeNotRegistered, codeNothing, codeRefunds:
+	case codeContract, codeReverted, codeFeeTooHigh, codeBelowMinimum, codeNotEnough, codeNoLedger, codeNoAccount, codeNotRegistered, codeNothing, codeRefunds, codeTokenID, codeNotEmpty:
 		return exitRefused
 	}
 	return exitFailure
@@ -95,6 +104,8 @@ func explain(err error) *admin.CommandError {
 		p.Code = codeUsage
 	case errors.Is(err, chain.ErrWrongNetwork):
 		p.Code = codeWrongNetwork
+	case errors.Is(err, billing.ErrTokenTaken), errors.Is(err, billing.ErrNoTokenID):
+		p.Code, p.Hint = codeTokenID, "See which there are: zgproxy token list"
 	case errors.Is(err, zg.ErrInsufficientFunds):
 		p.Code, p.Hint = codeNotEnough, "Send 0G to the wallet, or move less."
 	case errors.Is(err, zg.ErrDecidedOtherwise), errors.Is(err, billing.ErrOtherSuspension):
@@ -160,11 +171,53 @@ func exitWith(err error, stderr io.Writer) int {
 	return exitFailure
 }
 
+// writeJSON writes a value for people and programs: nothing in it moves the cursor of a terminal, and nothing is lost for that.
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(inert(b.Bytes()))
+	return err
+}
+
+// inert escapes what JSON leaves as it is and a terminal may act on: U+007F to U+009F, and marks of direction.
+func inert(text []byte) []byte {
+	if !bytes.ContainsFunc(text, acts) {
+		return text
+	}
+	var out bytes.Buffer
+	for _, r := range string(text) {
+		if acts(r) {
+			fmt.Fprintf(&out, `\u%04x`, r) // none of them is beyond U+FFFF
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	return out.Bytes()
+}
+
+func acts(r rune) bool {
+	return r >= 0x7f && r <= 0x9f || r < 0x10000 && unicode.Is(unicode.Bidi_Control, r)
+}
+
+// isCommandLine reports whether an error is about the command line: of ours by its type, of the library by its words.
+func isCommandLine(err error) bool {
+	if _, told := errors.AsType[*failedError](err); told {
+		return false
+	}
+	if errors.As(err, &usageError{}) {
+		return true
+	}
+	for _, words := range []string{"unknown command", "required flag", "if any flags in the group", "at least one of the flags"} {
+		if strings.HasPrefix(err.Error(), words) {
+			return true
+		}
+	}
+	return false
 }
 
 // want turns cobra's complaint about the arguments into one that says so.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -25,12 +26,7 @@ const streamBody = `{"model":"lorem-1","stream":true,"messages":[{"role":"user",
 // open sends a streaming request and returns as soon as the answer's header is there.
 func (w *world) open(ctx context.Context, body string) *http.Response {
 	w.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.daemon.api+"/v1/chat/completions", strings.NewReader(body))
-	if err != nil {
-		w.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := httpClient.Do(req)
+	resp, err := w.tryPost(ctx, "/v1/chat/completions", body)
 	if err != nil {
 		w.Fatalf("open a stream: %v", err)
 	}
@@ -108,6 +104,7 @@ func (w *world) suspendedOnce(p common.Address) {
 }
 
 func TestMisbehavingProvider(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, devnet.Config{})
 	w.env = append(w.env, "ZGPROXY_STREAM_IDLE_TIMEOUT=1s")
 	w.inProcess()
@@ -121,7 +118,6 @@ func TestMisbehavingProvider(t *testing.T) {
 	}{
 		{"5xx", simprovider.Fault{Kind: simprovider.ServerError}, 0, false, zg.FeeFree, ""},
 		{"HTML of an ingress", simprovider.Fault{Kind: simprovider.IngressError}, 0, false, zg.FeeFree, ""},
-		{"rate limited", simprovider.Fault{Kind: simprovider.RateLimited}, 429, false, zg.FeeFree, ""},
 		{"reset before headers", simprovider.Fault{Kind: simprovider.ResetBeforeHeaders}, 502, false, zg.FeeEstimated, ""},
 		{"reset in mid-stream", simprovider.Fault{Kind: simprovider.ResetMidStream, After: 3}, 200, true, zg.FeeEstimated, ""},
 		{"truncated", simprovider.Fault{Kind: simprovider.Truncate, After: 3}, 200, true, zg.FeeEstimated, ""},
@@ -133,6 +129,8 @@ func TestMisbehavingProvider(t *testing.T) {
 		{"signature over other bytes", simprovider.Fault{Kind: simprovider.SignatureOtherBytes}, 200, false, zg.FeeExact, zg.VerdictInvalid},
 		{"no key", simprovider.Fault{Kind: simprovider.SignatureNoKey}, 200, false, zg.FeeExact, zg.VerdictNotSigned},
 		{"late signature", simprovider.Fault{Kind: simprovider.SignatureLate}, 200, false, zg.FeeExact, zg.VerdictVerified},
+		// The last, because it is left alone afterwards.
+		{"rate limited", simprovider.Fault{Kind: simprovider.RateLimited}, 429, false, zg.FeeFree, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.fault.N = 1
@@ -261,8 +259,9 @@ func TestTopUpHappensOnceAndIsRecordedBefore(t *testing.T) {
 	}
 	w.eventually("counted", func() error {
 		code, body := w.get(w.daemon.admin + "/metrics")
-		if code != http.StatusOK || strings.Count(body, `outcome="mined"`) != len(w.net.Providers) || strings.Contains(grep(body, "zgproxy_topups_total"), "} 2") {
-			return errors.New("the metrics do not show one top-up each:\n" + grep(body, "zgproxy_topups_total"))
+		topups := grep(body, "zgproxy_topups_total{")
+		if code != http.StatusOK || strings.Count(topups, `outcome="mined"`) != len(w.net.Providers) || strings.Contains(topups, "} 2") {
+			return fmt.Errorf("%d: the metrics do not show one top-up each:\n%s", code, topups)
 		}
 		return nil
 	})

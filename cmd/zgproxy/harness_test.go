@@ -21,6 +21,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
@@ -33,14 +34,31 @@ import (
 const asDaemon = "ZG_TEST_RUN_AS_DAEMON"
 
 func TestMain(m *testing.M) {
+	self := func() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 	if os.Getenv(asDaemon) != "" {
-		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+		self()
 	}
-	goleak.VerifyTestMain(m, // the simulated chain of the tests leaves these behind
+	testscript.Main(leakChecked{m}, map[string]func(){"zgproxy": self})
+}
+
+// leakChecked runs the tests and then looks for goroutines that are left.
+type leakChecked struct{ m *testing.M }
+
+func (c leakChecked) Run() int {
+	code := c.m.Run()
+	if code != 0 {
+		return code
+	}
+	err := goleak.Find( // the simulated chain of the tests leaves these behind
 		goleak.IgnoreTopFunction("github.com/ethereum/go-ethereum/core.(*txSenderCacher).cache"),
 		goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"),
 		goleak.IgnoreTopFunction("github.com/ethereum/go-ethereum/metrics.(*meterArbiter).tick"),
 	)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "goroutines are left: %v\n", err)
+		return 1
+	}
+	return 0
 }
 
 // httpClient is the tests' own, so that its connections can be closed before goroutines are counted.
@@ -83,14 +101,7 @@ func newWorld(t *testing.T, cfg devnet.Config) *world {
 // inProcess runs the daemon in this process.
 func (w *world) inProcess() *running {
 	w.Helper()
-	for _, kv := range w.variables() {
-		name, value, _ := strings.Cut(kv, "=")
-		w.Setenv(name, value)
-	}
-	cfg, _, err := loadConfig(config.Flags{})
-	if err != nil {
-		w.Fatalf("configuration: %v", err)
-	}
+	cfg := w.configured()
 	ctx, cancel := context.WithCancel(context.Background())
 	logs := &logBuffer{}
 	ended := make(chan error, 1)
@@ -130,9 +141,42 @@ func (w *world) inProcess() *running {
 	return d
 }
 
+// environment is held while a configuration is read from it: tests that run at the same time have different ones.
+var environment sync.Mutex
+
+// configured reads the configuration that the world's variables make, and leaves the environment as it was.
+// (T.Setenv is not for parallel tests.)
+func (w *world) configured() config.Config {
+	w.Helper()
+	environment.Lock()
+	defer environment.Unlock()
+	for _, kv := range w.variables() {
+		name, value, _ := strings.Cut(kv, "=")
+		before, set := os.LookupEnv(name)
+		if err := os.Setenv(name, value); err != nil {
+			w.Fatal(err)
+		}
+		defer func() {
+			err := os.Unsetenv(name)
+			if set {
+				err = os.Setenv(name, before)
+			}
+			if err != nil {
+				w.Error(err)
+			}
+		}()
+	}
+	cfg, _, err := loadConfig(config.Flags{})
+	if err != nil {
+		w.Fatalf("configuration: %v", err)
+	}
+	return cfg
+}
+
 func (w *world) variables() []string {
 	return append([]string{
-		"ZGPROXY_PORT=0", "ZGPROXY_ADMIN_LISTEN=127.0.0.1:0", "ZGPROXY_DATA_DIR=" + w.data, "ZGPROXY_KEEPER_INTERVAL=100ms", "ZGPROXY_LOG_FORMAT=json",
+		"ZGPROXY_ENV_FILE=off", "ZGPROXY_PORT=0", "ZGPROXY_ADMIN_LISTEN=127.0.0.1:0", "ZGPROXY_DATA_DIR=" + w.data, "ZGPROXY_KEEPER_INTERVAL=100ms", "ZGPROXY_LOG_FORMAT=json",
+		"ZGPROXY_ROUTING=price", // so that it is known who answers; tests of the choice itself set another
 	}, w.env...)
 }
 
@@ -151,14 +195,29 @@ func (w *world) child() *running {
 // tryChild starts the process and waits until it listens or has ended; then the error is what it said.
 func (w *world) tryChild() (*running, error) {
 	w.Helper()
+	logs := &logBuffer{listening: make(chan [2]string, 1)}
+	d, err := startChild(append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir()), logs)
+	if err != nil {
+		return nil, err
+	}
+	w.Cleanup(func() {
+		d.kill()
+		if w.Failed() {
+			w.Logf("daemon log:\n%s", logs)
+		}
+	})
+	return d, nil
+}
+
+// startChild runs zgproxy serve as a process of its own, in an environment, until it listens or has ended.
+func startChild(env []string, logs *logBuffer) (*running, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	listening := make(chan [2]string, 1)
-	logs := &logBuffer{listening: listening}
+	listening := logs.listening
 	cmd := exec.CommandContext(context.Background(), self, "serve")
-	cmd.Env = append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir())
+	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = logs, logs
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -175,32 +234,27 @@ func (w *world) tryChild() (*running, error) {
 		stop: func() error { _ = cmd.Process.Signal(syscall.SIGTERM); return wait() },
 		kill: func() { _ = cmd.Process.Kill(); _ = wait() },
 	}
-	w.Cleanup(func() {
-		d.kill()
-		if w.Failed() {
-			w.Logf("daemon log:\n%s", logs)
-		}
-	})
 	select {
 	case at := <-listening:
 		d.api, d.admin = strings.TrimSuffix(at[0], "/v1"), at[1]
 		return d, nil
 	case err := <-ended:
-		ended <- err
 		return nil, fmt.Errorf("%w: %s", err, logs)
 	}
+}
+
+// ready is nil as soon as /readyz says 200.
+func (d *running) ready() error {
+	if code, body := fetch(context.Background(), d.admin+"/readyz"); code != http.StatusOK {
+		return fmt.Errorf("%d %s", code, body)
+	}
+	return nil
 }
 
 // waitReady asks /readyz until it says 200.
 func (w *world) waitReady() {
 	w.Helper()
-	w.eventually("ready", func() error {
-		code, body := w.get(w.daemon.admin + "/readyz")
-		if code != http.StatusOK {
-			return fmt.Errorf("%d %s", code, body)
-		}
-		return nil
-	})
+	w.eventually("ready", w.daemon.ready)
 }
 
 // eventually polls until f returns nil.
@@ -233,9 +287,14 @@ func poll(every, patience time.Duration, dead <-chan struct{}, f func() error) e
 
 func (w *world) get(url string) (int, string) {
 	w.Helper()
-	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, url, nil)
+	return fetch(w.Context(), url)
+}
+
+// fetch returns status and body; 0 and the error where there is none.
+func fetch(ctx context.Context, url string) (int, string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		w.Fatal(err)
+		return 0, err.Error()
 	}
 	resp, err := httpClient.Do(req)
 	if err != nil {
@@ -273,12 +332,7 @@ func (w *world) accept(p common.Address) error {
 
 func (w *world) post(path, contentType string, body []byte) (*http.Response, []byte) {
 	w.Helper()
-	req, err := http.NewRequestWithContext(w.Context(), http.MethodPost, w.daemon.api+path, bytes.NewReader(body))
-	if err != nil {
-		w.Fatal(err)
-	}
-	req.Header.Set("Content-Type", contentType)
-	resp, err := httpClient.Do(req)
+	resp, err := w.send(w.Context(), path, contentType, body)
 	if err != nil {
 		w.Fatalf("POST %s: %v", path, err)
 	}
@@ -288,6 +342,24 @@ func (w *world) post(path, contentType string, body []byte) (*http.Response, []b
 		w.Fatalf("POST %s: read: %v", path, err)
 	}
 	return resp, answer
+}
+
+// send sends a raw body, with further headers given as names and values, and returns as soon as the answer's header is there.
+func (w *world) send(ctx context.Context, path, contentType string, body []byte, header ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.daemon.api+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", contentType)
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return httpClient.Do(req)
+}
+
+// tryPost sends a JSON body and returns as soon as the answer's header is there.
+func (w *world) tryPost(ctx context.Context, path, body string) (*http.Response, error) {
+	return w.send(ctx, path, "application/json", []byte(body))
 }
 
 // client is the official OpenAI client pointed at the daemon, without retries so that every error is seen.

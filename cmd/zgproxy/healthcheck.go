@@ -21,7 +21,8 @@ func healthcheckCommand() *cobra.Command {
 		Short: "Ask the running daemon whether it is well (for container health checks)",
 		Long: `Asks the operator listener of the daemon on this machine for /healthz, or with --ready for /readyz.
 Exit status 0 when it answers 200, 1 otherwise.`,
-		Args: cobra.NoArgs,
+		Example: `  zgproxy healthcheck --ready`,
+		Args:    want(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, _, err := config.Load()
 			if err != nil {

@@ -103,6 +103,12 @@ func refused(name string, status int, text string, log ...string) script {
 	}, log: log}
 }
 
+// leftAlone is a script after which the provider is not asked again for a while, as it wanted; an hour at most.
+func leftAlone(s script) script {
+	s.unserved = true
+	return s
+}
+
 func refusalLies() []script {
 	balance := func(name, required string) script {
 		return refused("reserve "+name, http.StatusBadRequest, fmt.Sprintf(balanceRefusal, required, required), "insufficient_balance")
@@ -119,13 +125,13 @@ func refusalLies() []script {
 		refused("acknowledgement denied", http.StatusBadRequest, "validate request: user not acknowledge the provider", "not_acknowledged"),
 		refused("every token expired", http.StatusBadRequest, "validate session: session token expired", "session_refused", "session_expired"),
 		refused("every token revoked", http.StatusBadRequest, "validate session: session token has been revoked", "session_refused", "session_revoked"),
-		refused("banned for ever", http.StatusTooManyRequests, "Rate limit exceeded: too many invalid model requests. Please try again in 9999h59m", "banned"),
+		leftAlone(refused("banned for ever", http.StatusTooManyRequests, "Rate limit exceeded: too many invalid model requests. Please try again in 9999h59m", "banned")),
 		refused("an error of 10 MB", http.StatusBadRequest, strings.Repeat("x", 10<<20), `"status":400`),
 		{
 			name: "sent elsewhere", lie: func(h *hostile) {
 				h.p.SetFault(simprovider.Fault{Kind: simprovider.Redirect, Body: "http://127.0.0.1:1/elsewhere"})
 			},
-			ask: func(h *hostile) { h.chat(smallBody) }, log: []string{`"status":307`},
+			ask: func(h *hostile) { h.chat(smallBody) }, log: []string{`"class":"upstream_error"`, `"code":"upstream_error"`},
 		},
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	mathbig "math/big"
+	"math/big"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -319,5 +319,5 @@ func (c *crashes) integrity(whole bool) {
 	}
 }
 
-// big is a number of the chain's library.
-func big(n uint64) *mathbig.Int { return new(mathbig.Int).SetUint64(n) }
+// bigOf is a number of the chain's library.
+func bigOf(n uint64) *big.Int { return new(big.Int).SetUint64(n) }

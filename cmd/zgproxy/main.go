@@ -7,9 +7,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/config"
 )
 
 func main() {
@@ -31,18 +35,29 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	if isCommandLine(err) {
+		err = usageError{err}
+		if slices.Contains(args, "--json") { // the flag may not have been read
+			failed := &failedError{problem: explain(err)}
+			failed.told = writeJSON(stdout, map[string]*admin.CommandError{"error": failed.problem}) == nil
+			err = failed
+		}
+	}
 	return exitWith(err, stderr)
 }
 
 // The groups of commands in the help.
 const (
 	groupRun   = "run"
+	groupUse   = "use"
 	groupSee   = "see"
 	groupMove  = "move"
+	groupKeys  = "keys"
 	groupOther = "other"
 )
 
 func rootCommand() *cobra.Command {
+	cobra.EnableCommandSorting = false // the order below is that of use
 	root := &cobra.Command{
 		Use:   "zgproxy",
 		Short: "An OpenAI-compatible endpoint on your machine for the 0G Compute Network",
@@ -52,23 +67,67 @@ Point any OpenAI client at http://127.0.0.1:3000/v1. For each request zgproxy ch
 that you allow, signs with your wallet, streams the answer through byte for byte, books the fee
 and keeps the provider's sub-account funded within your limits.
 
-Configuration is read from the environment (ZGPROXY_...): see "zgproxy config --help".`,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+Begin with "zgproxy init". Configuration is read from the environment (ZGPROXY_...) and from the file that
+init writes: see "zgproxy config --help".`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
 	}
+	root.PersistentFlags().Func("env-file", "the `FILE` of variables to read for what the environment does not set, or off (instead of ZGPROXY_ENV_FILE)", func(path string) error {
+		return os.Setenv(config.EnvFileVariable, path)
+	})
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Running:"}, &cobra.Group{ID: groupSee, Title: "Looking:"}, &cobra.Group{ID: groupMove, Title: "Moving money by hand:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Setting up and running:"},
+		&cobra.Group{ID: groupUse, Title: "Using models:"},
+		&cobra.Group{ID: groupSee, Title: "Looking:"},
+		&cobra.Group{ID: groupMove, Title: "Moving money by hand:"},
+		&cobra.Group{ID: groupKeys, Title: "Keys and tokens:"},
+		&cobra.Group{ID: groupOther, Title: "Other:"},
+	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
 			c.GroupID = group
 			root.AddCommand(c)
 		}
 	}
-	add(groupRun, serveCommand(), configCommand(), healthcheckCommand())
-	add(groupSee, accountCommand(), usageCommand(), receiptsCommand(), providerCommand())
-	add(groupMove, depositCommand(), fundCommand(), retrieveCommand(), refundCommand())
-	add(groupOther, versionCommand())
+	// A line for each command, so that changes of one do not touch another's.
+	add(groupRun,
+		initCommand(),
+		serveCommand(),
+		doctorCommand(),
+		configCommand(),
+		healthcheckCommand(),
+	)
+	add(groupUse,
+		modelsCommand(),
+		chatCommand(),
+		imageCommand(),
+		transcribeCommand(),
+	)
+	add(groupSee,
+		accountCommand(),
+		usageCommand(),
+		receiptsCommand(),
+		explainCommand(),
+		providerCommand(),
+	)
+	add(groupMove,
+		depositCommand(),
+		fundCommand(),
+		retrieveCommand(),
+		refundCommand(),
+	)
+	add(groupKeys,
+		walletCommand(),
+		tokenCommand(),
+	)
+	add(groupOther,
+		versionCommand(),
+		manCommand(),
+	)
 	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	root.InitDefaultCompletionCmd()
+	completed(root)
 	return root
 }

@@ -88,8 +88,9 @@ first deposit opens. Sub-accounts with providers are funded from there.` + money
 func fundCommand() *cobra.Command {
 	var f moneyFlags
 	cmd := &cobra.Command{
-		Use:   "fund PROVIDER AMOUNT",
-		Short: "Move money from the ledger into the sub-account with a provider",
+		Use:     "fund PROVIDER AMOUNT",
+		Aliases: []string{"transfer", "transfer-fund"},
+		Short:   "Move money from the ledger into the sub-account with a provider",
 		Long: `Moves money from the ledger into the sub-account with a provider, which the first transfer opens. What
 is in it can be taken by that provider for what it served, and comes back with "zgproxy retrieve".
 Providers serve only while about 1 0G is left in it.` + moneyLong,
@@ -129,8 +130,9 @@ func (r *providersReport) find(p common.Address) providerReport {
 func retrieveCommand() *cobra.Command {
 	var f moneyFlags
 	cmd := &cobra.Command{
-		Use:   "retrieve PROVIDER... | --all",
-		Short: "Get what is in sub-accounts back into the ledger, in two steps",
+		Use:     "retrieve PROVIDER... | --all",
+		Aliases: []string{"retrieve-fund"},
+		Short:   "Get what is in sub-accounts back into the ledger, in two steps",
 		Long: `Asks for everything back that is in the sub-account with a provider. The contract holds it for its lock
 time (a day on the network), so that the provider can take what it is owed; the same command then gets
 it into the ledger. Amounts cannot be chosen.` + moneyLong,
@@ -221,6 +223,32 @@ this is needed only where the consent was taken back.` + moneyLong,
 		p, err := parseProvider(args[0])
 		return func(_ context.Context, _ operator, r *accountReport) ([]step, error) {
 			s, needed, err := planAcknowledge(r, p)
+			if err != nil || !needed {
+				return nil, err
+			}
+			return []step{s}, nil
+		}, err
+	})
+	return cmd
+}
+
+func withdrawCommand() *cobra.Command {
+	var f moneyFlags
+	cmd := &cobra.Command{
+		Use:   "revoke PROVIDER",
+		Short: "Take the wallet's consent to a provider back",
+		Long: `Tells the contract that the wallet no longer consents to a provider, which then takes no more fees and
+serves nothing. The contract allows that only when the sub-account is empty: retrieve what is in it
+first. The next transfer to it gives the consent again.` + moneyLong,
+		Example: `  zgproxy retrieve 0xa48f01287233509FD694a22Bf840225062E67836   # today, and again tomorrow
+  zgproxy provider revoke 0xa48f01287233509FD694a22Bf840225062E67836`,
+		Args: want(cobra.ExactArgs(1)),
+	}
+	f.add(cmd, false)
+	cmd.RunE = f.run(func(args []string) (plan, error) {
+		p, err := parseProvider(args[0])
+		return func(_ context.Context, _ operator, r *accountReport) ([]step, error) {
+			s, needed, err := planWithdraw(r, p)
 			if err != nil || !needed {
 				return nil, err
 			}

@@ -23,9 +23,8 @@ type journal interface {
 // mover has transactions made for the operator.
 type mover struct{ journal journal }
 
-// transact sees an order through. Its errors are what the operator reads.
-func (m mover) transact(ctx context.Context, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error) {
-	in := zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening}
+// transact sees an intent through. Its errors are what the operator reads.
+func (m mover) transact(ctx context.Context, in zg.Intent, notify func(admin.Transaction)) (admin.Transaction, error) {
 	var last billing.Entry
 	e, err := m.journal.Do(ctx, in, billing.OriginHand, func(e billing.Entry) {
 		last = e
@@ -62,7 +61,7 @@ func ended(tx *admin.Transaction) error {
 func transactionOf(e billing.Entry) admin.Transaction {
 	t := admin.Transaction{
 		ID: e.ID, Kind: e.Intent.Kind, Amount: e.Intent.Amount, Origin: string(e.Origin), State: string(e.State), Reason: e.Reason, Nonce: e.Nonce,
-		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Created: e.CreatedAt.UTC(),
+		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Depth: e.Depth, Created: e.CreatedAt.UTC(),
 	}
 	if e.Intent.Provider != (common.Address{}) {
 		t.Provider = &admin.Address{Address: e.Intent.Provider}

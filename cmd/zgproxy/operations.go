@@ -35,6 +35,11 @@ func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
 		b.readAt = time.Now()
 	}
 	out := report(d.cfg, b)
+	for i := range out.Accounts {
+		if left, ok := d.keeper.Runway(out.Accounts[i].Provider.Address); ok {
+			out.Accounts[i].Runway = new(int64(left.Seconds()))
+		}
+	}
 	if view.Err != nil {
 		out.Warnings = append(out.Warnings, "Top-ups are held up: "+view.Err.Error())
 	}
@@ -56,7 +61,30 @@ func (d *daemon) providers(ctx context.Context) (any, error) {
 // transact moves money on the operator's word. The keeper looks at the accounts again afterwards.
 func (d *daemon) transact(ctx context.Context, in zg.Intent, notify func(admin.Transaction)) (admin.Transaction, error) {
 	defer d.keeper.Nudge()
-	return mover{d.journal}.transact(ctx, admin.Order{Kind: in.Kind, Provider: in.Provider, Amount: in.Amount, Opening: in.Opening}, notify)
+	tx, err := mover{d.journal}.transact(ctx, in, notify)
+	if in.Kind == zg.IntentRevokeAll && err == nil {
+		d.sessions.Forget(in.Provider) // its generation is over
+	}
+	return tx, err
+}
+
+// tokens are the persistent session tokens that were made, by commands and by this daemon.
+func (d *daemon) tokens(ctx context.Context) ([]admin.Token, error) {
+	return recordedTokens(ctx, d.store, walletName(d.cfg, d.wallet.Address()))
+}
+
+// makeToken makes a session token. It goes to whoever asked on the socket, and is kept nowhere.
+func (d *daemon) makeToken(ctx context.Context, o admin.TokenOrder) (admin.NewToken, error) {
+	h, err := d.client.Holdings(ctx)
+	if err != nil {
+		return admin.NewToken{}, err
+	}
+	m := minter{d.wallet, d.store, walletName(d.cfg, d.wallet.Address()), d.services().Services}
+	made, err := m.make(h, o, time.Now())
+	if err == nil {
+		d.log.Warn().Str("provider", o.Provider.Hex()).Int("token_id", made.ID).Uint64("generation", made.Generation).Msg("the operator has a session token made")
+	}
+	return made, err
 }
 
 // accept takes a provider as it is for right, as far as that is still what the operator was shown.
@@ -109,7 +137,8 @@ func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operat
 		return nil, err
 	}
 	srv := d.httpServer(admin.OperatorHandler(admin.OperatorConfig{
-		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Accept: d.accept, Explain: explain,
+		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Accept: d.accept, Tokens: d.tokens, MakeToken: d.makeToken,
+		Explain: explain,
 	}))
 	ctx, end := context.WithCancel(ctx)
 	srv.BaseContext = func(net.Listener) context.Context { return ctx }

@@ -26,6 +26,10 @@ type operator interface {
 	transact(ctx context.Context, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error)
 	// accept takes a provider as it is for right, as that was shown.
 	accept(ctx context.Context, p common.Address, what admin.Acceptance) error
+	// tokens are the persistent session tokens that were made.
+	tokens(ctx context.Context) ([]admin.Token, error)
+	// makeToken makes one. It is not kept.
+	makeToken(ctx context.Context, o admin.TokenOrder) (admin.NewToken, error)
 	close() error
 }
 
@@ -35,6 +39,10 @@ func operatorFor() (operator, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
+	return operatorWith(cfg)
+}
+
+func operatorWith(cfg config.Config) (operator, error) {
 	client, err := admin.NewClient(cfg.DataDir)
 	switch {
 	case err == nil:
@@ -70,6 +78,14 @@ func (o *daemonOperator) accept(ctx context.Context, p common.Address, what admi
 	return o.client.Accept(ctx, p, what)
 }
 
+func (o *daemonOperator) tokens(ctx context.Context) ([]admin.Token, error) {
+	return o.client.Tokens(ctx)
+}
+
+func (o *daemonOperator) makeToken(ctx context.Context, order admin.TokenOrder) (admin.NewToken, error) {
+	return o.client.MakeToken(ctx, order)
+}
+
 func (o *daemonOperator) close() error { return nil }
 
 // localOperator does it in this process. It opens what it needs when it needs it: the wallet and the chain to look, the
@@ -83,50 +99,71 @@ type localOperator struct {
 	store  *billing.Store
 	mover  mover
 
-	services []zg.Service // once read
-	holdings *zg.Holdings // likewise
+	directory *zg.Directory // once read
+	holdings  *zg.Holdings  // what was read last
 }
 
-// open makes the wallet and the client of the chain, once.
-func (o *localOperator) open() error {
+// open opens the wallet, once.
+func (o *localOperator) open(ctx context.Context) error {
 	if o.wallet != nil {
 		return nil
 	}
 	if !o.cfg.HasKey() {
 		return usageError{errNoWallet}
 	}
-	w, err := openWallet(o.cfg)
+	w, err := openWallet(ctx, o.cfg)
 	if err != nil {
 		return err
 	}
-	c, err := newChainClient(o.cfg, w.Address(), nil)
-	if err != nil {
-		return err
-	}
-	o.wallet, o.client = w, c
+	o.wallet = w
 	return nil
 }
 
-func (o *localOperator) account(ctx context.Context, _ bool) (accountReport, error) {
-	if err := o.open(); err != nil { //nolint:contextcheck // makes no connection
-		return accountReport{}, err
-	}
-	if o.services == nil {
-		if err := o.client.Check(ctx); err != nil {
-			return accountReport{}, err
+// read reads the services, once, and what the wallet has, where there is one: anew if that is asked for.
+func (o *localOperator) read(ctx context.Context, fresh bool) (b balances, err error) {
+	b.source, b.readAt = "chain", time.Now()
+	if o.cfg.HasKey() {
+		if err := o.open(ctx); err != nil {
+			return b, err
 		}
-		dir, err := o.client.Services(ctx)
+		b.wallet = o.wallet.Address()
+	}
+	if o.directory == nil {
+		client, dir, err := readServices(ctx, o.cfg, b.wallet)
 		if err != nil {
-			return accountReport{}, err
+			return b, err
 		}
-		o.services = dir.Services
+		o.client, o.directory = client, &dir
 	}
-	h, err := o.client.Holdings(ctx)
+	b.services, b.holdings.Block = o.directory.Services, o.directory.Block
+	if o.wallet == nil {
+		return b, nil
+	}
+	if fresh || o.holdings == nil {
+		h, err := o.client.Holdings(ctx)
+		if err != nil {
+			return b, err
+		}
+		o.holdings = &h
+	}
+	b.holdings = *o.holdings
+	return b, nil
+}
+
+// readOwn is read for what takes a wallet.
+func (o *localOperator) readOwn(ctx context.Context, fresh bool) (balances, error) {
+	if !o.cfg.HasKey() {
+		return balances{}, usageError{errNoWallet}
+	}
+	return o.read(ctx, fresh)
+}
+
+func (o *localOperator) account(ctx context.Context, fresh bool) (accountReport, error) {
+	b, err := o.readOwn(ctx, fresh)
 	if err != nil {
 		return accountReport{}, err
 	}
-	o.holdings = &h
-	out := report(o.cfg, balances{source: "chain", wallet: o.wallet.Address(), readAt: time.Now(), holdings: h, services: o.services})
+	out := report(o.cfg, b)
 	return out, o.recorded(ctx, &out)
 }
 
@@ -151,58 +188,72 @@ func (o *localOperator) recorded(ctx context.Context, out *accountReport) (err e
 }
 
 func (o *localOperator) providers(ctx context.Context) (providersReport, error) {
-	b := balances{source: "chain", services: o.services, readAt: time.Now()}
-	var err error
-	if b.suspended, err = suspendedIn(ctx, o.cfg.DataDir); err != nil {
-		return providersReport{}, err
-	}
-	if o.services != nil {
-		b.holdings, b.wallet = *o.holdings, o.wallet.Address()
-		return listProviders(o.cfg, b), nil
-	}
-	if o.cfg.HasKey() {
-		if err := o.open(); err != nil { //nolint:contextcheck // makes no connection
-			return providersReport{}, err
-		}
-		b.wallet = o.wallet.Address()
-	} else { // to look at what is on offer takes no wallet
-		if o.client, err = newChainClient(o.cfg, common.Address{}, nil); err != nil { //nolint:contextcheck // makes no connection
-			return providersReport{}, err
-		}
-	}
-	client := o.client
-	if err := client.Check(ctx); err != nil {
-		return providersReport{}, err
-	}
-	dir, err := client.Services(ctx)
+	suspended, err := suspendedIn(ctx, o.cfg.DataDir)
 	if err != nil {
 		return providersReport{}, err
 	}
-	b.services, b.holdings.Block = dir.Services, dir.Block
-	if b.wallet != (common.Address{}) {
-		if b.holdings, err = client.Holdings(ctx); err != nil {
-			return providersReport{}, err
-		}
+	b, err := o.read(ctx, false) // to look at what is on offer takes no wallet
+	if err != nil {
+		return providersReport{}, err
 	}
+	b.suspended = suspended
 	return listProviders(o.cfg, b), nil
 }
 
 func (o *localOperator) transact(ctx context.Context, order admin.Order, notify func(admin.Transaction)) (admin.Transaction, error) {
-	if err := o.open(); err != nil { //nolint:contextcheck // makes no connection
+	if _, err := o.readOwn(ctx, false); err != nil { // on the right network
 		return admin.Transaction{}, err
 	}
-	if o.store == nil {
-		store, err := billing.Open(ctx, o.cfg.DataDir, billing.StoreOptions{Log: zerolog.Nop()})
-		if errors.Is(err, billing.ErrLocked) {
-			return admin.Transaction{}, problem(codeInUse, "If it is a command, wait until it is done. If it is the daemon, run this as the daemon's user, with the same "+
-				"ZGPROXY_DATA_DIR and TMPDIR, or restart the daemon.", "%v, and it does not answer: %v. Nothing was moved", err, o.unreachable)
-		}
-		if err != nil {
-			return admin.Transaction{}, err
-		}
-		o.store, o.mover = store, newMover(o.cfg, store, o.client, o.wallet)
+	if err := o.openStore(ctx); err != nil {
+		return admin.Transaction{}, err
 	}
-	return o.mover.transact(ctx, order, notify)
+	return o.mover.transact(ctx, order.Intent(), notify)
+}
+
+// openStore takes the spend store and its lock, once.
+func (o *localOperator) openStore(ctx context.Context) error {
+	if o.store != nil {
+		return nil
+	}
+	store, err := billing.Open(ctx, o.cfg.DataDir, billing.StoreOptions{Log: zerolog.Nop()})
+	if errors.Is(err, billing.ErrLocked) {
+		return problem(codeInUse, "If it is a command, wait until it is done. If it is the daemon, run this as the daemon's user, with the same "+
+			"ZGPROXY_DATA_DIR and TMPDIR, or restart the daemon.", "%v, and it does not answer: %v. Nothing was done", err, o.unreachable)
+	}
+	if err != nil {
+		return err
+	}
+	o.store, o.mover = store, newMover(o.cfg, store, o.client, o.wallet)
+	return nil
+}
+
+func (o *localOperator) tokens(ctx context.Context) (_ []admin.Token, err error) {
+	if err := o.open(ctx); err != nil {
+		return nil, err
+	}
+	name := walletName(o.cfg, o.wallet.Address())
+	if o.store != nil {
+		return recordedTokens(ctx, o.store, name)
+	}
+	r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir)
+	if errors.Is(err, billing.ErrNoStore) || errors.Is(err, billing.ErrOlderSchema) {
+		return nil, nil // none was made
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return recordedTokens(ctx, r, name)
+}
+
+func (o *localOperator) makeToken(ctx context.Context, order admin.TokenOrder) (admin.NewToken, error) {
+	if _, err := o.readOwn(ctx, true); err != nil { // on the right network, and what the wallet has there
+		return admin.NewToken{}, err
+	}
+	if err := o.openStore(ctx); err != nil {
+		return admin.NewToken{}, err
+	}
+	return minter{o.wallet, o.store, walletName(o.cfg, o.wallet.Address()), o.directory.Services}.make(*o.holdings, order, time.Now())
 }
 
 // accept needs the daemon, which knows what there is to accept: it asks the provider what it claims.

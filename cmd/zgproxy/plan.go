@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -46,8 +47,10 @@ func gasLimit(o admin.Order) uint64 {
 		return 300_000
 	case zg.IntentRefund:
 		return 150_000
-	case zg.IntentAcknowledge:
+	case zg.IntentAcknowledge, zg.IntentWithdraw:
 		return 60_000
+	case zg.IntentRevoke, zg.IntentRevokeAll:
+		return 80_000
 	}
 	return 0
 }
@@ -244,6 +247,11 @@ func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 	switch {
 	case n == total:
 		s.warnings = append(s.warnings, "Nothing is left then, so the contract closes the ledger and its empty sub-accounts.")
+		for i := range r.Accounts {
+			if sub := &r.Accounts[i]; len(sub.Revoked) > 0 {
+				s.warnings = append(s.warnings, "With the sub-account the contract forgets which session tokens are revoked; they would be good again. First: zgproxy token revoke-all "+sub.Provider.Hex())
+			}
+		}
 	case rest.IsZero():
 		s.notes = append(s.notes, fmt.Sprintf("The ledger stays open: %s 0G are in sub-accounts.", short(elsewhere)))
 	}
@@ -262,4 +270,63 @@ func planAcknowledge(r *accountReport, provider common.Address) (_ step, needed 
 			"the wallet has no sub-account with %s", provider.Hex())
 	}
 	return withGas(r, s), !sub.Acknowledged, nil
+}
+
+// planWithdraw takes the wallet's consent back. The contract wants the sub-account to be empty for it.
+func planWithdraw(r *accountReport, provider common.Address) (_ step, needed bool, _ error) {
+	sub := r.sub(provider)
+	s := step{
+		order: admin.Order{Kind: zg.IntentWithdraw, Provider: provider}, title: "Take back the consent to " + provider.Hex(), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
+		notes: []string{"No money moves but the gas. It can take no more fees then, and refuses requests. The next transfer to it gives the consent again."},
+	}
+	if sub.Allowed {
+		s.warnings = append(s.warnings, "It is in ZGPROXY_PROVIDERS: take it out there, too.")
+	}
+	switch left := sub.Locked.Neuron.Add(sub.PendingRefund.Neuron); {
+	case !sub.Exists || !sub.Acknowledged:
+		return s, false, nil
+	case !left.IsZero():
+		return s, false, problem(codeNotEmpty, "Get it back first: zgproxy retrieve "+provider.Hex()+", and again a day later.",
+			"there are %s 0G in the sub-account with %s, and the contract keeps the consent as long as there is anything", short(left), provider.Hex())
+	}
+	return withGas(r, s), true, nil
+}
+
+// planRevoke ends persistent session tokens, one by one.
+func planRevoke(r *accountReport, provider common.Address, ids []int) ([]step, error) {
+	sub := r.sub(provider)
+	if !sub.Exists {
+		return nil, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s, so there are no tokens for it", provider.Hex())
+	}
+	var steps []step
+	for _, id := range ids {
+		if slices.Contains(sub.Revoked, id) {
+			continue
+		}
+		steps = append(steps, withGas(r, step{
+			order: admin.Order{Kind: zg.IntentRevoke, Provider: provider, TokenID: uint8(id)}, // checked when it was read
+			title: fmt.Sprintf("Revoke session token %d for %s", id, provider.Hex()), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
+			notes: []string{providersForget},
+		}))
+	}
+	return steps, nil
+}
+
+const providersForget = "No money moves but the gas. A provider may take up to 10 minutes to notice."
+
+// planRevokeAll ends all session tokens, the daemon's own too.
+func planRevokeAll(r *accountReport, provider common.Address) (step, error) {
+	sub := r.sub(provider)
+	s := step{
+		order: admin.Order{Kind: zg.IntentRevokeAll, Provider: provider}, title: "Revoke all session tokens for " + provider.Hex(), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
+		notes: []string{
+			fmt.Sprintf("Generation %d ends, %d begins: every token made so far is refused, whoever made it.", sub.Generation, sub.Generation+1),
+			providersForget,
+		},
+		warnings: []string{"The daemon makes new tokens for itself. Until the provider has noticed, it refuses those, and with them requests."},
+	}
+	if !sub.Exists {
+		return s, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s, so there are no tokens for it", provider.Hex())
+	}
+	return withGas(r, s), nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
@@ -140,21 +141,28 @@ func TestPlans(t *testing.T) {
 func TestProgressSaysEverythingOnce(t *testing.T) {
 	hash := func(n byte) common.Hash { return common.Hash{n} }
 	var p progress
-	var lines []string
+	var lines, waits []string
 	for _, tx := range []admin.Transaction{
 		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1)},
 		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1), Sent: true},
 		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1), Sent: true},
 		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(2), Sent: true},
 		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(1), Sent: true, Block: 9},
-		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(1), Sent: true, Block: 9},
-		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(2), Sent: true, Block: 11}, // the chain was reorganised
+		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(1), Sent: true, Block: 9, Depth: 2},
+		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(2), Sent: true, Block: 11, Depth: 3}, // the chain was reorganised
 		{State: "mined", Nonce: 4, Versions: 2, Hash: hash(2), Sent: true, Block: 11},
 	} {
 		if line := p.next(tx); line != "" {
 			word, _, _ := strings.Cut(line, " 0x")
 			lines = append(lines, word)
 		}
+		waits = append(waits, p.waitsFor(10))
+	}
+	const deep = "waiting until it is 10 blocks deep"
+	if d := cmp.Diff([]string{
+		"sending", "waiting for a block", "waiting for a block", "waiting for a block", deep + ", 1 by now", deep + ", 2 by now", deep + ", 3 by now", deep + ", 3 by now",
+	}, waits); d != "" {
+		t.Errorf("what it waits for:\n%s", d)
 	}
 	if got, want := strings.Join(lines, "; "), "signed; sent; not mined in time; signed again with higher fees:; mined in block 9; mined in block 11"; got != want {
 		t.Errorf("progress = %q, want %q", got, want)

@@ -19,6 +19,7 @@ type providersReport struct {
 	Network   string           `json:"network"`
 	Source    string           `json:"source"` // daemon, chain
 	Block     uint64           `json:"block"`
+	Wallet    bool             `json:"wallet"` // it is known what the wallet has with each of them
 	Providers []providerReport `json:"providers"`
 }
 
@@ -43,7 +44,7 @@ type providerReport struct {
 
 // listProviders lists every service, and the allowed providers that have none.
 func listProviders(cfg config.Config, b balances) providersReport {
-	out := providersReport{Network: cfg.Network, Source: b.source, Block: b.holdings.Block, Providers: []providerReport{}}
+	out := providersReport{Network: cfg.Network, Source: b.source, Block: b.holdings.Block, Wallet: b.wallet != (common.Address{}), Providers: []providerReport{}}
 	add := func(p common.Address, svc zg.Service, registered bool) {
 		account, exists := b.holdings.Accounts[p]
 		out.Providers = append(out.Providers, providerReport{
@@ -77,7 +78,7 @@ func (p *providerReport) price() string {
 		return short(p.InputPrice) + " a second, " + million(p.OutputPrice) + " out per 1M"
 	case zg.Embedding:
 		return million(p.InputPrice) + " in per 1M"
-	case zg.AudioGeneration:
+	case zg.AudioGeneration, zg.VideoGeneration:
 		return short(p.OutputPrice) + " a second"
 	case zg.Chatbot, zg.Decisions:
 	}
@@ -89,27 +90,36 @@ func (p *providerReport) price() string {
 
 func providerCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "provider",
-		Short: "List providers, and consent to them",
+		Use:     "provider",
+		Aliases: []string{"providers"},
+		Short:   "List providers, look at them, and consent to them",
 		Long: `Providers sell inference. zgproxy uses and pays only those in ZGPROXY_PROVIDERS; anybody can register
 on chain, so look at a provider before you put it there.`,
+		Example: `  zgproxy provider list --all
+  zgproxy provider show 0xa48f01287233509FD694a22Bf840225062E67836
+  zgproxy provider health`,
 		Args: want(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(providerListCommand(), acknowledgeCommand(), acceptCommand())
+	cmd.AddCommand(
+		providerListCommand(), providerShowCommand(), providerModelsCommand(), providerHealthCommand(),
+		acknowledgeCommand(), withdrawCommand(), acceptCommand(),
+	)
 	return cmd
 }
 
 func providerListCommand() *cobra.Command {
 	var all, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the providers you allow, or all that are registered on chain",
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the providers you allow, or all that are registered on chain",
 		Long: `Lists the providers in ZGPROXY_PROVIDERS with what they offer, or with --all everyone who is registered
 on chain. Prices are those on chain, in 0G: per million tokens, per image, or per second of audio.
 
 SIGNER says whether the contract's owner vouches for the provider's signer; without that it serves
-nobody. A suspended provider gets neither requests nor money until you accept it. LOCKED is what is in your sub-account with it.`,
+nobody. A suspended provider gets neither requests nor money until you accept it. LOCKED is what is in
+your sub-account with it.`,
 		Example: `  zgproxy provider list
   zgproxy provider list --all
   zgproxy provider list --all --json | jq -r '.providers[] | select(.service_type == "chatbot") | .model'`,
@@ -147,7 +157,7 @@ nobody. A suspended provider gets neither requests nor money until you accept it
 
 func printProviders(c console, list []providerReport) {
 	var t table
-	t.row("PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "SIGNER", "LOCKED", "URL")
+	t.head("PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "SIGNER", "LOCKED", "URL")
 	for i := range list {
 		p := &list[i]
 		signer, locked := "not vouched for", "none"
@@ -164,7 +174,7 @@ func printProviders(c console, list []providerReport) {
 		}
 		t.row(p.Provider.Hex(), orDash(p.Type), orDash(p.Model), p.price(), signer, locked, orDash(p.URL))
 	}
-	c.printf("%s", &t)
+	c.show(&t)
 	for i := range list {
 		if p := &list[i]; p.Suspended != "" {
 			c.printf("\n%s is suspended: %s\n  If you trust it as it is now: zgproxy provider accept %s\n", p.Provider.Hex(), p.Suspended, p.Provider.Hex())

@@ -41,6 +41,8 @@ network, and whoever has the answer too can check that it is the one that was si
 
 The receipts are in the spend store. These commands read it beside a running daemon or without one,
 and change nothing.`,
+		Example: `  zgproxy receipts list --since 1h
+  zgproxy receipts export --out receipts.jsonl && zgproxy receipts verify receipts.jsonl`,
 		Args: want(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -194,7 +196,7 @@ way have no receipt. A VERDICT of "-" means that signatures were not being check
 
 func printReceipts(c console, r *receiptsReport) {
 	var t table
-	t.row("TIME (UTC)", "REQUEST", "PROVIDER", "MODEL", "VERDICT", "0G")
+	t.head("TIME (UTC)", "REQUEST", "PROVIDER", "MODEL", "VERDICT", "0G")
 	counts := make(map[zg.Verdict]int)
 	for i := range r.Receipts {
 		a := &r.Receipts[i]

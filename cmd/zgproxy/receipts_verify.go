@@ -358,7 +358,7 @@ func printVerification(c console, r *verifyReport) {
 		t.row(fmt.Sprintf("  %d", r.Verdicts[verdict]), orNotChecked(verdict), verdictSentence(verdict))
 	}
 	if len(r.Verdicts) > 0 {
-		c.printf("%s", &t)
+		c.show(&t)
 	}
 	if len(r.Unchecked) > 0 {
 		c.printf("\nNot checked:\n")

@@ -39,6 +39,8 @@ type accountReport struct {
 	LockTime int64          `json:"lock_seconds"` // between asking a sub-account's money back and getting it
 	Floor    amount         `json:"wallet_floor"` // automatic deposits leave it in the wallet
 	MaxGas   zg.Neuron      `json:"max_fee_per_gas_neuron"`
+	// Confirmations is how many blocks deep a transaction has to be, its own included, to count as final.
+	Confirmations uint64 `json:"confirmations"`
 
 	Limits     []limitReport      `json:"limits"`
 	Unfinished *admin.Transaction `json:"unfinished"` // null: nothing is under way
@@ -76,6 +78,8 @@ type subReport struct {
 	Exists        bool           `json:"exists"`              // there is a sub-account
 	Acknowledged  bool           `json:"acknowledged"`        // by the wallet
 	Locked        amount         `json:"locked"`              // what the provider may count on
+	Generation    uint64         `json:"token_generation"`    // of session tokens; those of another one are refused
+	Revoked       []int          `json:"revoked_token_ids"`   // of this generation, by the contract
 	PendingRefund amount         `json:"pending_refund"`
 	Refunds       []refundReport `json:"refunds"`
 	Owed          *amount        `json:"owed"`  // by the book: fees not taken on chain yet; null: not known without a daemon
@@ -90,7 +94,8 @@ type subReport struct {
 	LowWater  amount            `json:"low_water"`
 	HighWater amount            `json:"high_water"`
 	Low       bool              `json:"low"`
-	Funding   string            `json:"funding,omitempty"` // why it is low and not topped up: a code, and in words:
+	Runway    *int64            `json:"runway_seconds,omitempty"` // how long it lasts at the rate of late; absent: nothing is spent, or no daemon runs
+	Funding   string            `json:"funding,omitempty"`        // why it is low and not topped up: a code, and in words:
 	Note      string            `json:"note,omitempty"`
 }
 
@@ -141,7 +146,7 @@ func report(cfg config.Config, b balances) accountReport {
 	out := accountReport{
 		Network: cfg.Network, Wallet: admin.Address{Address: b.wallet}, Source: b.source, Block: h.Block, BlockTime: h.BlockTime.UTC(), ReadAt: b.readAt.UTC(),
 		Balance: money(h.Wallet), Accounts: []subReport{}, LockTime: int64(h.LockTime / time.Second),
-		Minimums: minimumsReport{money(h.MinLedger), money(h.MinAccount)}, MaxGas: cfg.MaxFeePerGas.Neuron, Floor: money(cfg.WalletFloor.Neuron),
+		Minimums: minimumsReport{money(h.MinLedger), money(h.MinAccount)}, MaxGas: cfg.MaxFeePerGas.Neuron, Confirmations: uint64(cfg.Confirmations), Floor: money(cfg.WalletFloor.Neuron),
 		Limits: []limitReport{}, Warnings: []string{},
 	}
 	if h.Ledger != nil {
@@ -175,6 +180,7 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		Locked: money(account.Locked()), PendingRefund: money(account.PendingRefund), Refunds: []refundReport{},
 		LowWater: money(cfg.LowWater.For(p)), HighWater: money(cfg.HighWater.For(p)), Held: money(zg.Neuron{}),
 	}
+	s.Generation, s.Revoked = account.Generation, revokedIDs(account.RevokedBitmap)
 	if svc, ok := zg.ServiceOf(b.services, p); ok {
 		s.Registered, s.Model, s.Type, s.Vouched = true, svc.Model, string(svc.Type), svc.TEESignerAcknowledged
 		s.Signer = admin.Address{Address: svc.TEESigner}

@@ -24,6 +24,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/provider"
 	"github.com/zgproxy/zgproxy/internal/proxy"
+	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/wallet"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -47,8 +48,10 @@ type daemon struct {
 	catalogs  *provider.Catalogs
 	verify    *attest.Queue // nil: off
 	proxy     *proxy.Server
+	board     *route.Board
 	registry  *prometheus.Registry
-	checked   atomic.Bool // the chain behind the RPC is the configured one
+	api       atomic.Pointer[string] // the base URL for callers; nil: nobody listens yet
+	checked   atomic.Bool            // the chain behind the RPC is the configured one
 	saved     *readings
 	trust     *trust
 	routes    sync.Mutex   // one rebuilding at a time, so that the last one has seen everything
@@ -74,6 +77,7 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 			return errors.Join(fmt.Errorf("listen for the operator (ZGPROXY_ADMIN_LISTEN): %w", err), api.Close())
 		}
 	}
+	d.api.Store(new("http://" + api.Addr().String() + "/v1"))
 	d.announce(api, operator)
 	if listening != nil {
 		var addr net.Addr
@@ -91,7 +95,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	var err error
-	if d.wallet, err = openWallet(cfg); err != nil {
+	if d.wallet, err = openWallet(ctx, cfg); err != nil {
 		return nil, err
 	}
 	if d.client, err = newChainClient(cfg, d.wallet.Address(), d.registry); err != nil { //nolint:contextcheck // makes no connection
@@ -131,7 +135,12 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 		})
 		d.rememberSigned(ctx)
 	}
+	d.board = route.NewBoard(route.BoardConfig{
+		Policy: route.Policy(cfg.Routing), Funded: d.funded, Wait: cfg.PaceWait.Std(), Registerer: d.registry,
+	})
 	d.proxy = proxy.New(proxy.Config{
+		Board: d.board, Direct: provider.NewTransport(true), EndpointKey: d.endpointKey, // the owner chose them, wherever they are
+		MaxAttempts: int(cfg.MaxAttempts), FailoverWithin: cfg.FailoverWithin.Std(), AllowedOrigins: cfg.AllowedOrigins,
 		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
 		Verdict: d.verdict, Answered: d.answered, Judge: d.judge, Enforce: cfg.Verify == config.Enforce, HoldBytes: int64(cfg.VerifyHold), Receipt: d.receipt,
 		Ready:   d.ready,
@@ -160,7 +169,10 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	callers := d.httpServer(d.proxy.Handler())
 	g.Go(func() error { return served(callers.Serve(api)) })
 	var operators *http.Server
-	read := admin.Config{Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, Receipt: d.receiptReport, AllowedHosts: d.cfg.AllowedHosts}
+	read := admin.Config{
+		Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, Receipt: d.receiptReport, AllowedHosts: d.cfg.AllowedHosts,
+		Explain: func(q route.Query) (any, error) { return explainRoute("daemon", d.board, d.proxy.Routes(), q) },
+	}
 	if operator != nil {
 		operators = d.httpServer(admin.Handler(read))
 		g.Go(func() error { return served(operators.Serve(operator)) })
@@ -229,8 +241,17 @@ func (d *daemon) httpServer(h http.Handler) *http.Server {
 		ReadHeaderTimeout: 10 * time.Second, // bodies and answers have their own, rolling limits: a stream may run for hours
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		Protocols:         protocols(),
 		ErrorLog:          quietLogger(d.log),
 	}
+}
+
+// protocols are HTTP/1.1, and HTTP/2 for those who begin with it: there is no TLS here to agree upon it.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // followChain checks that the RPC serves the configured network and then keeps directory, catalogues, routes and
@@ -325,9 +346,7 @@ func (d *daemon) rebuildRoutes() {
 	if d.graceEnds.Store(0); !until.IsZero() {
 		d.graceEnds.Store(until.UnixMicro())
 	}
-	d.proxy.SetRoutes(proxy.BuildRoutes(d.services(), d.catalogues(), proxy.RouteOptions{
-		Allowed: d.cfg.Providers, Suspended: suspended, Enforce: d.cfg.Verify == config.Enforce,
-	}))
+	d.proxy.SetRoutes(route.Build(d.services(), d.catalogues(), routeOptions(d.cfg, suspended)))
 }
 
 // service finds a provider's offer in the last directory.

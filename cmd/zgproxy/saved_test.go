@@ -40,6 +40,7 @@ func (w *world) chainDown() (up func()) {
 }
 
 func TestServesFromWhatWasReadLast(t *testing.T) {
+	t.Parallel()
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("killed %v", killed), func(t *testing.T) {
 			w := newWorld(t, devnet.Config{})

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
@@ -19,10 +19,11 @@ func serveCommand() *cobra.Command {
 		Short: "Run the proxy",
 		Long: `Runs the proxy in the foreground until SIGINT or SIGTERM.
 
-It needs a wallet (ZGPROXY_PRIVATE_KEY=@file, or ZGPROXY_KEYSTORE with ZGPROXY_KEYSTORE_PASSWORD=@file)
-and the providers you consent to pay (ZGPROXY_PROVIDERS or --provider). Everything else has a default;
-"zgproxy config" prints what is in force.`,
-		Example: `  ZGPROXY_PRIVATE_KEY=@wallet.key zgproxy serve --provider 0xa48f01287233509FD694a22Bf840225062E67836
+It needs a wallet (ZGPROXY_KEYSTORE, ZGPROXY_PRIVATE_KEY=@file, or ZGPROXY_SIGNER) and the providers you
+consent to pay (ZGPROXY_PROVIDERS or --provider); "zgproxy init" sets both up. Everything else has a
+default; "zgproxy config" prints what is in force.`,
+		Example: `  zgproxy serve
+  ZGPROXY_PRIVATE_KEY=@wallet.key zgproxy serve --provider 0xa48f01287233509FD694a22Bf840225062E67836
   curl http://127.0.0.1:3000/v1/models`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,9 +37,7 @@ and the providers you consent to pay (ZGPROXY_PROVIDERS or --provider). Everythi
 			if err := refuseWithoutStore(billing.RecordsNothing, cfg.Network); err != nil {
 				return usageError{err}
 			}
-			info, statErr := os.Stderr.Stat()
-			terminal := statErr == nil && info.Mode()&os.ModeCharDevice != 0
-			return serve(cmd.Context(), cfg, newLogger(cfg, cmd.ErrOrStderr(), terminal), nil)
+			return serve(cmd.Context(), cfg, newLogger(cfg, cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr())), nil)
 		},
 	}
 	addServeFlags(cmd, &flags)
@@ -52,8 +51,8 @@ func addServeFlags(cmd *cobra.Command, flags *config.Flags) {
 	f.StringVar(&flags.Port, "port", "", "`PORT` to listen on (instead of ZGPROXY_PORT; default 3000)")
 }
 
-var errNoWallet = fmt.Errorf("no wallet is configured. Set ZGPROXY_PRIVATE_KEY=@FILE (64 hex digits in the file), " +
-	"or ZGPROXY_KEYSTORE=FILE with ZGPROXY_KEYSTORE_PASSWORD=@FILE. To try it without one: make demo")
+var errNoWallet = errors.New("no wallet is configured. \"zgproxy init\" sets one up. Or set ZGPROXY_KEYSTORE=FILE, ZGPROXY_PRIVATE_KEY=@FILE " +
+	"(64 hex digits in the file), or ZGPROXY_SIGNER=URL. To try zgproxy without one: make demo")
 
 // loadConfig is the environment with the flags over it and the chosen network's values where nothing was set.
 func loadConfig(flags config.Flags) (config.Config, config.Sources, error) {
@@ -61,15 +60,19 @@ func loadConfig(flags config.Flags) (config.Config, config.Sources, error) {
 	if err != nil {
 		return cfg, sources, err
 	}
+	return cfg, sources, fillNetwork(&cfg, sources)
+}
+
+// fillNetwork puts in what the chosen network stands for.
+func fillNetwork(cfg *config.Config, sources config.Sources) error {
 	n, ok := chain.LookupNetwork(cfg.Network)
 	if !ok { // config has checked the name
-		return cfg, sources, fmt.Errorf("ZGPROXY_NETWORK: %q is not a known network", cfg.Network)
+		return fmt.Errorf("ZGPROXY_NETWORK: %q is not a known network", cfg.Network)
 	}
-	err = cfg.FillNetwork(sources, config.NetworkValues{
+	return cfg.FillNetwork(sources, config.NetworkValues{
 		RPCURL: n.RPCURL, ChainID: n.ChainID,
 		LedgerContract: config.Address{Address: n.Ledger}, InferenceContract: config.Address{Address: n.Inference},
 	})
-	return cfg, sources, err
 }
 
 // refuseWithoutStore keeps a build that records nothing off every network with money in it.

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -13,13 +16,18 @@ import (
 	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/wallet"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // What the daemon and the commands make from the configuration in the same way.
 
-func openWallet(cfg config.Config) (*wallet.Wallet, error) {
-	w, err := wallet.Open(wallet.Config{
-		PrivateKey: cfg.PrivateKey.Reveal(), Keystore: cfg.Keystore, KeystorePassword: cfg.KeystorePassword.Reveal(),
+// openWallet opens the wallet. The password of a keystore that is configured nowhere is asked for on the terminal, three
+// times at most.
+func openWallet(ctx context.Context, cfg config.Config) (*wallet.Wallet, error) {
+	var w *wallet.Wallet
+	err := withKey(ctx, keyOf(cfg), func(key wallet.Config) (err error) { //nolint:contextcheck // a signer has a few seconds
+		w, err = wallet.Open(key)
+		return err
 	})
 	if err != nil {
 		return nil, usageError{err}
@@ -29,6 +37,42 @@ func openWallet(cfg config.Config) (*wallet.Wallet, error) {
 	}
 	return w, nil
 }
+
+// keyOf says where the key is.
+func keyOf(cfg config.Config) wallet.Config {
+	return wallet.Config{
+		PrivateKey: cfg.PrivateKey.Reveal(), Keystore: cfg.Keystore, KeystorePassword: cfg.KeystorePassword.Reveal(),
+		Signer: cfg.Signer.Reveal(), SignerAddress: cfg.SignerAddress.Address,
+	}
+}
+
+const passwordTries = 3
+
+// withKey calls f with the key, after asking for its password where that is needed and somebody is there; again where that was
+// the wrong one.
+func withKey(ctx context.Context, key wallet.Config, f func(wallet.Config) error) error {
+	if key.Keystore == "" || key.KeystorePassword != "" {
+		return f(key)
+	}
+	if !isTerminal(os.Stdin) || !isTerminal(os.Stderr) {
+		return errNoPassword
+	}
+	c := newConsole(os.Stdin, os.Stderr) // the output may go elsewhere
+	for try := 1; ; try++ {
+		password, err := c.hidden(ctx, "Password of "+key.Keystore+": ")
+		if err != nil {
+			return fmt.Errorf("no password was given: %w", err)
+		}
+		key.KeystorePassword = password
+		if err := f(key); !errors.Is(err, wallet.ErrPassword) || try == passwordTries {
+			return err
+		}
+		c.printf("That is not its password.\n")
+	}
+}
+
+var errNoPassword = errors.New("the keystore has a password. Set ZGPROXY_KEYSTORE_PASSWORD=@FILE, or fd:N for a file descriptor; " +
+	"without it the password is asked for on a terminal, and there is none")
 
 // newChainClient makes no connection.
 func newChainClient(cfg config.Config, user common.Address, reg prometheus.Registerer) (*chain.Client, error) {
@@ -40,6 +84,20 @@ func newChainClient(cfg config.Config, user common.Address, reg prometheus.Regis
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// readServices connects to the chain, makes sure that it is the configured one, and reads the services registered there. The
+// client is one for user, who may be nobody.
+func readServices(ctx context.Context, cfg config.Config, user common.Address) (*chain.Client, zg.Directory, error) {
+	c, err := newChainClient(cfg, user, nil) //nolint:contextcheck // makes no connection
+	if err != nil {
+		return nil, zg.Directory{}, err
+	}
+	if err := c.Check(ctx); err != nil {
+		return nil, zg.Directory{}, err
+	}
+	dir, err := c.Services(ctx)
+	return c, dir, err
 }
 
 // walletName names a wallet and its chain in the journal.

@@ -251,7 +251,7 @@ func (w *world) headerBehind(n uint64) json.RawMessage {
 		w.Fatal(err)
 	}
 	var header *types.Header
-	if header, err = eth.HeaderByNumber(w.Context(), big(head-n)); err != nil {
+	if header, err = eth.HeaderByNumber(w.Context(), bigOf(head-n)); err != nil {
 		w.Fatal(err)
 	}
 	raw, err := json.Marshal(header)

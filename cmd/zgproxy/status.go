@@ -134,7 +134,12 @@ func (d *daemon) status() any {
 		accounts = append(accounts, a)
 	}
 	slices.SortFunc(accounts, func(a, b account) int { return strings.Compare(a.Provider, b.Provider) })
+	var api string
+	if at := d.api.Load(); at != nil {
+		api = *at
+	}
 	out := map[string]any{
+		"api":     api,
 		"version": thisBuild(), "network": d.cfg.Network, "wallet": d.wallet.Address().Hex(), "uptime_seconds": int64(time.Since(d.started).Seconds()),
 		"directory": map[string]any{"block": dir.Block, "read_at": dir.ReadAt, "services": len(dir.Services)},
 		"funding":   map[string]any{"block": view.Holdings.Block, "read_at": view.ReadAt, "error": errText(view.Err), "wallet": money(view.Holdings.Wallet)},

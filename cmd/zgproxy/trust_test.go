@@ -141,6 +141,7 @@ func TestUnchangedProviderStays(t *testing.T) {
 
 // A killed daemon had answers to check; the next one checks them. What was answered before is recognised when it comes again.
 func TestVerdictsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	w, _ := moving(t)
 	d := w.child()
 	w.lorem().SetFault(simprovider.Fault{Kind: simprovider.SignatureLate, Delay: 3 * time.Second, N: 1})

@@ -77,6 +77,7 @@ func (d *daemon) exchangeWith(svc *zg.Service) attest.Exchange {
 // recordVerdict takes a result: into the record, and where the signature does not fit, out of the routes with the provider.
 func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 	d.meter.SetVerdict(x.RequestID, j)
+	d.board.Verdict(x.Provider, j.Verdict)
 	level := zerolog.DebugLevel
 	if !j.Passes() {
 		level = zerolog.WarnLevel

@@ -53,7 +53,10 @@ func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit and Go version",
-		Args:  cobra.NoArgs,
+		Long:  `Prints which zgproxy this is: its version, the commit it was built from, and the Go version that built it.`,
+		Example: `  zgproxy version
+  zgproxy version --json | jq -r .commit`,
+		Args: want(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := thisBuild()
 			if asJSON {

@@ -2,9 +2,7 @@ package proxy
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/request"
+	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -24,14 +23,23 @@ type call struct {
 	srv     *Server
 	w       http.ResponseWriter
 	r       *http.Request
-	route   route
-	id      string
+	op      operation
+	id      string // of the attempt under way
+	first   string // of the first attempt
 	key     string // fingerprint of the caller's local key
 	started time.Time
 
-	offer     *Offer
-	stream    bool
-	status    int    // sent to the caller; 0: nothing was
+	offer    *route.Offer
+	attempts int // at providers; 0 or 1: the first
+	choices  uint64
+	urls     bool // images are wanted as URLs
+	stream   bool
+	status   int // sent to the caller; 0: nothing was
+	course
+}
+
+// course is how an attempt goes.
+type course struct {
 	code      string // error code sent, or what went wrong with the provider's answer
 	cause     error
 	firstByte time.Duration
@@ -41,66 +49,6 @@ type call struct {
 	fee       string // what was booked, as text
 	judgement zg.Judgement
 	plain     bool // the stream's lines are documents, not events
-}
-
-// parcel is what is sent to a provider.
-type parcel struct {
-	order       billing.Order
-	contentType string
-	body        io.Reader // a multipart body passing through, or nil
-	bytes       []byte    // a JSON body, or nil
-	length      int64     // -1: not known
-	stripUsage  bool      // the usage chunk was asked for by us, not by the caller
-	choices     uint64    // answers asked for
-	digest      func() (sha [32]byte, n int64)
-}
-
-// serveJSON handles the routes whose request is one JSON document.
-func (c *call) serveJSON() error {
-	if t := baseType(c.r.Header.Get("Content-Type")); t != "application/json" && t != "" {
-		return &APIError{
-			Status: http.StatusUnsupportedMediaType, Type: typeRequest, Code: "unsupported_media_type",
-			Message: "Send Content-Type: application/json with a JSON object.",
-		}
-	}
-	body, err := c.readBody()
-	if err != nil {
-		return err
-	}
-	asked, err := request.ScanJSON(body)
-	if err != nil {
-		return err
-	}
-	if !asked.HasModel || asked.Model == "" {
-		return errNoModel()
-	}
-	c.offer, err = c.srv.Routes().Choose(c.route.kind, asked.Model)
-	if err != nil {
-		return err
-	}
-	chat := c.route.kind == zg.Chatbot
-	c.stream = chat && asked.Stream
-	sent := asked.Splice(c.offer.Model, c.stream)
-	return c.exchange(parcel{
-		order: c.order(asked.Stream, billing.BoundInput{
-			BodyBytes: int64(len(sent)), MaxTokens: asked.MaxTokens, ModelMaxTokens: c.offer.MaxTokens,
-			ContextLength: c.offer.ContextLength, N: asked.N, Images: asked.N, Media: chat && billing.HasMedia(sent),
-		}),
-		contentType: "application/json",
-		bytes:       sent,
-		length:      int64(len(sent)),
-		stripUsage:  c.stream && !asked.IncludeUsage,
-		choices:     asked.N,
-		digest:      func() ([32]byte, int64) { return sha256.Sum256(sent), int64(len(sent)) },
-	})
-}
-
-func (c *call) order(stream bool, in billing.BoundInput) billing.Order {
-	return billing.Order{
-		ID: c.id, Route: c.route.path, Key: c.key, Provider: c.offer.Service.Provider, Type: c.offer.Service.Type, Model: c.offer.Model,
-		Stream: stream, Price: c.offer.Price, Bound: billing.Bound(c.offer.Service.Type, c.offer.Price, in),
-		RequestBytes: in.BodyBytes, At: c.started, Block: c.offer.Block, Centralized: c.offer.Service.Info.Centralized(),
-	}
 }
 
 // readBody reads the whole request body, bounded in size and time. Reading it before anything is sent also keeps the
@@ -117,14 +65,12 @@ func (c *call) readBody() ([]byte, error) {
 	var buf bytes.Buffer
 	// A declared length is a claim: no more than 1 MiB is set aside on the strength of it.
 	buf.Grow(int(min(max(c.r.ContentLength, 0), 1<<20)) + bytes.MinRead)
-	if _, err := buf.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, limit)); err != nil {
-		if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
-			return nil, err
-		}
-		return nil, &APIError{
-			Status: http.StatusBadRequest, Type: typeRequest, Code: "request_body", Cause: err,
-			Message: "The request body could not be read to its end.",
-		}
+	in, err := request.Decode(http.MaxBytesReader(c.w, c.r.Body, limit), c.r.Header.Get("Content-Encoding"), limit)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := buf.ReadFrom(in); err != nil {
+		return nil, errBody(err)
 	}
 	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, err
@@ -132,8 +78,28 @@ func (c *call) readBody() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// errBody is a body that could not be read: what is wrong with it, or that it broke off.
+func errBody(err error) error {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return big
+	}
+	if bad, ok := errors.AsType[*request.Error](err); ok {
+		return bad
+	}
+	e := problem("request_body", "The request body could not be read to its end.")
+	e.Cause = err
+	return e
+}
+
 // fail answers with an error where nothing was sent yet. After that only the log can tell.
 func (c *call) fail(err error) {
+	if back, ok := errors.AsType[*setback](err); ok {
+		c.w.Header()[providerHeader] = []string{c.offer.Label} // who was asked last
+		if back.refusal != nil && c.status == 0 {
+			c.passRefusal(back)
+			return
+		}
+	}
 	e := asAPIError(err)
 	c.code, c.cause = e.Code, e.Cause
 	c.srv.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
@@ -141,7 +107,7 @@ func (c *call) fail(err error) {
 		return
 	}
 	c.status = e.Status
-	writeError(c.w, e)
+	e.send(c.w, c.op.path)
 }
 
 // finish counts the call and writes its access line: facts only, nothing of what was asked or answered.
@@ -151,10 +117,10 @@ func (c *call) finish() {
 	took := time.Since(c.started)
 	provider, model := "", ""
 	if c.offer != nil {
-		provider, model = c.offer.label, c.offer.Model
+		provider, model = c.offer.Label, c.offer.Model
 	}
-	m.requests.WithLabelValues(c.route.path, provider, model, strconv.Itoa(c.status)).Inc()
-	m.duration.WithLabelValues(c.route.path).Observe(took.Seconds())
+	m.requests.WithLabelValues(c.op.path, provider, model, strconv.Itoa(c.status)).Inc()
+	m.duration.WithLabelValues(c.op.path).Observe(took.Seconds())
 
 	level := zerolog.InfoLevel
 	if c.status >= 500 || (c.status < 400 && c.code != "") {
@@ -164,7 +130,7 @@ func (c *call) finish() {
 	if ev == nil {
 		return
 	}
-	ev = ev.Str("request_id", c.id).Str("route", c.route.path).Int("status", c.status).Dur("took_ms", took)
+	ev = ev.Str("request_id", c.id).Str("route", c.op.path).Int("status", c.status).Dur("took_ms", took)
 	if c.offer != nil {
 		ev = ev.Str("provider", provider).Str("model", model).Bool("stream", c.stream)
 	}
@@ -180,6 +146,9 @@ func (c *call) finish() {
 	}
 	if c.key != "" {
 		ev = ev.Str("key", c.key)
+	}
+	if c.attempts > 1 {
+		ev = ev.Int("attempts", c.attempts)
 	}
 	if c.code != "" {
 		ev = ev.Str("code", c.code)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/request"
+	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // APIError is a refusal in the shape OpenAI clients understand. Its text is for the caller: it says what happened, what
@@ -22,7 +24,8 @@ type APIError struct {
 	Param      string // the field at fault, or empty
 	Message    string
 	RetryAfter time.Duration
-	Cause      error // for the log only
+	Refusal    zg.Refusal // the provider's reason, where it is one that refused; told in X-Zgproxy-Error
+	Cause      error      // for the log only
 }
 
 func (e *APIError) Error() string {
@@ -39,21 +42,53 @@ const (
 	typeRequest = "invalid_request_error"
 	typeQuota   = "insufficient_quota"
 	typeServer  = "server_error"
+	typeRate    = "rate_limit_error"
 	typeAuth    = "authentication_error"
 	typePermit  = "permission_error"
 )
 
-// writeError sends the envelope {"error":{"message","type","param","code"}}.
-func writeError(w http.ResponseWriter, e *APIError) {
+// restTimeout is how long a caller may take to send what is left of a body that nobody wants.
+const restTimeout = 10 * time.Second
+
+// writeError sends the error in the form of OpenAI.
+func writeError(w http.ResponseWriter, e *APIError) { e.send(w, "") }
+
+// send answers a request for path with the error, in the form that clients of that path read. Where the call has no id yet
+// it gets one.
+func (e *APIError) send(w http.ResponseWriter, path string) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Zgproxy-Error", e.Code)
-	h.Del("Content-Length")
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	id := h.Get("X-Request-Id")
+	if id == "" {
+		id = newID(time.Now())
 	}
+	setRequestID(h, path, id)
+	e.tell(h)
+	// What is left of the request's body is read before the connection is used again, or closed. Nobody is waited for who
+	// does not send it. Not supported: the connection's own limits hold.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout))
+	body := e.envelopeFor(path, id)
+	h["Content-Type"] = []string{"application/json"}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	delete(h, "Content-Encoding")
 	w.WriteHeader(e.Status)
-	_, _ = w.Write(e.envelope()) // the caller left: nobody to tell
+	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be nothing else. The caller left: nobody to tell
+}
+
+// tell puts what clients act on among the headers: the cause, when to come back, and whether at all.
+func (e *APIError) tell(h http.Header) {
+	code := e.Code
+	if e.Refusal != zg.RefusalNone {
+		code = "provider_" + string(e.Refusal)
+	}
+	h["X-Zgproxy-Error"] = []string{code}
+	setRetryAfter(h, e.RetryAfter)
+	again := conditions[e.Code].again
+	if e.RetryAfter > 0 {
+		again = e.RetryAfter <= maxPatience
+	}
+	if !again && clientRetries(e.Status) {
+		h["X-Should-Retry"] = []string{"false"}
+	}
 }
 
 // envelope is the error object as JSON with a newline, so that it reads well in a terminal too.
@@ -68,7 +103,12 @@ func (e *APIError) envelope() []byte {
 	if e.Param != "" {
 		b.Param = &e.Param
 	}
-	out, err := json.Marshal(map[string]body{"error": b})
+	return jsonLine(map[string]body{"error": b})
+}
+
+// jsonLine is a value made of strings as one line of JSON.
+func jsonLine(v any) []byte {
+	out, err := json.Marshal(v)
 	if err != nil { // strings always marshal
 		return []byte(`{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal"}}` + "\n")
 	}
@@ -81,28 +121,33 @@ func asAPIError(err error) *APIError {
 		return api
 	}
 	if bad, ok := errors.AsType[*request.Error](err); ok {
-		return &APIError{Status: http.StatusBadRequest, Type: typeRequest, Code: "invalid_request", Param: bad.Param, Message: bad.Message}
+		e := problem("invalid_request", bad.Message)
+		e.Param = bad.Param
+		return e
 	}
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &APIError{
-			Status: http.StatusRequestEntityTooLarge, Type: typeRequest, Code: "request_too_large",
-			Message: fmt.Sprintf("The request body is larger than %d bytes, the most that providers accept.", tooBig.Limit),
-		}
+		return problem("request_too_large", fmt.Sprintf("The request body is larger than %d bytes, the most that providers accept.", tooBig.Limit))
+	}
+	if errors.Is(err, request.ErrEncoding) {
+		return problem("unsupported_media_type", "Send the body as it is, or with Content-Encoding: gzip; no other encoding is known here.")
+	}
+	if none, ok := errors.AsType[*route.NoOffer](err); ok {
+		return noOfferError(none)
+	}
+	if busy, ok := errors.AsType[*route.Busy](err); ok {
+		return busyError(busy)
 	}
 	if refused, ok := errors.AsType[*billing.Refused](err); ok {
 		return refusedError(refused)
 	}
-	return &APIError{
-		Status: http.StatusInternalServerError, Type: typeServer, Code: "internal", Cause: err,
-		Message: "zgproxy failed to handle this request. The log names the cause under this request id.",
-	}
+	e := problem("internal", "zgproxy failed to handle this request. The log names the cause under this request id.")
+	e.Cause = err
+	return e
 }
 
 func refusedError(r *billing.Refused) *APIError {
-	e := &APIError{
-		Status: http.StatusPaymentRequired, Type: typeQuota, Code: string(r.Kind),
-		Message: strings.TrimSpace(r.Message + " " + r.Hint), RetryAfter: r.RetryAfter, Cause: r,
-	}
+	e := problem(string(r.Kind), strings.TrimSpace(r.Message+" "+r.Hint))
+	e.RetryAfter, e.Cause = r.RetryAfter, r
 	switch {
 	case errors.Is(r, billing.ErrStore):
 		e.Status, e.Type = http.StatusServiceUnavailable, typeServer
@@ -112,31 +157,14 @@ func refusedError(r *billing.Refused) *APIError {
 	return e
 }
 
-func errUnknownRoute(method, path string) *APIError {
-	return &APIError{
-		Status: http.StatusNotFound, Type: typeRequest, Code: "unknown_url",
-		Message: fmt.Sprintf("Unknown request URL: %s %.200s. zgproxy serves POST /v1/chat/completions, POST /v1/images/generations, "+
-			"POST /v1/audio/transcriptions, POST /v1/verify, GET /v1/models and GET /v1/models/{id}.", method, path),
-	}
-}
-
-func errMethod(method, path string) *APIError {
-	return &APIError{
-		Status: http.StatusMethodNotAllowed, Type: typeRequest, Code: "method_not_allowed",
-		Message: fmt.Sprintf("%s is not allowed on %.200s.", method, path),
-	}
-}
-
 func errNotReady(reason string) *APIError {
-	return &APIError{
-		Status: http.StatusServiceUnavailable, Type: typeServer, Code: "not_ready", RetryAfter: 2 * time.Second,
-		Message: "zgproxy is not ready yet: " + reason + ". Try again in a moment.",
-	}
+	e := problem("not_ready", "zgproxy is not ready yet: "+reason+". Try again in a moment.")
+	e.RetryAfter = 2 * time.Second
+	return e
 }
 
 func errNoModel() *APIError {
-	return &APIError{
-		Status: http.StatusBadRequest, Type: typeRequest, Code: "missing_model", Param: "model",
-		Message: "You must provide a model parameter. GET /v1/models lists what can be used.",
-	}
+	e := problem("missing_model", "You must provide a model parameter. GET /v1/models lists what can be used.")
+	e.Param = "model"
+	return e
 }

@@ -1,10 +1,8 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,39 +10,50 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/crash"
+	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxRefusal bounds how much of a provider's error is looked at; the rest still reaches the caller.
-const maxRefusal = 64 << 10
+// maxRefusal bounds a provider's error.
+const maxRefusal = 1 << 20
+
+// Why there is no signature over an answer: it came from an endpoint of the owner's, or it only says that a job was begun.
+const (
+	codeEndpoint = "direct_endpoint"
+	codeJob      = "job"
+)
 
 // exchange is one admitted request on its way to the provider and back. It belongs to the handler's goroutine.
 type exchange struct {
 	*call
 	parcel parcel
-	held   *billing.Reservation
+	lease  *route.Lease
+	held   reservation
 	out    billing.Outcome
+	sentAt time.Time
 	done   *Answered // nil: there is no answer whose signature could be checked
 	judged bool      // its verdict was waited for
 }
 
 // exchange carries a parcel to the provider and its answer back. The open record is committed before the first byte
 // leaves; whatever happens then, it is booked exactly once: where the answer's header tells the fee just before that goes
-// out, else at the end.
-func (c *call) exchange(p parcel) (err error) {
+// out, else at the end. The error is a *setback where nothing of an answer was passed on.
+func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 	s := c.srv
 	crash.Point("request/before-open")
-	held, err := s.cfg.Meter.Open(c.r.Context(), p.order)
+	held, err := c.open(&p)
 	if err != nil {
+		lease.Done(route.Neutral, 0)
 		return err
 	}
 	crash.Point("request/opened")
-	x := &exchange{call: c, parcel: p, held: held}
+	x := &exchange{call: c, parcel: p, lease: lease, held: held}
 	defer func() {
 		x.book(err)
 		if x.out.Verdict == zg.VerdictPending && !x.judged {
 			s.cfg.Answered(x.done)
 		}
+		x.lease.Done(x.result(err))
 	}()
 
 	// The provider bills a request whether or not its caller waits for the answer, so the exchange outlives the caller:
@@ -52,19 +61,36 @@ func (c *call) exchange(p parcel) (err error) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(c.r.Context()))
 	defer cancel(nil)
 	defer context.AfterFunc(s.stop, func() { cancel(errShutdown) })()
+	defer context.AfterFunc(c.r.Context(), func() {
+		time.AfterFunc(s.cfg.DrainTimeout, func() { cancel(errDrained) })
+	})()
 
-	resp, err := c.send(ctx, p, &x.out)
+	resp, err := x.send(ctx)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // the answer has been read as far as it will be
 	x.out.Status = resp.StatusCode
 	crash.Point("request/header")
-	if resp.StatusCode != http.StatusOK {
-		return x.passRefusal(resp)
-	}
 	return x.relay(cancel, resp)
 }
+
+// result is what the end of an attempt says about the provider.
+func (x *exchange) result(err error) (route.Result, time.Duration) {
+	back := (*setback)(nil)
+	switch {
+	case errors.As(err, &back):
+		return back.result, back.wait
+	case x.out.Status == 0:
+		return route.Neutral, 0
+	case !x.answered():
+		return route.Failed, 0 // it broke off, or what it sent is no answer
+	}
+	return route.Succeeded, 0
+}
+
+// answered reports whether the provider's answer came whole, as far as anybody waited for it.
+func (x *exchange) answered() bool { return x.out.Complete || x.code == "caller_left" }
 
 // book closes the record with what is known by now. It counts once: what happens to the answer on its way to the caller
 // afterwards does not change what the provider bills.
@@ -85,6 +111,13 @@ func (x *exchange) book(err error) {
 		x.judgement = verdict(x.done)
 		out.Verdict, out.VerdictCode = x.judgement.Verdict, x.judgement.Code
 	}
+	switch {
+	case x.offer.Endpoint != "":
+		x.judgement = zg.Judgement{Verdict: zg.VerdictNotSigned, Code: codeEndpoint}
+	case x.op.async && out.Status != 0 && x.srv.cfg.Verdict != nil:
+		x.judgement = zg.Judgement{Verdict: zg.VerdictNotSigned, Code: codeJob}
+		out.Verdict, out.VerdictCode = x.judgement.Verdict, x.judgement.Code
+	}
 	crash.Point("request/before-close")
 	x.booking, x.booked = x.held.Close(*out), true
 	crash.Point("request/closed")
@@ -97,74 +130,89 @@ var (
 	errDrained  = errors.New("the caller left and the rest of the answer was too long to wait for")
 )
 
-// send performs the request, with one retry when the provider refuses our session token: such a refusal is unbilled.
-func (c *call) send(ctx context.Context, p parcel, out *billing.Outcome) (*http.Response, error) {
-	s := c.srv
-	svc := &c.offer.Service
+// send performs the request, with one more try when the provider refuses our session token: such a refusal is unbilled.
+// What comes back without an error is an answer.
+func (x *exchange) send(ctx context.Context) (*http.Response, error) {
+	c, s, out := x.call, x.srv, &x.out
 	for try := 0; ; try++ {
-		bearer, err := s.cfg.Tokens.Bearer(ctx, svc.Provider)
+		bearer, err := c.bearer(ctx)
 		if err != nil {
-			return nil, &APIError{
-				Status: http.StatusServiceUnavailable, Type: typeServer, Code: "session_token", Cause: err, RetryAfter: 5 * time.Second,
-				Message: "No session token could be made for the provider: its sub-account could not be read from the chain. Nothing was spent.",
-			}
+			return nil, err
 		}
-		req, err := c.upstreamRequest(ctx, p, bearer)
+		req, err := c.upstreamRequest(ctx, &x.parcel, bearer)
 		if err != nil {
 			return nil, err
 		}
 		crash.Point("request/before-send")
-		resp, err := s.cfg.Transport.RoundTrip(req)
+		x.sentAt = time.Now()
+		transport := s.cfg.Transport
+		if c.offer.Endpoint != "" {
+			transport = s.cfg.Direct
+		}
+		resp, err := transport.RoundTrip(req)
 		if err != nil {
 			out.Reached = reached(err)
+			if sent, ok := x.parcel.body.(*hashed); ok && sent.failed() {
+				return nil, errBody(err)
+			}
 			return nil, c.transportError(err)
 		}
 		out.Reached = true
-		if resp.StatusCode == http.StatusOK {
+		x.lease.Allowance(allowance(resp.Header, time.Now()))
+		if resp.StatusCode == http.StatusOK || (c.op.async && resp.StatusCode == http.StatusAccepted) {
 			return resp, nil
 		}
-		detail := c.refusal(resp)
-		switch detail.Class {
-		case zg.RefusalSessionExpired, zg.RefusalSessionRevoked:
-			s.cfg.Tokens.Reject(svc.Provider, bearer, detail.Class)
-			if try == 0 && p.body == nil {
-				_ = resp.Body.Close()                         // a refusal; nothing more to learn from it
-				out.Reached, c.code, c.cause = false, "", nil // unbilled, and forgotten if the second try goes well
-				continue
-			}
-			_ = resp.Body.Close() // see above
-			out.Status = resp.StatusCode
-			return nil, &APIError{
-				Status: http.StatusServiceUnavailable, Type: typeServer, Code: "session_refused", RetryAfter: time.Second,
-				Message: "The provider refused the session token (" + string(detail.Class) + "). A new one is made for the next request; try again. Nothing was billed.",
-			}
-		case zg.RefusalBalance, zg.RefusalNoAccount, zg.RefusalNotAcknowledged:
-			_ = resp.Body.Close() // see above
-			out.Status = resp.StatusCode
+		r, detail := c.refusal(resp)
+		_ = resp.Body.Close() // a refusal: what matters of it was read
+		if c.dropToken(bearer, detail.Class) && try == 0 && (x.parcel.again == nil || x.parcel.again(&x.parcel)) {
+			out.Reached, c.code, c.cause = false, "", nil // unbilled, and forgotten if the second try goes well
+			continue
+		}
+		out.Status = resp.StatusCode
+		back := c.refusedSetback(r, detail)
+		if short := detail.Class == zg.RefusalBalance || detail.Class == zg.RefusalNoAccount || detail.Class == zg.RefusalNotAcknowledged; short && c.offer.Endpoint == "" {
 			if s.cfg.Refused != nil {
-				s.cfg.Refused(svc.Provider, detail)
+				s.cfg.Refused(c.offer.Service.Provider, detail)
 			}
-			return nil, c.fundsError(detail)
-		default:
-			return resp, nil
+			back.err, back.refusal = c.fundsError(detail), nil
 		}
+		return nil, back
 	}
 }
 
-func (c *call) upstreamRequest(ctx context.Context, p parcel, bearer string) (*http.Request, error) {
-	body := p.body
-	if p.bytes != nil {
-		body = bytes.NewReader(p.bytes)
+// bearer is the Authorization that the offer wants.
+func (c *call) bearer(ctx context.Context) (string, error) {
+	if id := c.offer.Endpoint; id != "" {
+		return c.srv.cfg.EndpointKey(id), nil
 	}
-	url := c.offer.Service.URL + "/v1/proxy" + c.route.path[len("/v1"):]
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
+	bearer, err := c.srv.cfg.Tokens.Bearer(ctx, c.offer.Service.Provider)
 	if err != nil {
-		return nil, &APIError{
-			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_url", Cause: err,
-			Message: "The provider has registered an address that is not a URL.",
-		}
+		e := problem("session_token", "No session token could be made for the provider: its sub-account could not be read from the chain. Nothing was spent.")
+		e.Cause, e.RetryAfter = err, 5*time.Second
+		return "", &setback{err: e, result: route.Neutral, again: true, local: true}
 	}
-	req.ContentLength = p.length
+	return bearer, nil
+}
+
+// dropToken has a session token made anew that the provider does not accept any more, and reports whether that was it.
+func (c *call) dropToken(bearer string, class zg.Refusal) bool {
+	if c.offer.Endpoint != "" || bearer == "" || (class != zg.RefusalSessionExpired && class != zg.RefusalSessionRevoked) {
+		return false
+	}
+	c.srv.cfg.Tokens.Reject(c.offer.Service.Provider, bearer, class)
+	return true
+}
+
+func (c *call) upstreamRequest(ctx context.Context, p *parcel, bearer string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.op.upstream(c.offer), p.reader())
+	if err != nil {
+		e := problem("provider_url", "The provider has registered an address that is not a URL.")
+		e.Cause = err
+		return nil, &setback{err: e, result: route.Failed, again: true, local: true}
+	}
+	if p.bytes == nil {
+		req.ContentLength = -1
+	}
 	req.Header = upstreamHeader(c.r.Header, bearer, c.srv.cfg.UserAgent)
 	if p.contentType != "" {
 		req.Header["Content-Type"] = []string{p.contentType}
@@ -172,37 +220,42 @@ func (c *call) upstreamRequest(ctx context.Context, p parcel, bearer string) (*h
 	return req, nil
 }
 
-// refusal classifies an answer other than 200. What was read to do so is put back in front of the body.
-func (c *call) refusal(resp *http.Response) zg.RefusalDetail {
-	head, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	resp.Body = &rewound{Reader: io.MultiReader(bytes.NewReader(head), resp.Body), Closer: resp.Body}
-	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), head)
-	c.srv.cfg.Metrics.refusals.WithLabelValues(c.offer.label, string(detail.Class)).Inc()
+// refusal is an answer other than the one that was asked for, kept until it is known whether the caller gets it.
+type refusal struct {
+	header http.Header
+	body   []byte
+	err    *APIError // in our words
+	pass   bool      // the caller gets the provider's own
+}
+
+// refusal reads and classifies an answer that is none.
+func (c *call) refusal(resp *http.Response) (*refusal, zg.RefusalDetail) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), body)
+	c.srv.cfg.Metrics.refusals.WithLabelValues(c.offer.Label, string(detail.Class)).Inc()
 	c.code, c.cause = string(detail.Class), err
-	return detail
+	r := &refusal{header: resp.Header, body: body}
+	r.err, r.pass = refusalError(resp, body, detail, c.offer.Label)
+	return r, detail
 }
 
-type rewound struct {
-	io.Reader
-	io.Closer
-}
-
-// passRefusal hands the provider's own error to the caller: its status, body and type, and that it costs nothing.
-func (x *exchange) passRefusal(resp *http.Response) error {
-	x.book(nil)
-	h := x.w.Header()
-	copyResponseHeader(h, resp.Header)
-	h["X-Zgproxy-Error"] = []string{"provider_" + x.code}
-	h["X-Zgproxy-Provider"] = []string{x.offer.label}
-	x.tellFee()
-	x.status = resp.StatusCode
-	x.w.WriteHeader(resp.StatusCode)
-	n, err := io.Copy(x.w, io.LimitReader(resp.Body, 8<<20))
-	x.bytes = n
-	if err != nil {
-		x.cause = fmt.Errorf("pass on the provider's error: %w", err)
+// passRefusal answers with the error of the provider that was asked last: its own where clients can read it, else in our
+// words.
+func (c *call) passRefusal(back *setback) {
+	r, e := back.refusal, back.err
+	c.code, c.cause, c.status = e.Code, e.Cause, e.Status
+	if c.booked {
+		c.tellFee()
 	}
-	return nil
+	e.refusalHeader(c.w.Header(), r.header)
+	if !r.pass {
+		c.srv.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
+		e.send(c.w, c.op.path)
+		return
+	}
+	c.bytes = int64(len(r.body))
+	c.w.WriteHeader(e.Status)
+	_, _ = c.w.Write(r.body) // the caller left: nobody to tell
 }
 
 // reached reports whether a failed request may have arrived at the provider. Only a failure to connect rules it out.
@@ -211,33 +264,36 @@ func reached(err error) bool {
 	return !errors.As(err, &op) || op.Op != "dial"
 }
 
-func (c *call) transportError(err error) *APIError {
-	e := &APIError{
-		Status: http.StatusBadGateway, Type: typeServer, Code: "provider_unreachable", Cause: err, RetryAfter: time.Second,
-		Message: "The provider could not be reached, so nothing was billed. Try again or choose another model.",
-	}
+// transportError is an attempt that brought no answer.
+func (c *call) transportError(err error) *setback {
+	back := &setback{result: route.Failed, again: true}
 	var timeout net.Error
-	switch cause := err; {
+	switch {
 	case errors.Is(err, errShutdown):
-		e.Status, e.Code, e.Message = http.StatusServiceUnavailable, "shutting_down", "zgproxy is shutting down; the provider may bill this request."
-	case errors.As(cause, &timeout) && timeout.Timeout():
-		e.Status, e.Code, e.Message = http.StatusGatewayTimeout, "provider_timeout", "The provider did not answer in time; it may still bill this request."
+		back.result, back.again = route.Neutral, false
+		back.err = problem("shutting_down", "zgproxy is shutting down; the provider may bill this request.")
+	case errors.Is(err, errDrained):
+		back.result, back.again = route.Neutral, false
+		back.err = problem("caller_left", "The caller left before the provider answered; it may still bill this request.")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		back.again = !reached(err) // it may be at work, and will bill what it does
+		back.err = problem("provider_timeout", "The provider did not answer in time; it may still bill this request.")
 	case reached(err):
-		e.Code, e.Message = "provider_connection", "The connection to the provider broke before it answered; it may still bill this request."
+		// It may bill what it has done, so that is set aside; another provider may answer all the same. What makes something
+		// that lasts is not asked for twice.
+		back.again = !c.op.job
+		back.err = problem("provider_connection", "The connection to the provider broke before it answered; it may still bill this request.")
+	default:
+		back.err = problem("provider_unreachable", "The provider could not be reached, so nothing was billed. Try again or choose another model.")
 	}
-	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return asAPIError(big)
-	}
-	if bad := asAPIError(err); bad.Code == "invalid_request" {
-		return bad
-	}
-	return e
+	back.err.Cause, back.err.RetryAfter = err, time.Second
+	return back
 }
 
 // fundsError puts a provider's complaint about the sub-account into words that say what to do here.
 func (c *call) fundsError(d zg.RefusalDetail) *APIError {
-	e := &APIError{Status: http.StatusPaymentRequired, Type: typeQuota, Code: string(d.Class)}
-	provider, who := c.offer.Service.Provider, c.offer.label
+	e := problem(string(d.Class), "")
+	provider, who := c.offer.Service.Provider, c.offer.Label
 	hint, wait := c.srv.cfg.Meter.Funding(provider)
 	switch d.Class {
 	case zg.RefusalBalance:

@@ -5,10 +5,13 @@ import (
 	"strings"
 )
 
+// providerHeader says who answered. In a request it says who is to answer: a provider's address, or the id of an endpoint.
+const providerHeader = "X-Zgproxy-Provider"
+
 // What an answer cost is told in its header where that is known in time, else in a trailer.
 const (
 	feeNeuron = "X-Zgproxy-Fee-Neuron" // decimal integer
-	feeBasis  = "X-Zgproxy-Fee-Basis"  // exact, estimated or free
+	feeBasis  = "X-Zgproxy-Fee-Basis"  // exact, estimated, free or unpaid
 )
 
 var (

@@ -165,6 +165,7 @@ func TestRefusalsPassedOnAreFree(t *testing.T) {
 		_, _ = io.WriteString(w, `{"error":"no"}`)
 	}, nil)
 	for _, status = range []int{400, 429, 500} {
+		r.forget()
 		resp, _, err := r.asked(`{"model":"chat-1"}`)
 		if got := fees(resp.Header); err != nil || got != "0 free" {
 			t.Errorf("%d: the header tells %q, %v; want 0 free", status, got, err)

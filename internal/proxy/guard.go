@@ -9,38 +9,93 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/go-chi/chi/v5"
 )
 
-// guard refuses requests that no caller of ours would send: a Host name that is not ours (a web page that had its name
-// rebound to this address), a cross-origin request of a browser, a missing or wrong local key.
-func (s *Server) guard(next http.Handler) http.Handler {
-	var origin http.CrossOriginProtection
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.hosts.Allow(r.Host) {
-			s.refuse(w, &APIError{
-				Status: http.StatusForbidden, Type: typePermit, Code: "host_not_allowed",
-				Message: "This Host name is not accepted, so that web pages cannot reach the proxy through a name of theirs. " +
-					"Use localhost or an IP address, or add the name to ZGPROXY_ALLOWED_HOSTS.",
-			})
-			return
-		}
-		if origin.Check(r) != nil {
-			s.refuse(w, &APIError{
-				Status: http.StatusForbidden, Type: typePermit, Code: "cross_origin",
-				Message: "Requests from web pages of another origin are not accepted.",
-			})
-			return
-		}
-		if len(s.keys) > 0 && !s.keyAllowed(r) {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.refuse(w, &APIError{
-				Status: http.StatusUnauthorized, Type: typeAuth, Code: "invalid_api_key",
-				Message: "Incorrect API key. Send one of the keys in ZGPROXY_API_KEYS as \"Authorization: Bearer KEY\".",
-			})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+// router is an empty router behind the guard, which answers in the callers' words for what is not served.
+func (s *Server) router(o origins) *chi.Mux {
+	mux := chi.NewRouter()
+	mux.Use(s.edge(o))
+	mux.NotFound(s.unknownURL)
+	mux.MethodNotAllowed(s.wrongMethod)
+	return mux
+}
+
+// edge refuses requests that no caller of ours would send: a Host name that is not ours (a web page that had its name
+// rebound to this address), a request from a page of an origin that is not allowed, a missing or wrong local key. It answers
+// what needs no route, and tidies up the path and the method of what does.
+func (s *Server) edge(o origins) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["X-Content-Type-Options"] = nosniff
+			if !s.hosts.Allow(r.Host) {
+				s.deny(w, r, problem("host_not_allowed", "This Host name is not accepted, so that web pages cannot reach the proxy through a name of theirs. "+
+					"Use localhost or an IP address, or add the name to ZGPROXY_ALLOWED_HOSTS."))
+				return
+			}
+			if !o.check(w.Header(), r) {
+				s.deny(w, r, problem("cross_origin", "Requests from web pages of another origin are not accepted. "+
+					"If the page is yours, add its origin to ZGPROXY_ALLOWED_ORIGINS."))
+				return
+			}
+			if r.Method == http.MethodOptions && o.preflight(w, r) {
+				return
+			}
+			if len(s.keys) > 0 && !s.keyAllowed(r) && !isImage(r) {
+				w.Header()["Www-Authenticate"] = []string{"Bearer"}
+				s.deny(w, r, problem("invalid_api_key", "Incorrect API key. Send one of the keys in ZGPROXY_API_KEYS as \"Authorization: Bearer KEY\"."))
+				return
+			}
+			r = plain(r)
+			if r.Method == http.MethodOptions {
+				s.options(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+var nosniff = []string{"nosniff"}
+
+// plain is the request as routes know it: HEAD is a GET whose body the server does not send, and slashes at the end of a
+// path mean nothing.
+func plain(r *http.Request) *http.Request {
+	u := tidy(r.URL)
+	if u == r.URL && r.Method != http.MethodHead {
+		return r
+	}
+	out := r.WithContext(r.Context()) // a copy: the server has to remember that it was a HEAD
+	out.URL = u
+	if r.Method == http.MethodHead {
+		out.Method = http.MethodGet
+	}
+	return out
+}
+
+// options says which methods a URL is served with.
+func (s *Server) options(w http.ResponseWriter, r *http.Request) {
+	allowed := methods(r)
+	if len(allowed) == 0 {
+		s.unknownURL(w, r)
+		return
+	}
+	w.Header()["Allow"] = []string{strings.Join(allowed, ", ")}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// deny refuses a request that is not a call, because no route took it.
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, e *APIError) {
+	s.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
+	e.send(w, r.URL.Path)
+	s.cfg.Log.Info().Str("request_id", w.Header().Get("X-Request-Id")).Int("status", e.Status).Str("code", e.Code).Msg("refused")
+}
+
+// isImage reports whether a request is for a picture that a provider keeps. Its URL is put into pages, which send no key, and
+// its random part is the permission to see it.
+func isImage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(r.URL.Path, "/v1/images/0x")
 }
 
 func (s *Server) refuse(w http.ResponseWriter, e *APIError) {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,14 @@ var responseHeaders = []string{
 // responsePrefixes allow whole families: rate limits, which client back-off depends on.
 var responsePrefixes = []string{"X-Ratelimit-", "Anthropic-Ratelimit-"}
 
+// A provider's word is not taken for how large the header of an answer is: clients and what stands before them have limits
+// of their own, 8 KiB in all quite often.
+const (
+	maxHeaderValue = 1 << 10 // bytes of one value; a longer one is left out
+	maxHeaderName  = 64      // bytes of a name of responsePrefixes
+	maxFamily      = 24      // names of responsePrefixes; the first by name
+)
+
 func upstreamHeader(in http.Header, bearer, userAgent string) http.Header {
 	h := make(http.Header, 8)
 	for _, name := range requestHeaders {
@@ -27,7 +36,9 @@ func upstreamHeader(in http.Header, bearer, userAgent string) http.Header {
 			h[name] = v[:1]
 		}
 	}
-	h["Authorization"] = []string{bearer}
+	if bearer != "" {
+		h["Authorization"] = []string{bearer}
+	}
 	// Identity keeps the bytes on the wire the bytes that are signed; setting it also keeps the transport from asking
 	// for gzip by itself.
 	h["Accept-Encoding"] = []string{"identity"}
@@ -35,19 +46,41 @@ func upstreamHeader(in http.Header, bearer, userAgent string) http.Header {
 	return h
 }
 
-func copyResponseHeader(dst, src http.Header) {
-	for _, name := range responseHeaders {
-		if v := src[name]; len(v) > 0 {
+// pick takes over the first value of each of the names.
+func pick(dst, src http.Header, names ...string) {
+	for _, name := range names {
+		if v := src[name]; len(v) > 0 && len(v[0]) <= maxHeaderValue {
 			dst[name] = v[:1]
 		}
 	}
+}
+
+// copyResponseHeader takes over what a caller gets to see, the first value of each name.
+func copyResponseHeader(dst, src http.Header) {
+	pick(dst, src, responseHeaders...)
+	var room [maxFamily]string // in nearly every answer there are fewer
+	names := room[:0]
 	for name, v := range src {
-		for _, p := range responsePrefixes {
-			if len(v) > 0 && strings.HasPrefix(name, p) {
-				dst[name] = v[:1]
-			}
+		if len(v) > 0 && len(name) <= maxHeaderName && len(v[0]) <= maxHeaderValue && ofFamily(name) {
+			names = append(names, name)
 		}
 	}
+	if len(names) > maxFamily {
+		slices.Sort(names)
+		names = names[:maxFamily]
+	}
+	for _, name := range names {
+		dst[name] = src[name][:1]
+	}
+}
+
+func ofFamily(name string) bool {
+	for _, p := range responsePrefixes {
+		if strings.HasPrefix(name, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // baseType is a media type without its parameters, lower case.

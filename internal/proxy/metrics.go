@@ -16,6 +16,7 @@ type Metrics struct {
 	open      prometheus.Gauge
 	streams   prometheus.Gauge
 	drains    *prometheus.CounterVec
+	failovers *prometheus.CounterVec
 }
 
 // NewMetrics registers the proxy's metrics.
@@ -49,7 +50,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		drains: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zgproxy_drains_total", Help: "Answers read to their end after the caller had left, by outcome.",
 		}, []string{"outcome"}),
+		failovers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_failovers_total", Help: "Attempts at a provider after which another one was asked, by why.",
+		}, []string{"provider", "code"}),
 	}
-	reg.MustRegister(m.requests, m.errors, m.refusals, m.firstByte, m.duration, m.bytes, m.open, m.streams, m.drains)
+	reg.MustRegister(m.requests, m.errors, m.refusals, m.firstByte, m.duration, m.bytes, m.open, m.streams, m.drains, m.failovers)
 	return m
 }

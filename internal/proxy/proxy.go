@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/go-chi/chi/v5"
 	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/guard"
+	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -35,7 +35,7 @@ type Tokens interface {
 // Answered is one finished exchange, as far as checking the provider's signature over it needs to know.
 type Answered struct {
 	RequestID       string
-	Offer           *Offer
+	Offer           *route.Offer
 	ResKey          string // the ZG-Res-Key header, or empty
 	ChatID          string // the body's own id, or empty
 	Request         []byte // the bytes that were sent; nil when they were streamed through
@@ -55,6 +55,10 @@ type Config struct {
 	Meter     *billing.Meter
 	Tokens    Tokens
 	Transport http.RoundTripper
+	// Direct carries requests to the owner's own endpoints, and EndpointKey gives the Authorization for one of them, or
+	// nothing. Required where there are any.
+	Direct      http.RoundTripper
+	EndpointKey func(id string) string
 	// Classify reads a provider's refusal.
 	Classify func(status int, contentType string, body []byte) zg.RefusalDetail
 	// Verdict says ahead of the check what is known of an answer's signature: VerdictNotSigned, and why, where there is none
@@ -73,19 +77,24 @@ type Config struct {
 	Receipt func(ctx context.Context, id string) (zg.AnswerReceipt, bool, error)
 	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
 	Refused func(provider common.Address, detail zg.RefusalDetail)
+	// Board knows how the offers are doing.
+	Board *route.Board
 	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
 	Ready func() (ok bool, reason string)
 
-	Keys         []string      // local keys; empty: callers need none
-	AllowedHosts []string      // Host names accepted besides localhost and IP addresses
-	MaxBody      int64         // bytes of one request body
-	HoldBytes    int64         // bytes of one answer that may be held for its verdict; needed with Enforce
-	StreamIdle   time.Duration // an answer that brings no byte for so long is given up
-	DrainBytes   int64         // what is still read from the provider after the caller left …
-	DrainTimeout time.Duration // … and for how long
-	UserAgent    string
-	Log          zerolog.Logger
-	Metrics      *Metrics
+	Keys           []string      // local keys; empty: callers need none
+	AllowedOrigins []string      // web pages that may call
+	AllowedHosts   []string      // Host names accepted besides localhost and IP addresses
+	MaxBody        int64         // bytes of one request body
+	MaxAttempts    int           // at providers, for one request; 0 counts as 1
+	FailoverWithin time.Duration // of its beginning
+	HoldBytes      int64         // bytes of one answer that may be held for its verdict; needed with Enforce
+	StreamIdle     time.Duration // an answer that brings no byte for so long is given up
+	DrainBytes     int64         // what is still read from the provider after the caller left …
+	DrainTimeout   time.Duration // … and for how long
+	UserAgent      string
+	Log            zerolog.Logger
+	Metrics        *Metrics
 }
 
 // Server is the callers' side of the daemon. Build it with New, mount Handler, feed it with SetRoutes.
@@ -93,10 +102,11 @@ type Server struct {
 	cfg     Config
 	keys    [][32]byte
 	hosts   guard.Hosts
-	routes  atomic.Pointer[Routes]
+	routes  atomic.Pointer[route.Table]
 	buffers sync.Pool // for streams, which go out as they come
 	larger  sync.Pool // for documents, which are held to their end where they fit
 	held    budget
+	uploads budget          // that are read whole
 	stop    context.Context // done: give up what is still running
 	stopNow context.CancelFunc
 
@@ -107,48 +117,34 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...), enforceWait: enforceWait, trailerWait: trailerWait}
 	s.held.most = heldAnswers * cfg.HoldBytes
+	s.uploads.most = wholeUploads * cfg.MaxBody
 	for _, k := range cfg.Keys {
 		s.keys = append(s.keys, keyDigest(k))
 	}
 	s.buffers.New = func() any { b := make([]byte, 32<<10); return &b }
 	s.larger.New = func() any { b := make([]byte, maxHeld); return &b }
 	s.stop, s.stopNow = context.WithCancel(context.Background())
-	s.routes.Store(&Routes{})
+	s.routes.Store(&route.Table{})
 	return s
 }
 
 // SetRoutes publishes a new routing table; requests under way keep the one they started with.
-func (s *Server) SetRoutes(r *Routes) { s.routes.Store(r) }
+func (s *Server) SetRoutes(r *route.Table) { s.routes.Store(r) }
 
 // Routes is the routing table in force.
-func (s *Server) Routes() *Routes { return s.routes.Load() }
+func (s *Server) Routes() *route.Table { return s.routes.Load() }
 
 // Abort ends every exchange that still runs, after the time for draining is over.
 func (s *Server) Abort() { s.stopNow() }
 
-// route is one inference route of the OpenAI surface.
-type route struct {
-	path  string         // as callers know it
-	kind  zg.ServiceType // of the providers that serve it
-	serve func(*call) error
-}
-
 // Handler returns the HTTP handler of the callers' listener.
 func (s *Server) Handler() http.Handler {
-	mux := chi.NewRouter()
-	mux.Use(s.guard)
-	mux.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, errUnknownRoute(r.Method, r.URL.Path))
-	})
-	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, errMethod(r.Method, r.URL.Path))
-	})
-	for _, rt := range []route{
-		{"/v1/chat/completions", zg.Chatbot, (*call).serveJSON},
-		{"/v1/images/generations", zg.TextToImage, (*call).serveJSON},
-		{"/v1/audio/transcriptions", zg.SpeechToText, (*call).serveMultipart},
-	} {
-		mux.Post(rt.path, s.handle(rt))
+	mux := s.router(newOrigins(s.cfg.AllowedOrigins))
+	for _, op := range operations {
+		mux.Post(op.path, s.handle(op))
+	}
+	for _, op := range fetches {
+		mux.Get(op.path, s.handle(op))
 	}
 	if s.cfg.Receipt != nil {
 		mux.Post("/v1/verify", s.verify)
@@ -159,12 +155,13 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-// handle wraps a route in what every call has: an id, readiness, metrics and one access line.
-func (s *Server) handle(rt route) http.HandlerFunc {
+// handle wraps an operation in what every call has: an id, readiness, metrics and one access line.
+func (s *Server) handle(op operation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now()
-		c := &call{srv: s, w: w, r: r, route: rt, id: newID(now), started: now, key: callerKey(r)}
-		w.Header()["X-Request-Id"] = []string{c.id}
+		c := &call{srv: s, w: w, r: r, op: op, started: now, key: callerKey(r), first: newID(now)}
+		c.id = c.first
+		setRequestID(w.Header(), op.path, c.id)
 		s.cfg.Metrics.open.Inc()
 		defer c.finish()
 		if s.cfg.Ready != nil {
@@ -173,7 +170,7 @@ func (s *Server) handle(rt route) http.HandlerFunc {
 				return
 			}
 		}
-		if err := rt.serve(c); err != nil {
+		if err := op.serve(c); err != nil {
 			c.fail(err)
 		}
 	}

@@ -26,8 +26,22 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
+
+var (
+	cheap = common.HexToAddress("0x1111111111111111111111111111111111111111")
+	dear  = common.HexToAddress("0x2222222222222222222222222222222222222222")
+	multi = common.HexToAddress("0x3333333333333333333333333333333333333333")
+)
+
+func service(p common.Address, kind zg.ServiceType, model string, in, out uint64) zg.Service {
+	return zg.Service{
+		Provider: p, Type: kind, URL: "http://127.0.0.1:1", Model: model, InputPrice: zg.NeuronOf(in), OutputPrice: zg.NeuronOf(out),
+		Verifiability: "TeeML", TEESigner: p, TEESignerAcknowledged: true,
+	}
+}
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -52,7 +66,7 @@ func (k *tokens) Reject(_ common.Address, bearer string, _ zg.Refusal) {
 
 // rig is a proxy over a real store, in front of an upstream made for the test.
 type rig struct {
-	*testing.T
+	testing.TB
 	server *Server
 	url    string
 	store  *billing.Store
@@ -62,24 +76,25 @@ type rig struct {
 	view   atomic.Pointer[billing.KeeperView]
 }
 
-func newRig(t *testing.T, upstream http.HandlerFunc, change func(*Config)) *rig {
-	t.Helper()
-	return meteredRig(t, billing.MeterConfig{}, upstream, change)
+func newRig(tb testing.TB, upstream http.HandlerFunc, change func(*Config)) *rig {
+	tb.Helper()
+	return meteredRig(tb, billing.MeterConfig{}, upstream, change)
 }
 
-func meteredRig(t *testing.T, meter billing.MeterConfig, upstream http.HandlerFunc, change func(*Config)) *rig {
-	t.Helper()
+func meteredRig(tb testing.TB, meter billing.MeterConfig, upstream http.HandlerFunc, change func(*Config)) *rig {
+	tb.Helper()
 	up := httptest.NewServer(upstream)
-	t.Cleanup(up.Close)
-	store, err := billing.Open(t.Context(), t.TempDir(), billing.StoreOptions{Log: zerolog.Nop()})
+	tb.Cleanup(up.Close)
+	store, err := billing.Open(tb.Context(), tb.TempDir(), billing.StoreOptions{Log: zerolog.Nop()})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	r := &rig{T: t, store: store, tokens: &tokens{}, client: &http.Client{Transport: &http.Transport{}}}
+	r := &rig{TB: tb, store: store, tokens: &tokens{}, client: &http.Client{Transport: &http.Transport{}}}
 	transport := &http.Transport{DisableCompression: true}
 	r.view.Store(&billing.KeeperView{})
 	meter.View = func() billing.KeeperView { return *r.view.Load() }
 	cfg := Config{
+		Board: route.NewBoard(route.BoardConfig{}),
 		Meter: billing.NewMeter(store, meter), Tokens: r.tokens, Transport: transport,
 		Classify: func(status int, _ string, body []byte) zg.RefusalDetail {
 			switch {
@@ -87,6 +102,10 @@ func meteredRig(t *testing.T, meter billing.MeterConfig, upstream http.HandlerFu
 				return zg.RefusalDetail{Class: zg.RefusalSessionExpired}
 			case bytes.Contains(body, []byte("insufficient balance")):
 				return zg.RefusalDetail{Class: zg.RefusalBalance, Required: zg.OneOG}
+			case status == 429:
+				return zg.RefusalDetail{Class: zg.RefusalRate, Message: "Rate limit exceeded."}
+			case status == 503:
+				return zg.RefusalDetail{Class: zg.RefusalBusy}
 			case status >= 500:
 				return zg.RefusalDetail{Class: zg.RefusalUpstream}
 			}
@@ -100,22 +119,25 @@ func meteredRig(t *testing.T, meter billing.MeterConfig, upstream http.HandlerFu
 		change(&cfg)
 	}
 	r.server = New(cfg)
-	r.server.SetRoutes(BuildRoutes(&zg.Directory{Services: []zg.Service{
+	r.server.SetRoutes(route.Build(&zg.Directory{Services: []zg.Service{
 		at(up.URL, service(cheap, zg.Chatbot, "chat-1", 3, 4)), at(up.URL, service(dear, zg.TextToImage, "paint-1", 0, 7)),
 		at(up.URL, service(multi, zg.SpeechToText, "hear-1", 5, 6)),
-	}}, nil, RouteOptions{Allowed: []common.Address{cheap, dear, multi}}))
+	}}, nil, route.Options{Allowed: []common.Address{cheap, dear, multi}}))
 	front := httptest.NewServer(r.server.Handler())
 	r.url = front.URL
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		r.client.CloseIdleConnections()
 		front.Close()
 		transport.CloseIdleConnections()
 		if err := store.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
+			tb.Errorf("close the store: %v", err)
 		}
 	})
 	return r
 }
+
+// forget makes the board forget how providers have done.
+func (r *rig) forget() { r.server.cfg.Board = route.NewBoard(route.BoardConfig{}) }
 
 func at(url string, s zg.Service) zg.Service { s.URL = url; return s }
 
@@ -326,7 +348,7 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 	}
 	always = true
 	resp, text := r.chat(`{"model":"chat-1"}`)
-	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, "session_refused") || resp.Header.Get("Retry-After") == "" {
+	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, "session_expired") || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s, want 503 with Retry-After after the second refusal", resp.StatusCode, text)
 	}
 	if rec := r.record(resp); rec.Basis != zg.FeeFree {
@@ -336,30 +358,38 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 
 func TestProviderErrorsReachTheCaller(t *testing.T) {
 	status, contentType, body := 0, "", ""
-	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Retry-After", "7")
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}, nil)
+	fresh := func() *rig {
+		return newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}, nil)
+	}
+	const own = `{"error":{"message":"no","type":"invalid_request_error"}}`
 	for _, tc := range []struct {
 		status            int
 		contentType, body string
+		wantStatus        int
+		want              string // of the envelope; empty: the provider's own
 	}{
-		{400, "application/json", `{"error":{"message":"no","type":"invalid_request_error"}}`},
-		{429, "application/json", `{"error":"Rate limit exceeded."}`},
-		{502, "text/html", "<html>bad gateway</html>"},
-		{201, "application/json", `{}`},
+		{400, "application/json", own, 400, ""},
+		{429, "application/json", `{"error":"Rate limit exceeded."}`, 429, "rate_limited"},
+		{502, "text/html", "<html>bad gateway</html>", 502, "upstream_error"},
+		{201, "application/json", `{}`, 502, "bad_request"},
 	} {
 		status, contentType, body = tc.status, tc.contentType, tc.body
+		r := fresh()
 		resp, text := r.chat(`{"model":"chat-1"}`)
-		if resp.StatusCode != tc.status || text != tc.body || resp.Header.Get("Content-Type") != tc.contentType || resp.Header.Get("Retry-After") != "7" {
-			t.Errorf("the caller got %d %s %q, want the provider's %d %s %q", resp.StatusCode, resp.Header.Get("Content-Type"), text, tc.status, tc.contentType, tc.body)
+		if resp.StatusCode != tc.wantStatus || resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("Retry-After") != "7" ||
+			(tc.want == "" && text != tc.body) || !strings.Contains(text, tc.want) {
+			t.Errorf("%d %q: the caller got %d %s %q, want %d %s", tc.status, tc.body, resp.StatusCode, resp.Header.Get("Content-Type"), text, tc.wantStatus, tc.want)
 		}
 		if rec := r.record(resp); rec.Basis != zg.FeeFree || rec.Status != tc.status {
 			t.Errorf("record of %d = %+v, want free", tc.status, rec)
 		}
 	}
+	r := fresh()
 	status, contentType, body = 400, "application/json", `{"error":"insufficient balance: …"}`
 	resp, text := r.chat(`{"model":"chat-1"}`)
 	if resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" || !strings.Contains(text, "insufficient_quota") || !strings.Contains(text, "1 0G") {

@@ -43,8 +43,6 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 	buffers := &s.buffers
 	if rl.hold {
 		buffers = &s.larger
-	} else {
-		rl.begin()
 	}
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
@@ -52,17 +50,19 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 	rest, readErr := rl.run(*buf)
 
 	sum := rl.tap.Summary()
-	answered := rl.sumUp(&sum, rest, readErr)
+	ended := rl.sumUp(&sum, rest, readErr)
 	switch {
 	case rl.gone:
-		x.done = answered
+		x.done = ended
 		return nil
 	case rl.refused != nil:
 		if readErr == nil {
-			x.done = answered
+			x.done = ended
 		}
 		x.book(rl.refused)
 		return rl.refuse(rl.paid(rl.refused))
+	case !rl.begun && sum.Bytes == 0 && (readErr != nil || rl.kind == sse.Events):
+		return x.silent(readErr)
 	case readErr != nil && !rl.begun:
 		return broken(readErr) // nothing of it has gone out, so that the caller can be told in plain words
 	case readErr != nil:
@@ -72,7 +72,7 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 	case sum.Error:
 		x.code = "provider_stream_error"
 	}
-	x.done = answered
+	x.done = ended
 	return rl.end(rest)
 }
 
@@ -89,10 +89,9 @@ func (x *exchange) newRelaying(cancel context.CancelCauseFunc, resp *http.Respon
 		err = fmt.Errorf("the end of a stream cannot be found in %.40q", coding)
 	}
 	if err != nil {
-		return nil, &APIError{
-			Status: http.StatusBadGateway, Type: typeServer, Code: "provider_encoding", Cause: err,
-			Message: "The provider compressed its answer although it was asked not to, and it could not be unpacked.",
-		}
+		e := problem("provider_encoding", "The provider compressed its answer although it was asked not to, and it could not be unpacked.")
+		e.Cause = err
+		return nil, e
 	}
 	r := &relaying{
 		exchange: x, kind: kind, ctx: resp.Request.Context(), body: body, wire: wire, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel,
@@ -111,8 +110,8 @@ func (x *exchange) newRelaying(cancel context.CancelCauseFunc, resp *http.Respon
 func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered {
 	m := r.srv.cfg.Metrics
 	r.bytes = sum.Bytes
-	m.bytes.WithLabelValues(r.offer.label).Add(float64(sum.Bytes))
-	m.firstByte.WithLabelValues(r.offer.label).Observe(r.firstByte.Seconds())
+	m.bytes.WithLabelValues(r.offer.Label).Add(float64(sum.Bytes))
+	m.firstByte.WithLabelValues(r.offer.Label).Observe(r.firstByte.Seconds())
 	// Nothing has been written yet of a document that was held: only this tells whether its caller is still there. It is
 	// answered even so, for callers that close their sending side and listen on.
 	if r.gone || (r.hold && r.r.Context().Err() != nil) {
@@ -130,6 +129,18 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 	if r.wire != nil {
 		r.wire.Sum(out.ResponseSHA256[:0])
 	}
+	switch {
+	case r.op.bytes:
+		out.Usage = audioUsage(r.header)
+	case !out.Usage.Seen:
+		out.Usage.InputTokens = r.parcel.inputTokens
+	}
+	if out.Job = r.op.job; out.Job && sum.JobID != "" {
+		out.ChatID = sum.JobID // under which its record is found when somebody asks how far it is
+	}
+	if r.op.async || r.offer.Endpoint != "" {
+		return nil // there is no signature yet, or never will be
+	}
 	a := &Answered{
 		RequestID: r.id, Offer: r.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: r.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
 		Images: sum.Images, Complete: out.Complete, Stream: r.stream, ResponseDecoded: r.wire != nil,
@@ -141,41 +152,6 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 		}
 	}
 	return a
-}
-
-// broken is an answer that is not whole.
-func broken(cause error) *APIError {
-	e := &APIError{
-		Status: http.StatusBadGateway, Type: typeServer, Code: "truncated", Cause: cause,
-		Message: "The provider's answer broke off before its end; the part received is billed.",
-	}
-	if errors.Is(cause, errIdle) {
-		e.Message = "The provider stopped sending; the answer was given up. The part received is billed."
-	}
-	return e
-}
-
-// truncated tells the caller that the answer is not whole: a stream gets an error event, and the connection is broken
-// off rather than ended, so that no client takes the part for the whole.
-func (c *call) truncated(cause error) error {
-	c.breakOff(broken(cause))
-	return nil
-}
-
-// breakOff ends an answer that has begun with an error: where it is a stream, the caller is told, and the connection is
-// broken off in any case. It does not return.
-func (c *call) breakOff(e *APIError) {
-	c.code, c.cause = e.Code, e.Cause
-	c.srv.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
-	if c.stream {
-		form := "\n\ndata: %s\n"
-		if c.plain {
-			form = "\n%s"
-		}
-		_, _ = fmt.Fprintf(c.w, form, e.envelope()) // the connection is given up next
-		_ = http.NewResponseController(c.w).Flush() // see above
-	}
-	panic(http.ErrAbortHandler)
 }
 
 // decoded is the body in the form the tap reads. Where a provider compressed although identity was asked for, the wire
@@ -216,8 +192,9 @@ type relaying struct {
 	refused  *APIError // the answer cannot be held, so that it must not reach the caller; it is read on like after a caller that left
 	reserved int64     // of the memory for withheld answers
 
-	begun    bool // the header has been written
-	trailers bool // the fee follows the body
+	begun     bool // the header has been written
+	rewritten bool // the document's URLs are ours
+	trailers  bool // the fee follows the body
 }
 
 // run copies until the provider's answer ends. A nil error means its end was seen. What was still held then is rest.
@@ -225,10 +202,6 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 	cfg := &r.srv.cfg
 	idle := time.AfterFunc(cfg.StreamIdle, func() { r.cancel(errIdle) })
 	defer idle.Stop()
-	stop := context.AfterFunc(r.r.Context(), func() {
-		time.AfterFunc(cfg.DrainTimeout, func() { r.cancel(errDrained) })
-	})
-	defer stop()
 
 	// Timers are moved ahead now and then, not at every piece.
 	renewal := min(deadlineRenewal, cfg.StreamIdle/8)
@@ -239,6 +212,7 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 			now := time.Now()
 			if r.firstByte == 0 {
 				r.firstByte = now.Sub(r.started)
+				r.lease.FirstByte(now.Sub(r.sentAt))
 			}
 			if now.Sub(r.renewed) >= renewal {
 				r.renewed = now
@@ -297,13 +271,16 @@ func (r *relaying) begin() {
 	// What the caller gets may not be as long as what the provider sent.
 	if r.filter != nil || r.wire != nil {
 		delete(h, "Content-Encoding")
-	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers && r.tail == nil {
+	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers && r.tail == nil && !r.rewritten {
 		h["Content-Length"] = v
 	}
 	if r.stream {
 		h["X-Accel-Buffering"] = []string{"no"}
 	}
-	h["X-Zgproxy-Provider"] = []string{r.offer.label}
+	h[providerHeader] = []string{r.offer.Label}
+	if r.op.bytes && r.srv.cfg.Verdict != nil {
+		h[verdictHeader] = notSigned // as is known ahead of audio
+	}
 	switch {
 	case r.booked:
 		r.tellFee()
@@ -316,8 +293,8 @@ func (r *relaying) begin() {
 	if r.tail != nil {
 		h[verdictHeader] = pending
 	}
-	r.status = http.StatusOK
-	r.w.WriteHeader(http.StatusOK)
+	r.status = r.out.Status
+	r.w.WriteHeader(r.status)
 }
 
 // end books an answer that is whole and tells the caller what it cost and what its signature showed: in the header where
@@ -334,6 +311,11 @@ func (r *relaying) end(rest []byte) error {
 		}
 	case r.trailers && cfg.Judge != nil:
 		r.judge(r.ctx, r.srv.trailerWait)
+	}
+	if r.urls && !r.begun && r.kind == sse.JSON {
+		if doc, changed := r.ownURLs(rest); changed {
+			rest, r.rewritten = doc, true
+		}
 	}
 	r.begin()
 	r.write(rest)

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -126,7 +125,7 @@ func (r *relaying) free() { r.srv.held.used.Add(-r.reserved) }
 // before the last, so that more may follow.
 func (r *relaying) withhold() {
 	limit := int64(maxHeld)
-	if r.parcel.choices > 1 {
+	if r.choices > 1 {
 		limit = max(limit, r.srv.cfg.HoldBytes)
 	}
 	r.tail = sse.NewHold(int(limit))
@@ -148,26 +147,20 @@ func (r *relaying) refuse(e *APIError) error {
 	if r.begun {
 		r.breakOff(e)
 	}
-	r.w.Header()["X-Zgproxy-Provider"] = []string{r.offer.label}
+	r.w.Header()[providerHeader] = []string{r.offer.Label}
 	r.tellFee()
 	r.tellVerdict(r.judgement)
 	return e
 }
 
 func (r *relaying) errTooLarge() *APIError {
-	return &APIError{
-		Status: http.StatusBadGateway, Type: typeServer, Code: "answer_too_large_to_hold",
-		Message: fmt.Sprintf("The answer is larger than may be held until its signature is checked (%d bytes), so it is withheld. "+
-			"Raise ZGPROXY_VERIFY_HOLD, or set ZGPROXY_VERIFY=observe to get answers before they are checked.", max(r.srv.cfg.HoldBytes, maxHeld)),
-	}
+	return problem("answer_too_large_to_hold", fmt.Sprintf("The answer is larger than may be held until its signature is checked (%d bytes), so it is withheld. "+
+		"Raise ZGPROXY_VERIFY_HOLD, or set ZGPROXY_VERIFY=observe to get answers before they are checked.", max(r.srv.cfg.HoldBytes, maxHeld)))
 }
 
 func (r *relaying) errHeldTogether() *APIError {
-	return &APIError{
-		Status: http.StatusServiceUnavailable, Type: typeServer, Code: "too_many_answers_held",
-		Message: fmt.Sprintf("So many large answers are held until their signatures are checked that there is no room for this one (%d bytes "+
-			"for all), so it is withheld. Ask for fewer at a time, or raise ZGPROXY_VERIFY_HOLD.", r.srv.held.most),
-	}
+	return problem("too_many_answers_held", fmt.Sprintf("So many large answers are held until their signatures are checked that there is no room for this one (%d bytes "+
+		"for all), so it is withheld. Ask for fewer at a time, or raise ZGPROXY_VERIFY_HOLD.", r.srv.held.most))
 }
 
 // errNotVerified says why an answer is withheld.
@@ -177,8 +170,8 @@ func (r *relaying) errNotVerified() *APIError {
 	if j.Verdict == zg.VerdictPending {
 		sentence = "its signature could not be checked in time"
 	}
-	e := &APIError{Status: http.StatusBadGateway, Type: typeServer, Code: "answer_not_verified"}
-	if e.Message = "The answer is withheld"; r.begun {
+	e := problem("answer_not_verified", "The answer is withheld")
+	if r.begun {
 		e.Message = "Do not use what came of this answer; its end is withheld"
 	}
 	e.Message += " (ZGPROXY_VERIFY=enforce): " + sentence

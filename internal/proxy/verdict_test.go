@@ -20,6 +20,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
 
+	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -158,9 +159,9 @@ func TestVerdictOfEachAnswer(t *testing.T) {
 				name := map[bool]string{true: "enforce", false: "observe"}[enforce] + "/" + kind + "/" + v.name
 				t.Run(name, func(t *testing.T) {
 					r := rigs[enforce]
-					outer := r.T
-					r.T = t
-					defer func() { r.T = outer }()
+					outer := r.TB
+					r.TB = t
+					defer func() { r.TB = outer }()
 					for _, trailers := range []bool{false, true} {
 						ask, header := `{"model":"chat-1"}`, []string(nil)
 						switch kind {
@@ -333,6 +334,7 @@ func TestEnforcedAnswerIsTruncated(t *testing.T) {
 		{"stream in its end", "text/event-stream", verdictWord + verdictFinish, `{"model":"chat-1","stream":true}`},
 	} {
 		contentType, part = tc.contentType, tc.part
+		r.forget()
 		resp, text, err := r.asked(tc.body, "TE", "trailers")
 		if strings.Contains(tc.name, "document") {
 			if err != nil || resp.StatusCode != http.StatusBadGateway || !strings.Contains(text, `"truncated"`) {
@@ -588,7 +590,7 @@ func TestWhatTheCheckIsTold(t *testing.T) {
 	var body string
 	c := &court{says: zg.Judgement{Verdict: zg.VerdictVerified}}
 	r := c.rig(t, false, func(w http.ResponseWriter, req *http.Request) { serveBody("application/json", body)(w, req) }, nil)
-	base := r.server.Routes().offers[0].Service
+	base := r.server.Routes().Offers()[0].Service
 	separated, relay := base, base
 	separated.Info.TargetSeparated = true
 	separated.Info.TargetTEEAddress = dear
@@ -606,7 +608,7 @@ func TestWhatTheCheckIsTold(t *testing.T) {
 		{"not whole", separated, answer[:len(answer)-2], false},
 	} {
 		body = tc.body
-		r.server.SetRoutes(BuildRoutes(&zg.Directory{Block: 77, Services: []zg.Service{tc.svc}}, nil, RouteOptions{Allowed: []common.Address{cheap}}))
+		r.server.SetRoutes(route.Build(&zg.Directory{Block: 77, Services: []zg.Service{tc.svc}}, nil, route.Options{Allowed: []common.Address{cheap}}))
 		_, _, err := r.asked(`{"model":"chat-1"}`)
 		must(t, err)
 		until(t, "the answer was not handed over", func() bool {

@@ -42,18 +42,16 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 	if zg.ValidChatID(id) { // what is none is nobody's id
 		if rec, found, err = s.cfg.Receipt(r.Context(), id); err != nil {
 			s.cfg.Log.Error().Err(err).Msg("a receipt could not be read")
-			s.refuse(w, &APIError{
-				Status: http.StatusInternalServerError, Type: typeServer, Code: "receipt_unreadable", RetryAfter: time.Second,
-				Message: "The record of this answer could not be read. The log names the cause.",
-			})
+			e := problem("receipt_unreadable", "The record of this answer could not be read. The log names the cause.")
+			e.RetryAfter = time.Second
+			s.refuse(w, e)
 			return
 		}
 	}
 	if !found {
-		s.refuse(w, &APIError{
-			Status: http.StatusNotFound, Type: typeRequest, Code: "unknown_answer", Param: "id",
-			Message: "No answer with this id has been recorded here. Send the id of the answer, or what its X-Request-Id or ZG-Res-Key header said.",
-		})
+		e := problem("unknown_answer", "No answer with this id has been recorded here. Send the id of the answer, or what its X-Request-Id or ZG-Res-Key header said.")
+		e.Param = "id"
+		s.refuse(w, e)
 		return
 	}
 	j := zg.Judgement{Verdict: rec.Verdict, Code: rec.VerdictCode}
@@ -78,16 +76,10 @@ func askedID(w http.ResponseWriter, r *http.Request) (string, error) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxVerifyBody))
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
-		return "", &APIError{
-			Status: http.StatusRequestEntityTooLarge, Type: typeRequest, Code: "request_too_large",
-			Message: `The request body is too large. Send {"id": "…"}.`,
-		}
+		return "", problem("request_too_large", `The request body is too large. Send {"id": "…"}.`)
 	}
 	if err != nil {
-		return "", &APIError{
-			Status: http.StatusBadRequest, Type: typeRequest, Code: "request_body", Cause: err,
-			Message: "The request body could not be read to its end.",
-		}
+		return "", errBody(err)
 	}
 	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return "", err
@@ -99,20 +91,16 @@ func askedID(w http.ResponseWriter, r *http.Request) (string, error) {
 		RequestID string `json:"request_id"`
 	}
 	if json.Unmarshal(body, &asked) != nil {
-		return "", &APIError{
-			Status: http.StatusBadRequest, Type: typeRequest, Code: "invalid_request",
-			Message: `The request body is not a JSON object of strings. Send {"id": "…"}.`,
-		}
+		return "", problem("invalid_request", `The request body is not a JSON object of strings. Send {"id": "…"}.`)
 	}
 	for _, id := range []string{asked.ID, asked.ChatID, asked.Chat, asked.RequestID} {
 		if id != "" {
 			return id, nil
 		}
 	}
-	return "", &APIError{
-		Status: http.StatusBadRequest, Type: typeRequest, Code: "missing_id", Param: "id",
-		Message: `Say which answer is meant: {"id": "…"}, with the id of the answer, or what its X-Request-Id or ZG-Res-Key header said.`,
-	}
+	e := problem("missing_id", `Say which answer is meant: {"id": "…"}, with the id of the answer, or what its X-Request-Id or ZG-Res-Key header said.`)
+	e.Param = "id"
+	return "", e
 }
 
 // valid is a verdict as yes, no, or null where neither was shown.

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/chain"
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/private"
+	"github.com/zgproxy/zgproxy/internal/wallet"
+)
+
+func (s *setup) chooseWallet(ctx context.Context, official officialImport) error {
+	switch {
+	case s.flags.signer != "":
+		return s.useSigner(ctx)
+	case s.flags.keystore != "":
+		return s.useKeystore(ctx, s.flags.keystore)
+	case s.flags.importKey != "":
+		return s.importKey(ctx, s.flags.importKey)
+	case official.PrivateKey.IsSet():
+		s.c.printf("The key of 0g-compute-cli is imported into an encrypted keystore. Its own file, with the bare key, stays as it is.\n")
+		s.key = wallet.Config{PrivateKey: official.PrivateKey.Reveal()}
+		return s.newKeystore(ctx)
+	case s.flags.newWallet || s.flags.yes:
+		return s.newKeystore(ctx)
+	}
+	n, err := s.choose(ctx, "The wallet that pays. Use one of its own, with no more in it than you are ready to spend.",
+		"make a new one", "import a private key", "use a keystore file", "let a signer sign (clef, Web3Signer), with a key in a hardware wallet or a cloud")
+	if err != nil {
+		return err
+	}
+	switch n {
+	case 1:
+		return s.newKeystore(ctx)
+	case 2:
+		from, err := s.ask(ctx, "File with the key, or - to type it unseen", "-", "", func(a string) error {
+			if looksLikeKey.MatchString(a) {
+				return errors.New("that is the key itself, and was seen: give the path of a file, or -")
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return s.importKey(ctx, from)
+	case 3:
+		path, err := s.ask(ctx, "Keystore file", "", "", func(a string) error {
+			_, err := wallet.Address(a)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return s.useKeystore(ctx, path)
+	}
+	return s.useSigner(ctx)
+}
+
+func (s *setup) useSigner(ctx context.Context) error {
+	var e config.SignerEndpoint
+	url, err := s.ask(ctx, "URL of the signer, or the path of its socket", "", s.flags.signer, e.Decode)
+	if err != nil {
+		return err
+	}
+	address, err := s.ask(ctx, "Address that it signs for", "", s.flags.signerAddress, func(a string) error {
+		_, err := parseProvider(a)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.address = common.HexToAddress(address)
+	if _, err := wallet.Open(wallet.Config{Signer: url, SignerAddress: s.address}); err != nil { //nolint:contextcheck // a signer has a few seconds
+		s.warn("the signer does not answer now (%v); zgproxy needs it to start", err)
+	}
+	s.set("SIGNER", url)
+	s.set("SIGNER_ADDRESS", s.address.Hex())
+	return nil
+}
+
+func (s *setup) useKeystore(ctx context.Context, path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if s.address, err = wallet.Address(path); err != nil {
+		return usageError{err}
+	}
+	s.keystore = path
+	if s.flags.password != "" {
+		if s.password, err = passwordFrom(s.flags.password); err != nil {
+			return err
+		}
+	}
+	return s.keepPassword(ctx)
+}
+
+func (s *setup) importKey(ctx context.Context, from string) error {
+	if looksLikeKey.MatchString(from) {
+		return usageError{errKeyInHistory}
+	}
+	key, err := keyToImport(ctx, s.c, from)
+	if err != nil {
+		return err
+	}
+	if w := private.Warning(from); w != "" {
+		s.warn("%s", w)
+	}
+	if key.Keystore != "" {
+		return s.useKeystore(ctx, from)
+	}
+	s.key = key
+	return s.newKeystore(ctx)
+}
+
+// newKeystore decides about a keystore that is made at the end.
+func (s *setup) newKeystore(ctx context.Context) (err error) {
+	f := keystoreFlags{password: s.flags.password}
+	if s.keystore, err = f.path(); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(s.keystore); err == nil {
+		if s.flags.newWallet || s.flags.importKey != "" || s.key.PrivateKey != "" {
+			return problem(codeExists, "Use it with --keystore "+s.keystore+", or move it away.", "there is a keystore already: %s", s.keystore)
+		}
+		s.c.printf("There is a keystore already, which is used: %s\n", s.keystore)
+		return s.useKeystore(ctx, s.keystore)
+	}
+	if s.key.PrivateKey != "" {
+		w, err := wallet.Open(s.key) //nolint:contextcheck // nobody is asked
+		if err != nil {
+			return usageError{err}
+		}
+		s.address = w.Address()
+		if err := refuseDevnetKey(s.address, s.chainID()); err != nil {
+			return usageError{err}
+		}
+		s.c.printf("The wallet is %s.\n", s.address.Hex())
+	}
+	s.create = true
+	s.c.printf("The key is kept in %s, encrypted with a password.\n", s.keystore)
+	if s.password, err = f.newPassword(ctx, s.c); err != nil {
+		return err
+	}
+	return s.keepPassword(ctx)
+}
+
+func (s *setup) chainID() uint64 {
+	n, _ := chain.LookupNetwork(s.report.Network)
+	return n.ChainID
+}
+
+// keepPassword decides where the daemon takes the keystore's password from.
+func (s *setup) keepPassword(ctx context.Context) error {
+	s.set("KEYSTORE", s.keystore)
+	keep := s.flags.keepPassword
+	switch {
+	case keep:
+	case s.flags.yes:
+	default:
+		n, err := s.choose(ctx, "The password, whenever the daemon or a command needs the key:",
+			"is asked for on the terminal", "is in a file beside the keystore that only you can read, so that the daemon starts by itself")
+		if err != nil {
+			return err
+		}
+		keep = n == 2
+	}
+	if !keep {
+		if !s.create {
+			s.password = "" // that of another keystore is not needed here
+		}
+		return nil
+	}
+	if s.password == "" {
+		var err error
+		if s.password, err = s.c.hidden(ctx, "Password of "+s.keystore+": "); err != nil {
+			return err
+		}
+	}
+	if !s.create {
+		if _, err := wallet.Open(wallet.Config{Keystore: s.keystore, KeystorePassword: s.password}); err != nil { //nolint:contextcheck // nobody is asked
+			return usageError{err}
+		}
+	}
+	s.flags.keepPassword = true
+	s.set("KEYSTORE_PASSWORD", "@"+s.passwordFile())
+	return nil
+}
+
+func (s *setup) passwordFile() string { return s.keystore + ".password" }

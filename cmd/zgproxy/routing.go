@@ -1,0 +1,34 @@
+package main
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// endpointKey is the Authorization that an endpoint of the owner's wants, or nothing.
+func (d *daemon) endpointKey(id string) string {
+	for _, e := range d.cfg.Endpoints {
+		if e.ID == id && e.Key.IsSet() {
+			return "Bearer " + e.Key.Reveal()
+		}
+	}
+	return ""
+}
+
+// funded reports whether a provider would serve by what was last seen of its sub-account. What is not known counts as funded.
+func (d *daemon) funded(p common.Address) bool {
+	pv, ok := d.keeper.View().Providers[p]
+	return !ok || (pv.Exists && pv.Reason == "" && !pv.Account.Locked().Less(zg.OneOG))
+}
+
+// routeOptions are what the configuration says about who serves what.
+func routeOptions(cfg config.Config, suspended map[common.Address]zg.Suspension) route.Options {
+	o := route.Options{Allowed: cfg.Providers, Suspended: suspended, Enforce: cfg.Verify == config.Enforce, Aliases: cfg.ModelAliases}
+	for _, e := range cfg.Endpoints {
+		o.Endpoints = append(o.Endpoints, route.Endpoint{ID: e.ID, URL: e.URL, Models: e.Models, Priority: e.Priority})
+	}
+	return o
+}

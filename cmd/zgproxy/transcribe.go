@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// transcribeFlags are the options of "zgproxy transcribe".
+type transcribeFlags struct {
+	connectFlags
+	model, format, language, prompt string
+	json                            bool
+}
+
+// transcriptReport is the JSON of "zgproxy transcribe".
+type transcriptReport struct {
+	Transcript string         `json:"transcript"` // in the format that was asked for
+	Outcome    requestOutcome `json:"outcome"`
+}
+
+var transcriptFormats = []string{"text", "json", "verbose_json", "srt", "vtt"}
+
+func transcribeCommand() *cobra.Command {
+	var f transcribeFlags
+	cmd := &cobra.Command{
+		Use:   "transcribe FILE",
+		Short: "Have speech written down",
+		Long: `Sends a recording to a model that writes down what is said, and prints that. FILE is - for the standard
+input. What it cost, and what the provider's signature showed, goes to the standard error.
+
+Requests go through the running daemon, or without one through this process; see "zgproxy chat --help".`,
+		Example: `  zgproxy transcribe talk.mp3
+  zgproxy transcribe talk.mp3 --format srt > talk.srt`,
+		Args: want(cobra.ExactArgs(1)),
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVarP(&f.model, "model", "m", "", "the `MODEL`; else the only one there is")
+	fl.StringVar(&f.format, "format", "text", "`FORMAT`: "+strings.Join(transcriptFormats, ", "))
+	fl.StringVar(&f.language, "language", "", "the `LANGUAGE` that is spoken, such as en; else it is found out")
+	fl.StringVar(&f.prompt, "prompt", "", "a `TEXT` with names and words that occur")
+	fl.BoolVar(&f.json, "json", false, "one JSON object with the transcript in it")
+	cmd.RunE = explained(&f.json, func(cmd *cobra.Command, args []string) (err error) {
+		ctx, beside := cmd.Context(), errConsole(cmd)
+		if !slices.Contains(transcriptFormats, f.format) {
+			return usageError{fmt.Errorf("--format is one of %s", strings.Join(transcriptFormats, ", "))}
+		}
+		in, name := cmd.InOrStdin(), "audio.wav"
+		if args[0] != "-" {
+			file, err := os.Open(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			defer file.Close() //nolint:errcheck // read only
+			in, name = file, filepath.Base(args[0])
+		}
+		n, err := f.connect(ctx, beside)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, n.close()) }()
+		if f.model, err = n.pickModel(ctx, f.model, zg.SpeechToText); err != nil {
+			return err
+		}
+		began := time.Now()
+		_, stop := beside.working("Listening")
+		resp, err := f.send(ctx, n, in, name)
+		stop()
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close() //nolint:errcheck // read to its end
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxTranscript))
+		if err != nil {
+			return broken(err, resp)
+		}
+		r := transcriptReport{Transcript: string(text), Outcome: n.outcomeOf(ctx, resp, began)}
+		if f.json {
+			return writeJSON(cmd.OutOrStdout(), r)
+		}
+		c := consoleOf(cmd)
+		if c.shown {
+			r.Transcript = readable(r.Transcript)
+		}
+		c.printf("%s\n", strings.TrimRight(r.Transcript, "\n"))
+		beside.printf("%s\n", r.Outcome.inWords(beside))
+		return nil
+	})
+	return cmd
+}
+
+// maxTranscript bounds what is read of an answer.
+const maxTranscript = 64 << 20
+
+// send streams the recording; its fields come first, so that nothing has to be kept on the way.
+func (f *transcribeFlags) send(ctx context.Context, n *connection, in io.Reader, name string) (*http.Response, error) {
+	body, into := io.Pipe()
+	w := multipart.NewWriter(into)
+	go func() {
+		fields := [][2]string{{"model", f.model}, {"response_format", f.format}}
+		if f.language != "" {
+			fields = append(fields, [2]string{"language", f.language})
+		}
+		if f.prompt != "" {
+			fields = append(fields, [2]string{"prompt", f.prompt})
+		}
+		var err error
+		for _, kv := range fields {
+			err = errors.Join(err, w.WriteField(kv[0], kv[1]))
+		}
+		p, partErr := w.CreateFormFile("file", name)
+		if err = errors.Join(err, partErr); err == nil {
+			_, err = io.Copy(p, in)
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		_ = into.CloseWithError(err) // always nil
+	}()
+	defer body.Close() //nolint:errcheck // ends the writer where the request has failed
+	req, err := n.request(ctx, http.MethodPost, "/audio/transcriptions", w.FormDataContentType(), body)
+	if err != nil {
+		return nil, err
+	}
+	return n.send(req)
+}

@@ -1,0 +1,174 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// setback is an attempt that ended before anything of an answer was passed on.
+type setback struct {
+	err     *APIError // what its caller is told when no other attempt is made
+	refusal *refusal  // the provider's own words, which the caller gets instead; or nil
+	result  route.Result
+	wait    time.Duration // how long the provider wants to be left alone
+	again   bool          // another provider may be tried
+	local   bool          // nothing was sent
+}
+
+func (s *setback) Error() string { return s.err.Error() }
+func (s *setback) Unwrap() error { return s.err }
+
+// errSentAlready means that too much of an upload has gone to a provider to send it to another one.
+var errSentAlready = errors.New("the upload was sent already")
+
+// answer sends a request to the provider that is chosen for it, and to another one where that fails before the first byte of
+// an answer: each attempt has its own reservation, record and id. What is told at the end is what the last provider said
+// that was asked.
+func (c *call) answer(model string, src source) error {
+	s := c.srv
+	if s.cfg.Enforce && c.op.unsigned() {
+		return errUnsignedOperation(c.op)
+	}
+	offers, err := s.Routes().Find(route.Query{Type: c.op.kind, Model: model, Pin: c.r.Header.Get(providerHeader)})
+	if err != nil {
+		return err
+	}
+	var (
+		room  [4]*route.Offer
+		tried = room[:0]
+		last  *setback
+		sent  int
+	)
+	stream := c.stream
+	for {
+		lease, err := s.cfg.Board.Pick(c.r.Context(), offers, tried)
+		if err != nil {
+			if last != nil {
+				return last
+			}
+			return err
+		}
+		tried = append(tried, lease.Offer)
+		if len(tried) > 1 {
+			c.anew(len(tried), stream)
+		}
+		c.offer = lease.Offer
+		p, err := src.parcel(lease.Offer)
+		if err != nil {
+			lease.Done(route.Neutral, 0)
+			if last != nil {
+				return last
+			}
+			return err
+		}
+		err = c.exchange(p, lease)
+		back, ok := errors.AsType[*setback](err)
+		if !ok {
+			return err
+		}
+		if !back.local {
+			sent++
+		}
+		if last == nil || !back.local {
+			last = back
+		}
+		if !back.again || sent >= s.cfg.MaxAttempts || time.Since(c.started) > s.cfg.FailoverWithin || c.r.Context().Err() != nil {
+			return last
+		}
+		s.cfg.Metrics.failovers.WithLabelValues(lease.Offer.Label, back.err.Code).Inc()
+		s.cfg.Log.Debug().Str("request_id", c.id).Str("provider", lease.Offer.Label).Str("code", back.err.Code).
+			AnErr("err", back.err.Cause).Msg("attempt failed")
+	}
+}
+
+// anew begins another attempt. Its id is that of the first one, numbered.
+func (c *call) anew(n int, stream bool) {
+	c.attempts, c.stream = n, stream
+	c.id = c.first + "-" + strconv.Itoa(n)
+	setRequestID(c.w.Header(), c.op.path, c.id)
+	c.course = course{}
+}
+
+// reservation is what an attempt may cost, set aside until it is booked.
+type reservation interface {
+	Close(billing.Outcome) billing.Booking
+}
+
+// unpaid is for direct endpoints: whatever they cost is between them and the owner.
+type unpaid struct{}
+
+func (unpaid) Close(billing.Outcome) billing.Booking { return billing.Booking{Basis: zg.FeeUnpaid} }
+
+// open sets aside what an attempt may cost. Where the meter refuses, another provider may still do.
+func (c *call) open(p *parcel) (reservation, error) {
+	o := c.offer
+	if o.Endpoint != "" {
+		return unpaid{}, nil
+	}
+	at := c.started
+	if c.attempts > 1 {
+		at = time.Now()
+	}
+	held, err := c.srv.cfg.Meter.Open(c.r.Context(), billing.Order{
+		ID: c.id, Route: c.op.path, Key: c.key, Provider: o.Service.Provider, Type: o.Service.Type, Model: o.Model,
+		Stream: c.stream, Price: o.Price, Bound: billing.Bound(o.Service.Type, o.Price, p.bound),
+		RequestBytes: p.bound.BodyBytes, At: at, Block: o.Block, Centralized: o.Service.Info.Centralized(),
+	})
+	if refused, ok := errors.AsType[*billing.Refused](err); ok && !errors.Is(err, billing.ErrStore) {
+		return nil, &setback{err: refusedError(refused), result: route.Neutral, again: true, local: true}
+	}
+	return held, err
+}
+
+// refusedSetback says what a provider's refusal means for the request and for the provider.
+func (c *call) refusedSetback(r *refusal, d zg.RefusalDetail) *setback {
+	back := &setback{err: r.err, refusal: r, wait: d.RetryAfter, again: true, result: route.Neutral}
+	switch d.Class {
+	case zg.RefusalConcurrency:
+		back.result, back.wait = route.Limited, d.RetryAfter // else the board finds out how many at a time it takes
+	case zg.RefusalRate, zg.RefusalTokenBudget, zg.RefusalBusy:
+		back.result, back.wait = route.Limited, back.err.RetryAfter
+	case zg.RefusalSessionFuture, zg.RefusalSigner, zg.RefusalBanned:
+		back.result, back.wait = route.Refused, back.err.RetryAfter
+	case zg.RefusalModel, zg.RefusalModelExpired, zg.RefusalEndpoint:
+		back.result = route.Unsupported
+	case zg.RefusalUpstream, zg.RefusalSessionExpired, zg.RefusalSessionRevoked, zg.RefusalSession:
+		back.result = route.Failed // a new token was refused as well: as good as down until one is taken
+	case zg.RefusalRequest:
+		if back.again = r.err.Status >= 500; back.again { // it is about us, or comes from something else than a provider
+			back.result = route.Failed
+		} // else the caller's own doing: every provider would say so
+	case zg.RefusalNone, zg.RefusalNoAccount, zg.RefusalNotAcknowledged, zg.RefusalBalance, zg.RefusalTooLarge:
+		// Funds are the keeper's business and the meter's, who know more than this one refusal.
+	}
+	if c.op.job && d.Class == zg.RefusalUpstream {
+		back.again = false // something may have been begun that would be begun twice
+	}
+	return back
+}
+
+func errUnsignedOperation(op operation) *APIError {
+	return problem("operation_unsigned", "Providers sign nothing of what "+op.path+" is for, so it cannot be verified, and ZGPROXY_VERIFY=enforce gives no such "+
+		"answer to anybody. Nothing was sent and nothing spent. Set ZGPROXY_VERIFY=observe to use it.")
+}
+
+func errMediaType(form bool) *APIError {
+	e := problem("unsupported_media_type", "Send Content-Type: application/json with a JSON object.")
+	if form {
+		e.Message = "Send Content-Type: application/json with a JSON object, or multipart/form-data."
+	}
+	return e
+}
+
+func errUploads() *APIError {
+	e := problem("too_many_uploads", fmt.Sprintf("%d uploads that name their model behind the file are being read already. "+
+		"Try again in a moment, or put the field model before the file.", wholeUploads))
+	e.RetryAfter = time.Second
+	return e
+}

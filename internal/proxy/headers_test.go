@@ -1,0 +1,68 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestHeadersInBothDirections(t *testing.T) {
+	in := http.Header{
+		"Content-Type": {"application/json", "text/html"}, "Accept": {"text/event-stream"}, "Anthropic-Version": {"2023-06-01"}, "Anthropic-Beta": {"a"},
+		"Authorization": {"Bearer caller"}, "X-Api-Key": {"caller"}, "Cookie": {"a=b"}, "X-Forwarded-For": {"1.2.3.4"}, "Connection": {"Accept"}, "Te": {"trailers"},
+		"X-0g-Upstream": {"x"}, "Accept-Encoding": {"gzip"}, "User-Agent": {"caller"}, "Content-Encoding": {"gzip"}, "Transfer-Encoding": {"chunked"},
+	}
+	out := upstreamHeader(in, "Bearer ours", "zgproxy")
+	want := http.Header{
+		"Content-Type": {"application/json"}, "Accept": {"text/event-stream"}, "Anthropic-Version": {"2023-06-01"}, "Anthropic-Beta": {"a"},
+		"Authorization": {"Bearer ours"}, "Accept-Encoding": {"identity"}, "User-Agent": {"zgproxy"},
+	}
+	if fmt.Sprint(out) != fmt.Sprint(want) {
+		t.Errorf("the provider sees %v, want %v", out, want)
+	}
+	src := http.Header{
+		"Content-Type": {"application/json"}, "Zg-Res-Key": {"k", "another"}, "Provider": {"0xAb"}, "X-0g-Fee": {"7"}, "X-0g-Audio-Duration-Seconds": {"1.5"},
+		"X-Ratelimit-Remaining-Tokens": {"5"}, "Anthropic-Ratelimit-Tokens-Reset": {"2026-01-01T00:00:00Z"}, "Retry-After": {"7"},
+		"Set-Cookie": {"a=b"}, "Server": {"x"}, "Access-Control-Allow-Origin": {"*"}, "Location": {"/x"}, "X-Zgproxy-Verdict": {"valid"}, "X-Request-Id": {"theirs"},
+		"Content-Length": {"5"}, "Trailer": {"X"}, "Connection": {"close"}, "X-Should-Retry": {"true"}, "Cache-Control": {strings.Repeat("x", maxHeaderValue+1)},
+	}
+	got := http.Header{}
+	copyResponseHeader(got, src)
+	wanted := http.Header{
+		"Content-Type": {"application/json"}, "Zg-Res-Key": {"k"}, "Provider": {"0xAb"}, "X-0g-Fee": {"7"}, "X-0g-Audio-Duration-Seconds": {"1.5"},
+		"X-Ratelimit-Remaining-Tokens": {"5"}, "Anthropic-Ratelimit-Tokens-Reset": {"2026-01-01T00:00:00Z"}, "Retry-After": {"7"},
+	}
+	if fmt.Sprint(got) != fmt.Sprint(wanted) {
+		t.Errorf("the caller sees %v, want %v", got, wanted)
+	}
+	many := http.Header{}
+	for i := range 1000 {
+		many[fmt.Sprintf("X-Ratelimit-%04d", i)] = []string{"1"}
+	}
+	got = http.Header{}
+	if copyResponseHeader(got, many); len(got) != maxFamily || got.Get("X-Ratelimit-0000") == "" {
+		t.Errorf("of a thousand limits %d pass, want the first %d", len(got), maxFamily)
+	}
+}
+
+func FuzzResponseHeaders(f *testing.F) {
+	f.Add("X-Ratelimit-Limit-Requests", "30", "Zg-Res-Key", "k")
+	f.Add("set-cookie", "a=b", "x-ratelimit-", "")
+	f.Fuzz(func(t *testing.T, name1, value1, name2, value2 string) {
+		src := http.Header{}
+		src.Add(name1, value1)
+		src.Add(name2, value2)
+		dst := http.Header{}
+		copyResponseHeader(dst, src)
+		for name, v := range dst {
+			if !slices.Contains(responseHeaders, name) && !ofFamily(name) {
+				t.Fatalf("%q passes", name)
+			}
+			if len(v) != 1 || len(v[0]) > maxHeaderValue || v[0] != src[name][0] {
+				t.Fatalf("%q = %q, of %q", name, v, src[name])
+			}
+		}
+	})
+}
