@@ -164,7 +164,7 @@ func (r *cliRecorder) behind(what string) {
 		logs := &logBuffer{listening: make(chan [2]string, 1)}
 		var err error
 		if r.daemon, err = startChild(append(r.env, asDaemon+"=1"), logs); err == nil {
-			err = poll(10*time.Millisecond, time.Minute, nil, r.daemon.ready)
+			err = poll(10*time.Millisecond, patience, nil, r.daemon.ready)
 		}
 		if err != nil {
 			r.Fatal(err)
@@ -210,7 +210,7 @@ func (r *cliRecorder) run(line string, answers []string) string {
 	for _, answer := range answers {
 		question, typed, _ := strings.Cut(answer, " =>")
 		typed = strings.TrimPrefix(typed, " ")
-		if err := s.wait(strings.ReplaceAll(question, `\n`, "\n"), time.Minute); err != nil {
+		if err := s.wait(strings.ReplaceAll(question, `\n`, "\n"), patience); err != nil {
 			r.Fatalf("%s: %v\n%s", line, err, s)
 		}
 		if _, err := io.WriteString(s.tty, typed+"\n"); err != nil {
@@ -220,7 +220,7 @@ func (r *cliRecorder) run(line string, answers []string) string {
 	select {
 	case err := <-s.ended:
 		r.Logf("%s: %v", line, err) // the page shows refusals, too
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		r.Fatalf("%s does not end (%v):\n%s", line, cmd.Process.Kill(), s)
 	}
 	s.close()

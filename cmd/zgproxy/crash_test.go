@@ -221,7 +221,7 @@ func (c *crashes) waitDeath(p *process, at string) {
 		if state := p.cmd.ProcessState.String(); !strings.Contains(state, "killed") {
 			c.Fatalf("%s: the daemon ended with %s:\n%s", at, state, p.said())
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		p.kill()
 		c.Fatalf("%s was never passed:\n%s", at, p.said())
 	}
@@ -250,7 +250,7 @@ func (c *crashes) startAndCheck() *process {
 // poll is eventually for one process, more often.
 func (c *crashes) poll(what string, p *process, f func() error) {
 	c.Helper()
-	if err := poll(2*time.Millisecond, 30*time.Second, p.dead, f); err != nil {
+	if err := poll(2*time.Millisecond, patience, p.dead, f); err != nil {
 		c.Fatalf("not %s: %v\n%s", what, err, p.said())
 	}
 }

@@ -118,7 +118,7 @@ func (o *official) agree(p string) {
 	theirs = o.run("get-sub-account --service inference --provider " + p)
 	balance, back := o.figure(theirs, "Balance (0G)"), o.figure(theirs, "Funds Applied for Return to Main Account (0G)")
 	// A daemon says what it saw last, which is a moment ago.
-	err := poll(50*time.Millisecond, 30*time.Second, nil, func() error {
+	err := poll(50*time.Millisecond, patience, nil, func() error {
 		r := decode[accountReport](o.world, o.must([]string{"account", "--json"}))
 		s := r.sub(common.HexToAddress(p))
 		switch {
@@ -139,7 +139,7 @@ func (o *official) taken(i int, token string, want bool) {
 	o.Helper()
 	peers := provider.New(provider.Config{AllowPrivate: true})
 	defer peers.Close()
-	err := poll(50*time.Millisecond, 30*time.Second, nil, func() error {
+	err := poll(50*time.Millisecond, patience, nil, func() error {
 		_, err := peers.UnsettledFee(o.Context(), o.net.Providers[i].URL(), devnet.Wallet(), "Bearer "+token)
 		if (err == nil) != want {
 			return fmt.Errorf("taken: %v, want %v (%w)", err == nil, want, errors.Join(err, errNotLookedAt))

@@ -120,7 +120,7 @@ func (s *site) spareFor(client string) []string {
 // heal waits until a model that has failed is served again, so that no failure of another scenario counts.
 func (s *site) heal(model string) error {
 	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"lorem:1"}]}`, model)
-	return poll(20*time.Millisecond, 60*time.Second, nil, func() error {
+	return poll(20*time.Millisecond, patience, nil, func() error {
 		req, err := http.NewRequestWithContext(s.Context(), http.MethodPost, s.front.Base+"/chat/completions", strings.NewReader(body))
 		if err != nil {
 			return err
@@ -192,7 +192,7 @@ func (s *site) setFault(model string, f simprovider.Fault) {
 
 // awaitIdle waits until the providers of a model have nothing under way, and with them the daemon, which bills what they do.
 func (s *site) awaitIdle(model string) error {
-	return poll(5*time.Millisecond, 30*time.Second, nil, func() error {
+	return poll(5*time.Millisecond, patience, nil, func() error {
 		for _, p := range s.of(model) {
 			if n := p.Active(); n > 0 {
 				return fmt.Errorf("%s still has %d requests under way", model, n)
@@ -205,7 +205,7 @@ func (s *site) awaitIdle(model string) error {
 // booked waits for the record of a request with its verdict.
 func (s *site) booked(id string) (json.RawMessage, error) {
 	var found string
-	err := poll(10*time.Millisecond, 30*time.Second, nil, func() error {
+	err := poll(10*time.Millisecond, patience, nil, func() error {
 		var rec record
 		code, body := s.get(s.daemon.admin + "/v1/requests/" + id)
 		if err := json.Unmarshal([]byte(body), &rec); code != http.StatusOK || err != nil {

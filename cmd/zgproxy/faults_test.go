@@ -174,7 +174,7 @@ func TestRevokedTokenIsReplacedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The provider remembers accounts for a moment; from then on it refuses the old token, and nobody notices.
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for refused := false; !refused; {
 		if time.Now().After(deadline) {
 			t.Fatal("the provider never refused the old token")

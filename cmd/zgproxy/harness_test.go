@@ -260,7 +260,7 @@ func (w *world) waitReady() {
 // eventually polls until f returns nil.
 func (w *world) eventually(what string, f func() error) {
 	w.Helper()
-	if err := poll(10*time.Millisecond, 60*time.Second, nil, f); err != nil {
+	if err := poll(10*time.Millisecond, patience, nil, f); err != nil {
 		w.Fatalf("not %s: %v\n%s", what, err, w.daemon.log)
 	}
 }

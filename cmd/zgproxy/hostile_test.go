@@ -184,7 +184,7 @@ func (h *hostile) told(d *running, words []string) error {
 // eventually is that of the world with less patience and without the log, which is long.
 func (h *hostile) eventually(what string, f func() error) {
 	h.Helper()
-	if err := poll(10*time.Millisecond, 30*time.Second, nil, f); err != nil {
+	if err := poll(10*time.Millisecond, patience, nil, f); err != nil {
 		h.Fatalf("not %s: %v", what, err)
 	}
 }
@@ -263,7 +263,7 @@ func (h *hostile) chat(body string) (int, string) {
 
 func (h *hostile) send(path, body string) (int, string) {
 	h.Helper()
-	ctx, cancel := context.WithTimeout(h.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(h.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.daemon.api+path, strings.NewReader(body))
 	if err != nil {

@@ -184,7 +184,7 @@ func scriptDaemon(ts *testscript.TestScript, neg bool, args []string) {
 			d.kill()
 			ts.Logf("daemon log:\n%s", logs)
 		})
-		ts.Check(poll(10*time.Millisecond, time.Minute, nil, d.ready))
+		ts.Check(poll(10*time.Millisecond, patience, nil, d.ready))
 		ts.Setenv("API", d.api+"/v1")
 	case "stop":
 		ts.Check(s.daemon.stop())
@@ -229,7 +229,7 @@ func scriptTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		line = strings.TrimSuffix(line, "\n")
 		switch verb, text, _ := strings.Cut(line, " "); verb {
 		case "<":
-			if err := screen.wait(text, time.Minute); err != nil {
+			if err := screen.wait(text, patience); err != nil {
 				fail("%v", err)
 			}
 		case ">":
@@ -247,7 +247,7 @@ func scriptTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	select {
 	case err = <-screen.ended:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		fail("it does not end")
 	}
 	screen.close()
@@ -339,7 +339,7 @@ func (s *screen) wait(text string, patience time.Duration) error {
 			s.ended <- err
 			select { // what was written last may still be on its way
 			case <-s.more:
-			case <-time.After(time.Second):
+			case <-time.After(patience / 10):
 				return fmt.Errorf("it ended (%w) and did not say %q", err, text)
 			}
 		case <-late:
@@ -381,7 +381,7 @@ func scriptTokened(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		client := provider.New(provider.Config{AllowPrivate: true})
 		defer client.Close()
-		ts.Check(poll(50*time.Millisecond, time.Minute, nil, func() error { // it believes for a second what it has read
+		ts.Check(poll(50*time.Millisecond, patience, nil, func() error { // it believes for a second what it has read
 			_, err := client.UnsettledFee(context.Background(), p.URL(), devnet.Wallet(), "Bearer "+token)
 			if (err != nil) != neg {
 				return fmt.Errorf("the provider says %v", err) //nolint:errorlint // there may be none
@@ -444,7 +444,7 @@ func scriptAsk(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("ask MODEL")
 	}
-	ts.Check(poll(10*time.Millisecond, time.Minute, nil, func() error {
+	ts.Check(poll(10*time.Millisecond, patience, nil, func() error {
 		body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hello"}]}`, args[0])
 		resp, err := httpClient.Post(ts.Getenv("API")+"/chat/completions", "application/json", strings.NewReader(body))
 		if err != nil {

@@ -294,7 +294,7 @@ func (x *tamperer) send(a *attempt) {
 	if !a.slow {
 		<-a.done
 	}
-	ctx, cancel := context.WithTimeout(x.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(x.Context(), patience)
 	defer cancel()
 	if _, err := p.WaitExchanges(ctx, before+1); err != nil {
 		x.Fatalf("%s did not reach the provider (%v): %d %.300s, %v\n%s", a.tampering.name, err, a.answer.status, a.answer.body, a.answer.err, x.daemon.log)
@@ -342,7 +342,7 @@ type judged struct {
 // record waits until an exchange is booked and judged.
 func (x *tamperer) judged(t *testing.T, id string) (rec judged) {
 	t.Helper()
-	err := poll(2*time.Millisecond, 60*time.Second, nil, func() error {
+	err := poll(2*time.Millisecond, patience, nil, func() error {
 		code, body := x.get(x.daemon.admin + "/v1/requests/" + id)
 		rec = judged{}
 		if code != http.StatusOK {

@@ -22,7 +22,7 @@ type wire struct {
 }
 
 // patience ends what hangs; nothing waits for so long while all is well.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 func (w *world) dial(t *testing.T) *wire {
 	t.Helper()
