@@ -61,6 +61,7 @@ const (
 	codeTokenID       = "token_id"          // a token id is taken, revoked or out of range
 	codeNotEmpty      = "not_empty"         // there is still money in the sub-account
 	codeUnhealthy     = "unhealthy"         // a provider does not do well
+	codeReport        = "report_differs"    // an attestation report is missing, or names another signer than the chain
 	codeExists        = "exists_already"    // a file is there already and is not overwritten
 	codeAPI           = "api_error"         // a request was refused, or its answer cannot be used
 )

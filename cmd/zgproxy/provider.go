@@ -34,6 +34,7 @@ type providerReport struct {
 	OutputPrice   zg.Neuron     `json:"output_price_neuron"` // per token or image
 	Verifiability string        `json:"verifiability"`
 	Signer        admin.Address `json:"signer"`
+	ModelSigner   admin.Address `json:"model_signer"`        // of the model's own enclave, if it has one; else all zeros
 	Vouched       bool          `json:"signer_acknowledged"` // by the contract's owner
 	Account       bool          `json:"account"`             // the wallet has a sub-account with it …
 	Acknowledged  bool          `json:"acknowledged"`        // … and has acknowledged it
@@ -49,7 +50,7 @@ func listProviders(cfg config.Config, b balances) providersReport {
 		account, exists := b.holdings.Accounts[p]
 		out.Providers = append(out.Providers, providerReport{
 			Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Registered: registered, Type: string(svc.Type), Model: svc.Model,
-			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: admin.Address{Address: svc.TEESigner}, Vouched: svc.TEESignerAcknowledged,
+			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: admin.Address{Address: svc.TEESigner}, ModelSigner: admin.Address{Address: svc.Info.TargetTEEAddress}, Vouched: svc.TEESignerAcknowledged,
 			Account: exists, Acknowledged: account.Acknowledged, Locked: money(account.Locked()), URL: svc.URL,
 			Suspended: b.suspended[p].Reason,
 		})
@@ -102,7 +103,7 @@ on chain, so look at a provider before you put it there.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		providerListCommand(), providerShowCommand(), providerModelsCommand(), providerHealthCommand(),
+		providerListCommand(), providerShowCommand(), providerModelsCommand(), providerHealthCommand(), providerReportCommand(),
 		acknowledgeCommand(), withdrawCommand(), acceptCommand(),
 	)
 	return cmd

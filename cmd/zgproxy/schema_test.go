@@ -49,6 +49,7 @@ var shapes = map[string]reflect.Type{
 	"provider health":      reflect.TypeFor[healthReport](),
 	"provider list":        reflect.TypeFor[providersReport](),
 	"provider models":      reflect.TypeFor[[]catalogueReport](),
+	"provider report":      reflect.TypeFor[attestationReport](),
 	"provider revoke":      reflect.TypeFor[moneyReport](),
 	"provider show":        reflect.TypeFor[showReport](),
 	"receipts list":        reflect.TypeFor[receiptsReport](),

@@ -27,7 +27,7 @@ const maxAnswer = 8 << 20
 
 var (
 	// ErrNotSupported means that the provider, or the web server in front of it, does not publish an endpoint: it answered
-	// 403 or 404, or with something that is not JSON. That is a property of the provider and never fatal.
+	// 403, 404 or 501, or with something that is not JSON. That is a property of the provider and never fatal.
 	ErrNotSupported = errors.New("the provider does not offer this")
 	// ErrNoSignature means that the provider has no signature under this key: not yet, or not any more. Signatures are
 	// stored at the end of an answer or shortly after and kept for about 20 minutes.
@@ -157,6 +157,29 @@ func (c *Client) Signature(ctx context.Context, baseURL, key, model string) (zg.
 	return sig, nil
 }
 
+// Quote fetches the attestation report of the provider's own enclave: a JSON document, as it came. Nothing in it is checked.
+func (c *Client) Quote(ctx context.Context, baseURL string) ([]byte, error) {
+	// Newer ones quote the key for sealed requests, too, when they are not asked for the old form.
+	return c.evidence(ctx, baseURL, "/v1/quote", url.Values{"legacy": {"false"}})
+}
+
+// ModelReport fetches the attestation report of the enclave in which the model runs, likewise. Where the provider relays to a
+// vendor there is none: ErrNotSupported.
+func (c *Client) ModelReport(ctx context.Context, baseURL, model string) ([]byte, error) {
+	return c.evidence(ctx, baseURL, "/v1/proxy/attestation/report", url.Values{"model": {model}})
+}
+
+func (c *Client) evidence(ctx context.Context, baseURL, path string, query url.Values) ([]byte, error) {
+	r, err := c.get(ctx, baseURL, path, query, "")
+	if err == nil {
+		err = r.published()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetch an attestation report: %w", err)
+	}
+	return r.body, nil
+}
+
 // Retryable reports whether it makes sense to ask for a signature again after this error: it is missing yet, the provider
 // is in trouble, or it could not be reached.
 func Retryable(err error) bool {
@@ -245,7 +268,7 @@ func (r *reply) published() error {
 	switch {
 	case r.status == http.StatusOK && isJSON:
 		return nil
-	case r.status == http.StatusForbidden, r.status == http.StatusNotFound, r.status == http.StatusMethodNotAllowed,
+	case r.status == http.StatusForbidden, r.status == http.StatusNotFound, r.status == http.StatusMethodNotAllowed, r.status == http.StatusNotImplemented,
 		r.status < 400, r.status < 500 && !isJSON && r.status != http.StatusTooManyRequests:
 		return fmt.Errorf("%w: %w", ErrNotSupported, r.refused())
 	}

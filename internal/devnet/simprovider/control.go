@@ -157,23 +157,45 @@ const (
 	quotedBytes = 64
 )
 
-// quote has the shape of hardware evidence and is none: nothing signed it. What it quotes is the signer's address.
-func (p *Provider) quote() map[string]any {
+// simulated is said in everything that looks like evidence.
+const simulated = "This provider is simulated by zgdevnet. No hardware vouches for it and the quote carries no signature."
+
+// quoteOf has the shape of hardware evidence and is none: nothing signed it.
+func quoteOf(words []byte) string {
 	raw := make([]byte, quoteHeader+quoteReport)
 	binary.LittleEndian.PutUint16(raw[0:], 4)    // version
 	binary.LittleEndian.PutUint16(raw[2:], 2)    // ECDSA over P-256
 	binary.LittleEndian.PutUint32(raw[4:], 0x81) // TDX
 	measured := sha512.Sum384([]byte("simulated, measured by nobody"))
 	copy(raw[quoteHeader+136:], measured[:])
-	quoted := raw[len(raw)-quotedBytes:]
-	copy(quoted, p.TEESigner().Hex())
+	copy(raw[len(raw)-quotedBytes:], words)
+	return hex.EncodeToString(raw)
+}
+
+// quote is that of the provider's enclave. What it quotes is the signer's address as text.
+func (p *Provider) quote() map[string]any {
+	words := make([]byte, quotedBytes)
+	copy(words, p.TEESigner().Hex())
 	return map[string]any{
-		"quote":       hex.EncodeToString(raw),
-		"report_data": base64.StdEncoding.EncodeToString(quoted),
+		"quote":       quoteOf(words),
+		"report_data": base64.StdEncoding.EncodeToString(words),
 		"event_log":   "[]",
 		"vm_config":   "{}",
 		"tcb_info":    map[string]any{},
 		"simulated":   true,
-		"note":        "This provider is simulated by zgdevnet. No hardware vouches for it and the quote carries no signature.",
+		"note":        simulated,
 	}
+}
+
+// serveModelReport tells of the model's own enclave, where it has one. What that quotes is the signer's address as bytes.
+func (p *Provider) serveModelReport(w http.ResponseWriter) {
+	if !p.separate() {
+		writeError(w, http.StatusNotImplemented, "LLM attestation report is not available for this provider.")
+		return
+	}
+	signer := p.Signer()
+	writeJSON(w, http.StatusOK, map[string]any{
+		"signing_address": signer.Hex(), "signing_algo": "ecdsa", "intel_quote": quoteOf(signer[:]), "quote": quoteOf(signer[:]),
+		"event_log": "[]", "vm_config": "{}", "simulated": true, "note": simulated,
+	})
 }

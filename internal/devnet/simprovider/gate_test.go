@@ -232,6 +232,7 @@ func TestCatalogue(t *testing.T) {
 	if want := fmt.Sprintf("%x", s.TEESigner().Hex()); !evidence.Simulated || !strings.Contains(evidence.Quote, want) || !strings.HasPrefix(string(evidence.Data), s.TEESigner().Hex()) {
 		t.Errorf("quote = %+v, want the signer in it", evidence)
 	}
+	s.get("/v1/proxy/attestation/report?model=echo-1").wants(t, 501, "not available for this provider")
 	s.get("/v1/capabilities").wants(t, 200, `"base_model":"echo-1"`)
 	s.SetFault(Fault{Kind: ControlHidden})
 	s.get("/v1/models").wants(t, 403, "<html>")

@@ -245,6 +245,9 @@ func (p *Provider) serveProxy(w http.ResponseWriter, r *http.Request, path strin
 	case strings.HasPrefix(path, "/signature/"):
 		p.serveSignature(w, r, strings.TrimPrefix(path, "/signature/"))
 		return
+	case r.Method == http.MethodGet && path == "/attestation/report":
+		p.serveModelReport(w)
+		return
 	case strings.HasPrefix(path, "/images/") && path != "/images/generations" && path != "/images/edits":
 		p.serveStoredImage(w, r, strings.TrimPrefix(path, "/images/"))
 		return
