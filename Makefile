@@ -127,10 +127,8 @@ generate: docs ## docs/cli.md, config.md, json.md and doctor.md, the golden help
 	@table=$$(mktemp); for page in config doctor; do \
 		go run ./cmd/zgproxy $$page --table > "$$table"; cat "$$table" > docs/$$page.md; \
 	done; rm "$$table"
-	@if command -v npm >/dev/null; then \
-		cd internal/devnet/contracts && npm ci --silent --no-audit --no-fund && node compile.mjs; \
-	else \
-		echo "no npm here: the compiled contracts of the devnet stay as they are"; \
+	@cd internal/devnet/contracts && if command -v npm >/dev/null && npm ci --silent --no-audit --no-fund; then node compile.mjs; else \
+		echo "no npm here, or nothing to fetch from: the compiled contracts of the devnet stay as they are"; \
 	fi
 	go generate ./internal/...
 

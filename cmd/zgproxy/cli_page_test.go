@@ -35,18 +35,27 @@ func TestCommandsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newCLIRecorder(t)
-	page := r.page(strings.Replace(string(text), "@CODES@\n", statuses(t), 1))
-	if have, err := os.ReadFile(cliPage); *updateCLI && (err != nil || withoutNumbers(string(have)) != withoutNumbers(page)) {
+	record := func() string {
+		return newCLIRecorder(t).page(strings.Replace(string(text), "@CODES@\n", statuses(t), 1))
+	}
+	page := record()
+	have, err := os.ReadFile(cliPage)
+	if err != nil && !*updateCLI {
+		t.Fatal(err)
+	}
+	// Commands say how things stand at the moment. What differs by chance is not so again; a page out of date always is.
+	for again := 0; again < 2 && withoutNumbers(string(have)) != withoutNumbers(page); again++ {
+		t.Logf("recorded again, for this differs:\n%s", cmp.Diff(withoutNumbers(string(have)), withoutNumbers(page)))
+		page = record()
+	}
+	d := cmp.Diff(withoutNumbers(string(have)), withoutNumbers(page))
+	switch {
+	case d == "":
+	case *updateCLI:
 		if err := os.WriteFile(cliPage, []byte(page), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	have, err := os.ReadFile(cliPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(withoutNumbers(string(have)), withoutNumbers(page)); d != "" {
+	default:
 		t.Errorf("docs/cli.md is out of date (make generate, and look at it):\n%s", d)
 	}
 }

@@ -150,8 +150,8 @@ func TestAcceptedProviderIsToppedUpAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the new signer noticed", func() error {
-		if s := look(); !s.OtherSigner || s.Signer.Address != other {
-			return fmt.Errorf("signer %s", s.Signer)
+		if s := look(); !s.OtherSigner || s.Signer.Address != other || s.Suspended == nil {
+			return fmt.Errorf("signer %s, suspended %v", s.Signer, s.Suspended)
 		}
 		return nil
 	})
