@@ -163,7 +163,7 @@ func completed(root *cobra.Command) {
 	}
 	for path, most := range map[string]int{
 		"fund": 1, "retrieve": 50, "token create": 1, "token list": 1, "token revoke": 1, "token revoke-all": 1, "provider show": 1, "provider models": 50,
-		"provider health": 50, "provider acknowledge": 1, "provider revoke": 1, "provider accept": 1,
+		"provider health": 50, "provider report": 1, "provider acknowledge": 1, "provider revoke": 1, "provider accept": 1,
 	} {
 		find(path).ValidArgsFunction = completeProviders(most)
 	}

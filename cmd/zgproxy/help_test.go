@@ -78,6 +78,9 @@ func TestHelpTexts(t *testing.T) {
 func TestCommandsExplainThemselves(t *testing.T) {
 	names := map[string]string{}
 	walk(rootCommand(), func(c *cobra.Command) {
+		if strings.Contains(c.Use, "PROVIDER") && c.ValidArgsFunction == nil {
+			t.Errorf("%s: shells cannot complete its provider", c.CommandPath())
+		}
 		path := c.CommandPath()
 		if strings.HasPrefix(path, "zgproxy completion") {
 			return
