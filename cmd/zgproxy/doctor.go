@@ -29,7 +29,7 @@ const (
 type checkReport struct {
 	ID       string         `json:"id"`
 	Group    string         `json:"group"`
-	Provider *admin.Address `json:"provider,omitempty"` // only in the group providers
+	Provider *admin.Address `json:"provider,omitempty"` // only in the group provider
 	Status   checkStatus    `json:"status"`
 	Summary  string         `json:"summary"` // what was found
 	Reason   string         `json:"reason"`  // why that is not well, or why it was not checked; empty: all is well

@@ -88,7 +88,7 @@ type subReport struct {
 	OtherSigner   bool           `json:"signer_changed"` // it is not the one that was first seen, or accepted
 	Pinned        *admin.Pin     `json:"pinned"`         // what it is trusted as; null: nothing yet
 	Current       *admin.Pin     `json:"current"`        // what it is now; null: it is not registered
-	// Suspended says why it gets neither requests nor money until it is accepted; null: it does.
+	// Suspended is why it gets neither requests nor money until it is accepted; null: it does.
 	Suspended *admin.Suspension `json:"suspended"`
 	Held      amount            `json:"held"` // upper bounds of the requests under way
 	LowWater  amount            `json:"low_water"`

@@ -78,8 +78,13 @@ func TestJSONIsDocumented(t *testing.T) {
 			t.Errorf("%s: it has --json or it is in shapes, and not both", c.CommandPath())
 		}
 	})
-	s := schema{t: t, sources: map[string]map[string]*ast.TypeSpec{}, titles: map[reflect.Type]string{}}
+	s := schema{t: t, sources: map[string]map[string]*ast.TypeSpec{}, titles: map[reflect.Type]string{}, used: map[string]bool{}}
 	got := s.document()
+	for key := range fieldWords {
+		if !s.used[key] {
+			t.Errorf("fieldWords has %q, which no field needs", key)
+		}
+	}
 	if *updateJSON {
 		if err := os.WriteFile(schemaFile, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
@@ -183,6 +188,7 @@ type schema struct {
 	t       *testing.T
 	sources map[string]map[string]*ast.TypeSpec // by import path, by name
 	titles  map[reflect.Type]string
+	used    map[string]bool // of fieldWords
 	queue   []reflect.Type
 }
 
@@ -225,27 +231,43 @@ What the commands write with ` + "`--json`" + `. This page is made from the prog
 
 func (s *schema) object(b *strings.Builder, t reflect.Type) {
 	fmt.Fprintf(b, "\n### %s\n\n%s| field | type | meaning |\n| --- | --- | --- |\n", s.titles[t], s.about(t))
-	s.fields(b, t)
+	s.fields(b, t, t)
 }
 
-func (s *schema) fields(b *strings.Builder, t reflect.Type) {
+// fields writes those of t, which is outer or embedded in it.
+func (s *schema) fields(b *strings.Builder, outer, t reflect.Type) {
 	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "-" || !f.IsExported() && !f.Anonymous:
 			continue
 		case f.Anonymous && name == "":
-			s.fields(b, f.Type)
+			s.fields(b, outer, f.Type)
 			continue
 		case name == "":
 			s.t.Errorf("%s.%s has no name in JSON", t, f.Name)
 		}
 		meaning := s.comment(t, f.Name)
+		if meaning == "" {
+			meaning = s.words(s.titles[outer], name)
+		}
 		if strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero") {
 			meaning = strings.TrimSuffix("may be absent; "+meaning, "; ")
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", name, s.name(f.Type), meaning)
 	}
+}
+
+// words are what a field means that the source does not explain.
+func (s *schema) words(object, name string) string {
+	for _, key := range []string{object + "." + name, name} {
+		if text, ok := fieldWords[key]; ok {
+			s.used[key] = true
+			return text
+		}
+	}
+	s.t.Errorf("%s.%s has no meaning: comment it in the source, or put it into fieldWords", object, name)
+	return ""
 }
 
 // name is a type in words. Objects get a section of their own.
