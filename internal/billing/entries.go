@@ -68,7 +68,8 @@ func (e *Entry) MarshalZerologObject(ev *zerolog.Event) {
 }
 
 // stageEntry records what was signed. When it returns nil, the record is on disk, synced. It fails while another entry of
-// the wallet is unfinished.
+// the wallet is unfinished, and for a provider that is suspended by now where nobody has asked for it by hand: signing takes
+// a while, and only here nothing comes between looking and recording.
 func (s *Store) stageEntry(wallet string, in zg.Intent, origin Origin, tx zg.SignedTx, now time.Time) (Entry, error) {
 	e := Entry{Intent: in, Origin: origin, Nonce: tx.Nonce, State: EntrySigned, CreatedAt: now, Txs: []zg.SignedTx{tx}}
 	provider := ""
@@ -76,6 +77,15 @@ func (s *Store) stageEntry(wallet string, in zg.Intent, origin Origin, tx zg.Sig
 		provider = in.Provider.Hex()
 	}
 	err := s.writer.do(true, func(db *session) (err error) {
+		if origin == OriginAuto && provider != "" {
+			t, err := db.trust(in.Provider)
+			if err != nil {
+				return err
+			}
+			if t.suspension.Provider != (common.Address{}) {
+				return fmt.Errorf("%w: %w", ErrNotSigned, errSuspended)
+			}
+		}
 		e.ID, err = db.insert(`INSERT INTO journal (wallet, kind, origin, provider, amount, opening, token_id, nonce, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			wallet, string(in.Kind), string(origin), provider, in.Amount.String(), bit(in.Opening), int64(in.TokenID), int64(tx.Nonce), string(EntrySigned), micros(now))
 		if err != nil {

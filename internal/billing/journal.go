@@ -26,6 +26,8 @@ var (
 
 	// errOvertaken means that nothing was signed because something else was signed or ended since it was decided.
 	errOvertaken = errors.New("the wallet's transactions have gone on since")
+	// errSuspended means that the provider was suspended since it was decided. What was signed is dropped.
+	errSuspended = errors.New("the provider has been suspended since")
 )
 
 // callTimeout bounds one call of the sender.

@@ -28,7 +28,7 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, errOvertaken):
+	case errors.Is(err, errOvertaken), errors.Is(err, errSuspended):
 		return nil // the accounts are read again, and it is decided anew
 	case errors.Is(err, ErrNotSigned):
 		reason := refusalSigning

@@ -162,3 +162,34 @@ func TestKeeperDecidesAnewWhenSuspended(t *testing.T) {
 		}
 	})
 }
+
+// Nor does what is suspended while its transaction is being signed: that is dropped. What the owner does by hand is done.
+func TestSuspendedWhileSigning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "1")
+		s := openStore(t, t.TempDir())
+		j := n.journal(s, JournalConfig{})
+		signed := 0
+		n.with(func() {
+			n.hook = func(call string) error {
+				if call != "Sign" {
+					return nil
+				}
+				signed++
+				_, err := s.Suspend(zg.Suspension{Provider: alice, Code: zg.SuspendedInvalid, Reason: "It lied.", At: time.Now()})
+				return err
+			}
+		})
+		in := zg.Intent{Kind: zg.IntentTransfer, Provider: alice, Amount: og(t, "1")}
+		if e, err := j.Do(t.Context(), in, OriginAuto, nil); !errors.Is(err, ErrNotSigned) || !errors.Is(err, errSuspended) || e.ID != 0 {
+			t.Errorf("%+v, %v", e, err)
+		}
+		if entries, err := s.Entries(t.Context(), 10); signed != 1 || len(entries) != 0 || err != nil || len(n.sent) != 0 || n.moved() != 0 {
+			t.Errorf("signed %d, recorded %d (%v), sent %d, moved %d", signed, len(entries), err, len(n.sent), n.moved())
+		}
+		if e, err := j.Do(t.Context(), in, OriginHand, nil); err != nil || e.State != EntryMined {
+			t.Errorf("by hand: %+v, %v", e, err)
+		}
+	})
+}
