@@ -165,15 +165,15 @@ func (h *hostile) register(change func(*simchain.ServiceParams)) {
 // restored is the entry as it was.
 func restored(h *hostile) { h.register(func(*simchain.ServiceParams) {}) }
 
-// unfunded makes a top-up necessary and keeps it from being signed until the lie is in place.
-func (h *hostile) unfunded(lie func() error) {
+// unfunded makes a top-up necessary and keeps it from being signed until the lie has been noticed, which is the reason then.
+func (h *hostile) unfunded(reason string, lie func() error) {
 	h.Helper()
 	h.rpc(simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}, "eth_estimateGas")
 	h.spend()
 	if err := lie(); err != nil {
 		h.Fatal(err)
 	}
-	h.while(300 * time.Millisecond) // the directory is read again
+	h.funding("noticed", func(f fundingStatus) error { return f.because(reason) })
 	h.net.Chain.SetFault(nil)
 }
 
@@ -189,6 +189,7 @@ func chainChanges() []script {
 				if err := h.p.Settle(h.Context()); err != nil {
 					h.Fatal(err)
 				}
+				h.seen() // else a top-up may be decided on what was there before
 			},
 		}
 	}
@@ -203,7 +204,7 @@ func chainChanges() []script {
 		{
 			name: "signer changed", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_changed", "signer_not_accepted"}, ask: nothing, mend: restored,
 			lie: func(h *hostile) {
-				h.unfunded(func() error {
+				h.unfunded("provider_suspended", func() error {
 					h.register(func(s *simchain.ServiceParams) { s.TEESigner = common.HexToAddress("0xbad") })
 					return nil
 				})
@@ -212,13 +213,13 @@ func chainChanges() []script {
 		{
 			name: "service gone", env: often, paused: "service_gone", unserved: true, log: []string{"service_gone"}, ask: nothing, mend: restored,
 			lie: func(h *hostile) {
-				h.unfunded(func() error { return h.net.Chain.RemoveService(h.Context(), devnet.ProviderKey("beta")) })
+				h.unfunded("service_gone", func() error { return h.net.Chain.RemoveService(h.Context(), devnet.ProviderKey("beta")) })
 			},
 		},
 		{
 			name: "owner no longer vouches", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_not_accepted"}, ask: nothing,
 			lie: func(h *hostile) {
-				h.unfunded(func() error { return h.net.Chain.RevokeSigner(h.Context(), h.p.Address()) })
+				h.unfunded("provider_suspended", func() error { return h.net.Chain.RevokeSigner(h.Context(), h.p.Address()) })
 			},
 			mend: restored,
 		},

@@ -322,6 +322,21 @@ func (f fundingStatus) seen() error {
 	return nil
 }
 
+// seen returns when the accounts have been read as they are now.
+func (h *hostile) seen() {
+	h.Helper()
+	now, err := h.net.Chain.Client().BlockNumber(h.Context())
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.funding("read again", func(f fundingStatus) error {
+		if f.Funding.Block < now {
+			return fmt.Errorf("read at block %d, not at %d yet", f.Funding.Block, now)
+		}
+		return nil
+	})
+}
+
 func (f fundingStatus) because(reason string) error {
 	for _, a := range f.Accounts {
 		if strings.EqualFold(a.Provider, f.of) {
