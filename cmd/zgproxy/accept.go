@@ -60,13 +60,9 @@ what there is to accept.`,
 
 // accept shows what there is to accept, asks, and has it accepted.
 func (f *moneyFlags) accept(ctx context.Context, c console, op operator, p common.Address) error {
-	r, err := op.account(ctx, false)
+	r, sub, err := lookedAt(ctx, op, p)
 	if err != nil {
 		return err
-	}
-	sub := r.sub(p)
-	if sub.Drift == nil {
-		return problem(codeNotRegistered, "The daemon looks after those in ZGPROXY_PROVIDERS.", "%s is not looked after", p.Hex())
 	}
 	what := admin.Acceptance{Drift: sub.Drift.Neuron, Signer: sub.Signer, Pin: sub.Current, Suspension: sub.Suspended}
 	if !f.json {
@@ -87,6 +83,34 @@ func (f *moneyFlags) accept(ctx context.Context, c console, op operator, p commo
 		c.printf("Accepted. %s\n", map[bool]string{true: "It gets requests and top-ups again.", false: "Top-ups go on."}[sub.Suspended != nil])
 	}
 	return nil
+}
+
+// lookPatience bounds the wait for the first look of a daemon that has just started.
+const lookPatience = 30 * time.Second
+
+// lookedAt is what the daemon knows of a provider, when it has looked at it.
+func lookedAt(ctx context.Context, op operator, p common.Address) (accountReport, subReport, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lookPatience, problem(codeRPC, "Ask zgproxy doctor.", "the daemon has not read the account with %s from the chain yet", p.Hex()))
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		r, err := op.account(ctx, false)
+		sub := r.sub(p)
+		switch {
+		case err != nil:
+			return r, sub, err
+		case sub.Drift != nil:
+			return r, sub, nil
+		case !sub.Allowed:
+			return r, sub, problem(codeNotRegistered, "The daemon looks after those in ZGPROXY_PROVIDERS.", "%s is not looked after", p.Hex())
+		}
+		select {
+		case <-ctx.Done():
+			return r, sub, context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
 }
 
 // toAccept lists what is accepted of a provider: what it was, and what it is.

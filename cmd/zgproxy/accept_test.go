@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -109,6 +111,46 @@ func TestSuspendedProviderIsAccepted(t *testing.T) {
 	if sub := r.sub(alpha); sub.Suspended != nil || !sub.Pinned.Same(sub.Current) {
 		t.Errorf("after it was accepted: %+v", sub)
 	}
+}
+
+// laterOperator has looked at a provider only after some time.
+type laterOperator struct {
+	operator
+	at      time.Time
+	allowed bool
+}
+
+func (o *laterOperator) account(context.Context, bool) (accountReport, error) {
+	sub := subReport{Provider: admin.Address{Address: common.HexToAddress("0xa1")}, Allowed: o.allowed}
+	if !time.Now().Before(o.at) {
+		sub.Drift = &amount{}
+	}
+	return accountReport{Accounts: []subReport{sub}}, nil
+}
+
+func codeOf(err error) string {
+	if p, ok := errors.AsType[*admin.CommandError](err); ok {
+		return p.Code
+	}
+	return ""
+}
+
+// Right after the start of the daemon there is nothing to accept yet; that is waited for.
+func TestAcceptWaitsForTheFirstLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for after, code := range map[time.Duration]string{0: "", 3 * time.Second: "", time.Minute: codeRPC} {
+			_, sub, err := lookedAt(t.Context(), &laterOperator{at: time.Now().Add(after), allowed: true}, common.HexToAddress("0xa1"))
+			if got := codeOf(err); (err == nil) != (code == "") || (err == nil) != (sub.Drift != nil) || (err != nil && got != code) {
+				t.Errorf("after %s: %+v, %v", after, sub, err)
+			}
+		}
+		began := time.Now()
+		for _, p := range []string{"0xa1", "0xb2"} { // one that has an account but is not allowed, and one that is not there
+			if _, _, err := lookedAt(t.Context(), &laterOperator{at: began.Add(time.Hour)}, common.HexToAddress(p)); codeOf(err) != codeNotRegistered || time.Since(began) > 0 {
+				t.Errorf("%s: %v after %s", p, err, time.Since(began))
+			}
+		}
+	})
 }
 
 // The format is what the document says: a field that is renamed, gone or added without a word breaks those who read receipts.
