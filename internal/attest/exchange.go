@@ -3,9 +3,9 @@
 // to whoever records it.
 //
 // It never delays an answer of itself (Judge waits as long as its caller lets it), never believes an address that a provider
-// states, and knows nothing of the hardware behind a key: of a quote it reads the signer's name. Whoever builds a Queue runs its loop with Run. Nothing is durable
-// here: what is still waiting when a process is killed has no verdict, and what was signed before is known again only as far
-// as Remember is told.
+// states, and knows nothing of the hardware behind a key: of a quote it reads the signer's name. Whoever builds a Queue runs
+// its loop with Run. Nothing is durable here: what is still waiting when a process is killed has no verdict, and what was
+// signed before is known again only as far as Remember is told.
 package attest
 
 import (
