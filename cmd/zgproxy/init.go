@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -58,7 +59,7 @@ A new key is kept in an encrypted keystore. --import takes over what 0g-compute-
 	fl.BoolVar(&f.newWallet, "new-wallet", false, "make a new wallet")
 	fl.StringVar(&f.importKey, "import-key", "", "import the private key in this `FILE`")
 	fl.StringVar(&f.keystore, "keystore", "", "use this keystore `FILE`")
-	fl.StringVar(&f.signer, "signer", "", "let this signer sign: a `URL`, or the path of a socket")
+	fl.StringVar(&f.signer, "signer", "", "let this signer sign: a `URL` without a secret in it, or the path of a socket")
 	fl.StringVar(&f.signerAddress, "signer-address", "", "the `ADDRESS` that the signer signs for")
 	fl.StringVar(&f.password, "password", "", "where the keystore's password comes from: @`FILE` or fd:N; else it is asked for")
 	fl.BoolVar(&f.keepPassword, "keep-password", false, "keep the password in a file beside the keystore, so that the daemon starts by itself")
@@ -82,6 +83,9 @@ A new key is kept in an encrypted keystore. --import takes over what 0g-compute-
 			return problem(codeNotConfirmed, "Repeat it with --yes.", "--json asks nothing, so nothing was written")
 		case !f.yes && !c.asks:
 			return problem(codeNotConfirmed, "Say --yes, and with flags what is not proposed; see zgproxy init --help.", "there is no terminal to ask on, so nothing was written")
+		}
+		if u, err := url.Parse(f.signer); err == nil && (u.User != nil || u.RawQuery != "") {
+			return usageError{errors.New("everybody on this machine sees arguments, and this --signer may have a secret in it: leave it out and answer when you are asked, or set ZGPROXY_SIGNER in the file of variables")}
 		}
 		if f.json {
 			c.out = io.Discard
