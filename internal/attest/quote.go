@@ -42,11 +42,12 @@ func QuotedSigner(quote []byte) (common.Address, error) {
 	switch version {
 	case 4:
 	case 5:
-		form, size := little.Uint16(report), little.Uint32(report[2:])
-		if !(form == quoteReport10 && size == quoteReport || form == quoteReport15 && size == quoteReport+64) {
+		switch form, size := little.Uint16(report), little.Uint32(report[2:]); {
+		case form == quoteReport10 && size == quoteReport, form == quoteReport15 && size == quoteReport+64:
+			report = report[quoteDescriptor:]
+		default:
 			return common.Address{}, fmt.Errorf("%w: a report of kind %d with %d bytes", ErrQuote, form, size)
 		}
-		report = report[quoteDescriptor:]
 	default:
 		return common.Address{}, fmt.Errorf("%w: version %d", ErrQuote, version)
 	}
