@@ -162,6 +162,17 @@ vuln: ## known vulnerabilities in what is called (VULNDB=file:///dir for a local
 flake: ## one test again and again until it fails: make flake PKG=./internal/billing RUN=TestCrash
 	go test -run '$(RUN)' -count=$(COUNT) -failfast -shuffle=on -timeout 60m $(PKG)
 
+COPIES ?= 3
+.PHONY: stress
+stress: ## the long tests with the race detector, COPIES (3) at a time: finds those that depend on how fast a machine is
+	@dir=$$(mktemp -d); go test -c $(RACE) -o "$$dir/tests" ./cmd/zgproxy; cd cmd/zgproxy; \
+	for n in $$(seq $(COPIES)); do \
+		"$$dir/tests" -test.run '$(RUN)' -test.shuffle=on -test.parallel 6 -test.timeout 60m > "$$dir/$$n.log" 2>&1 & \
+	done; wait; \
+	grep '^ *--- FAIL' "$$dir"/*.log || true; \
+	[[ $$(cat "$$dir"/*.log | grep -c '^PASS$$') == $(COPIES) ]] || { echo "not all passed: see $$dir"; exit 1; }; \
+	echo "$(COPIES) times passed"; rm -rf "$$dir"
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin
