@@ -181,13 +181,15 @@ func TestNetworkJournalReorg(t *testing.T) {
 	n.Mine()
 	provider := common.Address{0xaa}
 	j, store := n.journal(t, billing.JournalConfig{Confirmations: 4})
+	var hash atomic.Pointer[common.Hash]
 	var sent, seen atomic.Bool
 	done := n.start(t, j, transfer(provider, zg.OneOG, true), func(e billing.Entry) {
+		hash.Store(&e.Txs[0].Hash)
 		sent.Store(sent.Load() || e.Sent)
 		seen.Store(e.Block != 0)
 	})
 	until(t, "it is not sent", sent.Load)
-	n.Mine()
+	n.mined(t, *hash.Load())
 	until(t, "it is not seen in a block", seen.Load)
 	// The node says nothing while it sorts itself out, so that the journal looks when the pool is empty.
 	n.SetFault(func(string, []byte) *simchain.Fault { return &simchain.Fault{Status: 503} })

@@ -106,6 +106,19 @@ func (n *network) receipt(t *testing.T, hash common.Hash) *zg.Receipt {
 	}
 }
 
+// mined makes blocks until a transaction that was sent is in one: the pool takes a moment to have it ready for mining.
+func (n *network) mined(t *testing.T, hash common.Hash) *zg.Receipt {
+	t.Helper()
+	for range 1000 {
+		n.Mine()
+		if r := n.receipt(t, hash); r != nil {
+			return r
+		}
+	}
+	t.Fatalf("%s is not mined", hash)
+	return nil
+}
+
 func TestNetworkCheck(t *testing.T) {
 	n := startNetwork(t)
 	must(t, n.client.Check(t.Context()))
@@ -201,9 +214,8 @@ func TestNetworkTopUp(t *testing.T) {
 	if r := n.receipt(t, first.Hash); r != nil {
 		t.Errorf("a receipt before it was mined: %+v", r)
 	}
-	n.Mine()
-	r := n.receipt(t, first.Hash)
-	if r == nil || !r.OK || r.Hash != first.Hash || r.GasUsed == 0 || r.GasUsed > first.GasLimit {
+	r := n.mined(t, first.Hash)
+	if !r.OK || r.Hash != first.Hash || r.GasUsed == 0 || r.GasUsed > first.GasLimit {
 		t.Fatalf("receipt %+v", r)
 	}
 	if nonce, err := n.sender.Nonce(ctx); nonce != first.Nonce+1 || err != nil {
@@ -228,8 +240,7 @@ func TestNetworkTopUp(t *testing.T) {
 		t.Errorf("a second transfer has nonce %d and %d gas", second.Nonce, second.GasLimit)
 	}
 	must(t, n.sender.Broadcast(ctx, second))
-	n.Mine()
-	if r := n.receipt(t, second.Hash); r == nil || !r.OK {
+	if r := n.mined(t, second.Hash); !r.OK {
 		t.Fatalf("receipt %+v", r)
 	}
 	must(t, n.RevokeTokens(ctx, n.key, provider))
@@ -270,8 +281,7 @@ func TestNetworkReplace(t *testing.T) {
 	if err := n.sender.Broadcast(ctx, first); !errors.Is(err, chain.ErrUnderpriced) {
 		t.Errorf("the replaced transaction was sent again: %v", err)
 	}
-	n.Mine()
-	if r := n.receipt(t, second.Hash); r == nil || !r.OK {
+	if r := n.mined(t, second.Hash); !r.OK {
 		t.Errorf("the replacement's receipt: %+v", r)
 	}
 	if r := n.receipt(t, first.Hash); r != nil {
@@ -304,11 +314,10 @@ func TestNetworkRevertedTopUp(t *testing.T) {
 	must(t, err)
 	must(t, n.sender.Broadcast(ctx, first))
 	must(t, n.sender.Broadcast(ctx, zg.SignedTx{Hash: again.Hash(), Nonce: again.Nonce(), Raw: raw}))
-	n.Mine()
-	if r := n.receipt(t, first.Hash); r == nil || !r.OK {
+	if r := n.mined(t, first.Hash); !r.OK {
 		t.Errorf("the first transfer's receipt: %+v", r)
 	}
-	if r := n.receipt(t, again.Hash()); r == nil || r.OK || r.GasCost.IsZero() {
+	if r := n.mined(t, again.Hash()); r.OK || r.GasCost.IsZero() {
 		t.Errorf("the second transfer's receipt: %+v", r)
 	}
 	n.Mine()
@@ -357,8 +366,7 @@ func TestNetworkFaults(t *testing.T) {
 	}
 	n.SetFault(nil)
 	must(t, n.sender.Broadcast(ctx, tx)) // the same bytes again
-	n.Mine()
-	if r := n.receipt(t, tx.Hash); r == nil || !r.OK {
+	if r := n.mined(t, tx.Hash); !r.OK {
 		t.Errorf("receipt %+v", r)
 	}
 
