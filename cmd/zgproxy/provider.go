@@ -48,9 +48,13 @@ func listProviders(cfg config.Config, b balances) providersReport {
 	out := providersReport{Network: cfg.Network, Source: b.source, Block: b.holdings.Block, Wallet: b.wallet != (common.Address{}), Providers: []providerReport{}}
 	add := func(p common.Address, svc zg.Service, registered bool) {
 		account, exists := b.holdings.Accounts[p]
+		var model common.Address
+		if svc.Info.Separated() {
+			model = svc.Info.TargetTEEAddress
+		}
 		out.Providers = append(out.Providers, providerReport{
 			Provider: admin.Address{Address: p}, Allowed: slices.Contains(cfg.Providers, p), Registered: registered, Type: string(svc.Type), Model: svc.Model,
-			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: admin.Address{Address: svc.TEESigner}, ModelSigner: admin.Address{Address: svc.Info.TargetTEEAddress}, Vouched: svc.TEESignerAcknowledged,
+			InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice, Verifiability: svc.Verifiability, Signer: admin.Address{Address: svc.TEESigner}, ModelSigner: admin.Address{Address: model}, Vouched: svc.TEESignerAcknowledged,
 			Account: exists, Acknowledged: account.Acknowledged, Locked: money(account.Locked()), URL: svc.URL,
 			Suspended: b.suspended[p].Reason,
 		})

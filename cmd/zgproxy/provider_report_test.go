@@ -11,9 +11,11 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
 	"github.com/zgproxy/zgproxy/internal/provider"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // What attestation reports name is compared with the chain, each with the signer that it is about.
@@ -67,6 +69,17 @@ func TestProviderReport(t *testing.T) {
 				}
 			}
 		})
+	}
+	// The address of a model's enclave counts where there is one, and not where the provider relays to a vendor.
+	for info, want := range map[string]common.Address{
+		`{"TargetSeparated":true,"TargetTeeAddress":"` + target.Hex() + `"}`:                              target,
+		`{"TargetSeparated":false,"TargetTeeAddress":"` + target.Hex() + `"}`:                             {},
+		`{"TargetSeparated":true,"ProviderType":"centralized","TargetTeeAddress":"` + target.Hex() + `"}`: {},
+	} {
+		listed := listProviders(config.Config{}, balances{services: []zg.Service{{Info: zg.ParseServiceInfo(info)}}})
+		if got := listed.Providers[0].ModelSigner.Address; got != want {
+			t.Errorf("%s: the model's signer is %s, want %s", info, got, want)
+		}
 	}
 	dir := t.TempDir()
 	x.must([]string{"provider", "report", apart.Address().Hex(), "--dir", dir}, "of the model's enclave", target.Hex()+", as on chain", "genuine was not checked")

@@ -70,7 +70,7 @@ func (d *daemon) exchangeWith(svc *zg.Service) attest.Exchange {
 	}
 	return attest.Exchange{
 		Provider: svc.Provider, Type: svc.Type, BaseURL: svc.URL, Signer: signer, Signed: signs,
-		Separated: svc.Info.TargetSeparated && !svc.Info.Centralized(), Centralized: svc.Info.Centralized(),
+		Separated: svc.Info.Separated(), Centralized: svc.Info.Centralized(),
 	}
 }
 

@@ -145,8 +145,7 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 		RequestID: r.id, Offer: r.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: r.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
 		Images: sum.Images, Complete: out.Complete, Stream: r.stream, ResponseDecoded: r.wire != nil,
 	}
-	separated := r.offer.Service.Info.TargetSeparated && !r.offer.Service.Info.Centralized()
-	if separated && r.kind == sse.JSON && out.Complete && !r.begun && r.refused == nil {
+	if r.offer.Service.Info.Separated() && r.kind == sse.JSON && out.Complete && !r.begun && r.refused == nil {
 		if a.Response = rest; len(rest) <= maxHeld {
 			a.Response = bytes.Clone(rest) // its buffer is used again
 		}

@@ -54,6 +54,9 @@ type ServiceInfo struct {
 // Centralized reports whether the provider relays to a cloud vendor: its TEE attests the relay, not the model.
 func (i ServiceInfo) Centralized() bool { return strings.EqualFold(i.ProviderType, "centralized") }
 
+// Separated reports whether the model runs in an enclave of its own, which signs its answers.
+func (i ServiceInfo) Separated() bool { return i.TargetSeparated && !i.Centralized() }
+
 // Standard reports whether the provider signs nothing at all.
 func (i ServiceInfo) Standard() bool { return strings.EqualFold(i.ProviderType, "standard") }
 
@@ -114,7 +117,7 @@ func (s Service) Signer() (addr common.Address, ok bool) {
 	if s.Info.Standard() || !s.TEESignerAcknowledged {
 		return common.Address{}, false
 	}
-	if s.Info.TargetSeparated && !s.Info.Centralized() && s.Info.TargetTEEAddress != (common.Address{}) {
+	if s.Info.Separated() && s.Info.TargetTEEAddress != (common.Address{}) {
 		return s.Info.TargetTEEAddress, true
 	}
 	return s.TEESigner, s.TEESigner != (common.Address{})
