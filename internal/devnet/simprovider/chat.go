@@ -115,13 +115,10 @@ func (x *exchange) markedFault(req *chatRequest) (ended bool, err error) {
 }
 
 func (x *exchange) chat() error {
-	body, err := x.readBody()
+	var req chatRequest
+	body, err := x.readJSON(&req)
 	if err != nil {
 		return err
-	}
-	var req chatRequest
-	if err := json.Unmarshal(body, &req); err != nil {
-		return invalidJSON(err)
 	}
 	x.record.Stream = req.streams()
 	if ended, err := x.markedFault(&req); ended {

@@ -15,16 +15,13 @@ type decision struct {
 
 // decide answers every question with yes, or the one that the request itself is.
 func (x *exchange) decide() error {
-	body, err := x.readBody()
-	if err != nil {
-		return err
-	}
 	var req struct {
 		Model     string            `json:"model"`
 		Questions []json.RawMessage `json:"questions"`
 	}
-	if err := json.Unmarshal(body, &req); err != nil {
-		return invalidJSON(err)
+	body, err := x.readJSON(&req)
+	if err != nil {
+		return err
 	}
 	if err := x.admit(req.Model); err != nil {
 		return err

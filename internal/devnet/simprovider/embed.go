@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"net/http"
 	"slices"
@@ -22,17 +21,13 @@ type vector struct {
 }
 
 func (x *exchange) embed() error {
-	body, err := x.readBody()
-	if err != nil {
-		return err
-	}
 	var req struct {
 		Model  string `json:"model"`
 		Input  any    `json:"input"`
 		Format string `json:"encoding_format"`
 	}
-	if err := json.Unmarshal(body, &req); err != nil {
-		return invalidJSON(err)
+	if _, err := x.readJSON(&req); err != nil {
+		return err
 	}
 	if err := x.admit(req.Model); err != nil {
 		return err

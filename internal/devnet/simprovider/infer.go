@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -122,6 +123,18 @@ func (x *exchange) readBody() ([]byte, error) {
 	x.received(int64(len(body)), sha256.Sum256(body))
 	if len(body) > maxBody {
 		return nil, errTooLarge()
+	}
+	return body, nil
+}
+
+// readJSON is readBody of a request that is a JSON document and nothing else, read into v.
+func (x *exchange) readJSON(v any) ([]byte, error) {
+	body, err := x.readBody()
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return nil, invalidJSON(err)
 	}
 	return body, nil
 }

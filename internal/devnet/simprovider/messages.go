@@ -81,13 +81,10 @@ func (m chatMessage) fromBlocks() chatMessage {
 
 // messages serves the same models as chat does, in Anthropic's dialect.
 func (x *exchange) messages() error {
-	body, err := x.readBody()
+	var asked messagesRequest
+	body, err := x.readJSON(&asked)
 	if err != nil {
 		return err
-	}
-	var asked messagesRequest
-	if err := json.Unmarshal(body, &asked); err != nil {
-		return invalidJSON(err)
 	}
 	req := asked.chat()
 	x.record.Stream = req.streams()
