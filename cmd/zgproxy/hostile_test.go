@@ -178,7 +178,7 @@ func (h *hostile) told(d *running, words []string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("neither log nor status says any of %q", words)
+	return fmt.Errorf("neither log nor status says any of %q; the status is %s", words, status)
 }
 
 // eventually is that of the world with less patience and without the log, which is long.
