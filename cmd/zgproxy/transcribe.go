@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -105,35 +106,56 @@ Requests go through the running daemon, or without one through this process; see
 // maxTranscript bounds what is read of an answer.
 const maxTranscript = 64 << 20
 
-// send streams the recording; its fields come first, so that nothing has to be kept on the way.
+// send streams the recording. Its fields come first, so that nothing has to be kept on the way; and where the recording is a
+// file, its length is told, because what may be reserved for a request depends on it.
 func (f *transcribeFlags) send(ctx context.Context, n *connection, in io.Reader, name string) (*http.Response, error) {
-	body, into := io.Pipe()
-	w := multipart.NewWriter(into)
-	go func() {
-		fields := [][2]string{{"model", f.model}, {"response_format", f.format}}
-		if f.language != "" {
-			fields = append(fields, [2]string{"language", f.language})
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	fields := [][2]string{{"model", f.model}, {"response_format", f.format}}
+	if f.language != "" {
+		fields = append(fields, [2]string{"language", f.language})
+	}
+	if f.prompt != "" {
+		fields = append(fields, [2]string{"prompt", f.prompt})
+	}
+	for _, kv := range fields {
+		if err := w.WriteField(kv[0], kv[1]); err != nil {
+			return nil, err
 		}
-		if f.prompt != "" {
-			fields = append(fields, [2]string{"prompt", f.prompt})
-		}
-		var err error
-		for _, kv := range fields {
-			err = errors.Join(err, w.WriteField(kv[0], kv[1]))
-		}
-		p, partErr := w.CreateFormFile("file", name)
-		if err = errors.Join(err, partErr); err == nil {
-			_, err = io.Copy(p, in)
-		}
-		if err == nil {
-			err = w.Close()
-		}
-		_ = into.CloseWithError(err) // always nil
-	}()
-	defer body.Close() //nolint:errcheck // ends the writer where the request has failed
+	}
+	if _, err := w.CreateFormFile("file", name); err != nil {
+		return nil, err
+	}
+	head := form.Len()
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	size, known := sizeOf(in)
+	if known {
+		in = io.LimitReader(in, size) // one that grows meanwhile is sent as long as it was
+	}
+	frame := form.Bytes()
+	body := io.MultiReader(bytes.NewReader(frame[:head]), in, bytes.NewReader(frame[head:]))
 	req, err := n.request(ctx, http.MethodPost, "/audio/transcriptions", w.FormDataContentType(), body)
 	if err != nil {
 		return nil, err
 	}
+	if req.ContentLength = -1; known {
+		req.ContentLength = int64(len(frame)) + size
+	}
 	return n.send(req)
+}
+
+// sizeOf is how much is left to read of a file; false for a pipe and whatever else has no length.
+func sizeOf(in io.Reader) (int64, bool) {
+	file, ok := in.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	at, err := file.Seek(0, io.SeekCurrent)
+	return max(info.Size()-at, 0), err == nil
 }
