@@ -162,6 +162,14 @@ var goScenarios = []goScenario{
 			s.Errorf("%q and no error", text)
 		}
 	}},
+	{name: "stream that ends in a bare error", differs: "a bare provider's line is no event; zgproxy tells", play: func(s *stage) {
+		model := s.takeSpare()
+		s.site.setFault(model, simprovider.Fault{Kind: simprovider.MidStreamError, After: 4, N: 1})
+		text, err := s.streamed(openai.ChatCompletionNewParams{Model: model, Messages: userSays("lorem:50")})
+		if s.daemon() && (err == nil || !strings.Contains(err.Error(), "truncated") || strings.Contains(err.Error(), "gone away")) {
+			s.Errorf("%q and %v, want an error in zgproxy's words", text, err)
+		}
+	}},
 	{name: "tools, one call", play: func(s *stage) {
 		got, err := s.client("echo-1").Chat.Completions.New(s.Context(), openai.ChatCompletionNewParams{
 			Model: "echo-1", Messages: userSays("What is the weather in Zug?"), Tools: []openai.ChatCompletionToolUnionParam{weatherTool},

@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 
 	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // silent is an answer that ended before its first byte. It may have been billed, but what makes nothing that lasts may be
@@ -48,4 +50,66 @@ func (c *call) breakOff(e *APIError) {
 		_ = http.NewResponseController(c.w).Flush() // see above
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// errStreamFailed is the cause of a stream that its provider ended with an error.
+var errStreamFailed = errors.New("the provider ended the stream with an error")
+
+// failed ends a stream in which an error stood where an answer should go on. The error's own line has been kept from the
+// caller: written by a broker it is no event, and its words are the provider's business. Where nothing of an answer has gone
+// out, another provider may be asked.
+func (r *relaying) failed() error {
+	said, callers := streamFailure(r.cutoff.Said())
+	r.callers = callers
+	switch {
+	case callers && !r.begun:
+		e := problem(string(zg.RefusalRequest), "Provider "+r.offer.Label+" refused the request after it had begun to answer; it may bill it.")
+		if r.offer.Endpoint != "" {
+			e.Message = "Endpoint " + r.offer.Endpoint + " refused the request after it had begun to answer."
+		}
+		e.Refusal, e.Cause = zg.RefusalRequest, errStreamFailed
+		if said != "" {
+			e.Message += " It says: " + said
+		}
+		return e
+	case !r.begun:
+		return &setback{err: broken(errStreamFailed), result: route.Failed, again: !r.op.job}
+	}
+	e := broken(errStreamFailed)
+	if callers {
+		e.Status, e.Type = http.StatusBadRequest, typeRequest
+		if said != "" {
+			e.Message += " The model server says: " + said
+		}
+	}
+	r.breakOff(e)
+	return nil
+}
+
+// callersFault are the types and codes by which model servers say that something about the request is to blame.
+var callersFault = map[string]bool{
+	"invalid_request_error": true, "BadRequestError": true, "context_length_exceeded": true,
+	"content_filter": true, "content_policy_violation": true,
+	"400": true, "413": true, "422": true,
+}
+
+// streamFailure reads an error in the middle of a stream, and whether it is about the request: then the caller has to learn
+// what it says. What a broker writes of itself is a string and never that.
+func streamFailure(doc []byte) (said string, callers bool) {
+	var outer, inner map[string]json.RawMessage
+	if json.Unmarshal(doc, &outer) != nil || json.Unmarshal(outer["error"], &inner) != nil {
+		return "", false
+	}
+	for _, key := range []string{"type", "code", "status"} {
+		var word string
+		if json.Unmarshal(inner[key], &word) != nil {
+			word = string(inner[key]) // a number
+		}
+		callers = callers || callersFault[word]
+	}
+	if !callers {
+		return "", false
+	}
+	_ = json.Unmarshal(inner["message"], &said) // none, or no text: the error is told without it
+	return quotable(said), true
 }

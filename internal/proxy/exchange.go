@@ -33,6 +33,8 @@ type exchange struct {
 	sentAt time.Time
 	done   *Answered // nil: there is no answer whose signature could be checked
 	judged bool      // its verdict was waited for
+	// callers says that the model server ended the answer over something in the request, which is not the provider's failure.
+	callers bool
 }
 
 // exchange carries a parcel to the provider and its answer back. The open record is committed before the first byte
@@ -82,6 +84,8 @@ func (x *exchange) result(err error) (route.Result, time.Duration) {
 	case errors.As(err, &back):
 		return back.result, back.wait
 	case x.out.Status == 0:
+		return route.Neutral, 0
+	case x.callers:
 		return route.Neutral, 0
 	case !x.answered():
 		return route.Failed, 0 // it broke off, or what it sent is no answer

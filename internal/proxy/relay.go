@@ -63,11 +63,16 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 		return rl.refuse(rl.paid(rl.refused))
 	case !rl.begun && sum.Bytes == 0 && (readErr != nil || rl.kind == sse.Events):
 		return x.silent(readErr)
+	case rl.cutoff != nil && (rl.cutoff.Struck() || sum.Error):
+		if readErr == nil {
+			x.done = ended
+		}
+		return rl.failed()
 	case readErr != nil && !rl.begun:
 		return broken(readErr) // nothing of it has gone out, so that the caller can be told in plain words
 	case readErr != nil:
 		return x.truncated(readErr)
-	case rl.kind == sse.Events && !sum.Complete && !sum.Error:
+	case rl.kind == sse.Events && !sum.Complete:
 		return x.truncated(io.ErrUnexpectedEOF)
 	case sum.Error:
 		x.code = "provider_stream_error"
@@ -97,6 +102,9 @@ func (x *exchange) newRelaying(cancel context.CancelCauseFunc, resp *http.Respon
 		exchange: x, kind: kind, ctx: resp.Request.Context(), body: body, wire: wire, tap: sse.NewTap(kind, x.offer.Service.Type), cancel: cancel,
 		flush: x.stream, header: resp.Header, hold: !x.stream && (enforce || kind == sse.JSON || kind == sse.Text), control: http.NewResponseController(x.w),
 	}
+	if kind == sse.Events || kind == sse.Lines {
+		r.cutoff = sse.NewCutoff()
+	}
 	if kind == sse.Events && x.parcel.stripUsage {
 		r.filter = sse.NewFilter()
 	}
@@ -124,6 +132,9 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 	}
 	out := &r.out
 	out.Complete = readErr == nil && (sum.Complete || (r.kind != sse.Events && r.kind != sse.JSON))
+	if r.cutoff != nil && (r.cutoff.Struck() || sum.Error) {
+		out.Complete = false // whatever follows an error, [DONE] too
+	}
 	out.Usage, out.ResponseSHA256, out.ResponseBytes = sum.Usage, sum.SHA256, sum.Bytes
 	out.ResKey, out.ChatID, out.Images = r.header.Get("Zg-Res-Key"), sum.ChatID, sum.Images
 	if r.wire != nil {
@@ -176,6 +187,7 @@ type relaying struct {
 	body    io.Reader
 	wire    hash.Hash // of an answer that was compressed, over what came; else nil
 	tap     *sse.Tap
+	cutoff  *sse.Cutoff // of a stream
 	filter  *sse.Filter
 	tail    *sse.Hold // keeps the end of a stream back; nil: all of it passes
 	control *http.ResponseController
@@ -184,6 +196,7 @@ type relaying struct {
 	hold    bool  // the document waits for its end, so that the header can say what it cost
 	gone    bool  // the caller has left; the answer is read on for its usage and digest
 	drained int64 // bytes read since
+	clear   []byte
 	scratch []byte
 	passed  []byte
 	renewed time.Time
@@ -232,7 +245,6 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 				}
 			case !r.hold || held == len(buf) || now.Sub(r.started)-r.firstByte > maxHold:
 				r.hold = false
-				r.begin()
 				r.pass(buf[:held])
 				held = 0
 			}
@@ -243,6 +255,9 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 			}
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if r.cutoff != nil {
+				r.forward(r.cutoff.Rest(r.clear[:0]))
+			}
 			if r.filter != nil {
 				r.release(r.filter.Rest(r.scratch[:0]))
 			}
@@ -270,7 +285,7 @@ func (r *relaying) begin() {
 	// What the caller gets may not be as long as what the provider sent.
 	if r.filter != nil || r.wire != nil {
 		delete(h, "Content-Encoding")
-	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers && r.tail == nil && !r.rewritten {
+	} else if v := r.header["Content-Length"]; len(v) == 1 && !r.trailers && r.cutoff == nil && !r.rewritten {
 		h["Content-Length"] = v
 	}
 	if r.stream {
@@ -325,8 +340,21 @@ func (r *relaying) end(rest []byte) error {
 	return nil
 }
 
-// pass hands a piece of the answer to the caller.
+// pass hands a piece of the answer to the caller, as far as no error stands before it. The header waits for the first of it
+// that is none.
 func (r *relaying) pass(p []byte) {
+	if r.cutoff != nil {
+		r.clear = r.cutoff.Next(p, r.clear[:0])
+		p = r.clear
+	}
+	r.forward(p)
+}
+
+func (r *relaying) forward(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	r.begin()
 	if r.filter != nil {
 		r.scratch = r.filter.Next(p, r.scratch[:0])
 		p = r.scratch

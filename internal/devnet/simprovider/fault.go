@@ -27,7 +27,8 @@ const (
 	Truncate FaultKind = "truncate"
 	// GarbageSSE puts events that are no JSON, a comment, a nonsensical usage and a very long line after After events.
 	GarbageSSE FaultKind = "garbage-sse"
-	// MidStreamError appends a bare JSON error after After events and ends. A stream is billed as a truncated one is.
+	// MidStreamError appends a bare JSON error, or Body as it is, after After events and ends. A stream is billed as a
+	// truncated one is.
 	MidStreamError FaultKind = "mid-stream-error"
 	// ResetBeforeHeaders cuts the connection without an answer; nothing is billed.
 	ResetBeforeHeaders FaultKind = "reset-before-headers"

@@ -2,6 +2,7 @@ package simprovider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -224,7 +225,7 @@ func (x *exchange) strike(place int) bool {
 	case Truncate:
 		return false
 	case MidStreamError:
-		x.out.write([]byte(`{"error":"the model server has gone away"}`))
+		x.out.write([]byte(cmp.Or(x.fault.Body, `{"error":"the model server has gone away"}`)))
 		x.out.flush()
 		return false
 	case GarbageSSE:

@@ -110,6 +110,14 @@ scenario("stream that breaks off", { differs: "a bare provider ends it as if it 
   else await stream.done().catch(() => {});
 });
 
+scenario("stream that ends in a bare error", { differs: "a bare provider's line is no event, so that clients see nothing but an end; zgproxy tells" }, async () => {
+  const model = await spare();
+  await fault(model, { kind: "mid-stream-error", after: 6, n: 1 });
+  const stream = open(model).messages.stream({ model, max_tokens: 100, messages: says("lorem:50") });
+  if (daemon) await refused(stream.finalMessage(), Anthropic.APIError);
+  else await stream.done().catch(() => {});
+});
+
 const weather = { name: "get_weather", description: "Weather of a place", input_schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] } };
 const question = "What is the weather in Zug?";
 

@@ -178,6 +178,14 @@ scenario("stream that breaks off", { differs: "a bare provider ends it as if it 
   else await collect(stream);
 });
 
+scenario("stream that ends in a bare error", { differs: "a bare provider's line is no event, so that clients see nothing but an end; zgproxy tells" }, async () => {
+  const model = await spare();
+  await fault(model, { kind: "mid-stream-error", after: 4, n: 1 });
+  const stream = await chat(model, "lorem:50", { stream: true });
+  if (daemon) await refused(collect(stream), OpenAI.APIError, undefined, "truncated");
+  else await collect(stream);
+});
+
 scenario("stream that is cut off", { differs: "a bare provider's connection just ends; zgproxy tells first" }, async () => {
   const model = await spare();
   await fault(model, { kind: "reset-mid-stream", after: 4, n: 1 });
