@@ -37,8 +37,10 @@ output as it comes; what it cost, and what the provider's signature showed, to t
 Without one it holds a conversation. /help lists its commands; Ctrl-C stops an answer, Ctrl-D ends it.
 A line that ends in \ goes on with the next. Nothing of it is kept unless you say /save.
 
-Requests go through the running daemon, or without one through this process, which then reads the chain,
-funds and verifies as the daemon does. They are booked, and within your limits, either way.`,
+Requests go through the running daemon, or without one through this process, which then reads the chain
+and verifies as the daemon does. They are booked, and within your limits, either way. Such a process
+moves money to the provider that serves you and to no other: if its sub-account is low, it is filled up to
+ZGPROXY_HIGH_WATER. Each transfer and its gas is told on the standard error as it happens.`,
 		Example: `  zgproxy chat
   zgproxy chat --model qwen3 Why is the sky blue?
   git diff | zgproxy chat "Write a commit message for this." > message.txt

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // ask sends a conversation and reads the answer, showing it as it comes. A signal stops it: then what came is the answer.
@@ -27,6 +29,9 @@ func (t *talk) ask(ctx context.Context, messages []message, show bool) (r chatRe
 	}
 	asking, stop := t.stoppable(ctx)
 	defer stop()
+	if err := t.conn.fund(asking, zg.Chatbot, t.model, t.flags.provider); err != nil {
+		return r, err
+	}
 	req, err := t.conn.request(asking, http.MethodPost, "/chat/completions", "application/json", bytes.NewReader(text))
 	if err != nil {
 		return r, err
@@ -58,6 +63,7 @@ func (t *talk) ask(ctx context.Context, messages []message, show bool) (r chatRe
 		return r, broken(err, resp)
 	}
 	r.Outcome = t.conn.outcomeOf(asking, resp, began)
+	t.conn.served(asking, &r.Outcome)
 	t.book(&r.Outcome)
 	return r, nil
 }

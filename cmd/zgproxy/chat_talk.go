@@ -188,7 +188,7 @@ func (t *talk) tell(r *chatReport) {
 	if r.FinishReason == "length" {
 		t.beside.printf("%s\n", t.beside.paint(styleWarn, "(cut off at the limit of tokens)"))
 	}
-	t.beside.printf("%s\n", r.Outcome.inWords(t.beside))
+	r.Outcome.tell(t.beside)
 }
 
 // command does what a line that begins with / says.
@@ -294,5 +294,8 @@ func (t *talk) cost(ctx context.Context) string {
 func (t *talk) goodbye(ctx context.Context) {
 	if cost := t.cost(ctx); !t.spent.IsZero() || len(t.unknown) > 0 {
 		t.beside.printf("%s\n", t.beside.paint(styleDim, "This conversation cost "+cost+"."))
+	}
+	if moved := t.conn.purse.all().inWords(); moved != "" {
+		t.beside.printf("%s\n", t.beside.paint(styleDim, moved))
 	}
 }

@@ -42,6 +42,7 @@ type connection struct {
 	base, key string
 	http      *http.Client
 	records   *admin.Client // nil: elsewhere, so what it records is not seen
+	purse     *purse        // nil: the daemon is another process, and moves money as it always does
 	close     func() error
 }
 
@@ -106,16 +107,20 @@ func (n *connection) beDaemon(ctx context.Context, cfg config.Config, c console)
 	if cfg.LogLevel != "debug" {
 		cfg.LogLevel = "error"
 	}
+	n.purse = newPurse(func(line string) { c.printf("%s\n", line) })
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	d := inProcess{listening: make(chan net.Addr, 1), ended: make(chan struct{})}
 	go func() {
 		defer close(d.ended)
-		d.err = serve(running, cfg, newLogger(cfg, os.Stderr, isTerminal(os.Stderr)), func(api, _ net.Addr) { d.listening <- api })
+		d.err = serveFrom(running, cfg, newLogger(cfg, os.Stderr, isTerminal(os.Stderr)), n.purse, func(api, _ net.Addr) { d.listening <- api })
 	}()
 	n.close = func() error {
 		n.http.CloseIdleConnections()
 		end()
 		<-d.ended
+		if left := n.purse.sum().inWords(); left != "" { // of a request that failed
+			n.purse.say(left)
+		}
 		return d.err
 	}
 	err := n.opened(ctx, cfg, c, &d)
@@ -148,8 +153,7 @@ const (
 	openingTime = 2 * time.Minute // a deposit and a first transfer, each confirmed
 )
 
-// opened waits until the daemon listens, the chain has been read and somebody can serve, where the owner lets zgproxy see to
-// that.
+// opened waits until the daemon listens and the chain has been read.
 func (n *connection) opened(ctx context.Context, cfg config.Config, c console, d *inProcess) error {
 	select {
 	case at := <-d.listening:
@@ -184,13 +188,11 @@ func (n *connection) opened(ctx context.Context, cfg config.Config, c console, d
 		}
 		if ready {
 			var r accountReport
-			if err := n.records.Account(opening, false, &r); err == nil && (someServes(&r) || cfg.AutoFund.IsZero() || isHeldUp(&r)) {
-				return nil // where nobody would serve, the answer to the request says why
+			if err := n.records.Account(opening, false, &r); err == nil && !r.ReadAt.IsZero() && len(r.Accounts) > 0 {
+				return nil // money is moved for the provider of a request only, when that is known
 			}
-			say("Opening a sub-account …")
-		} else {
-			say("Reading the chain …")
 		}
+		say("Reading the chain …")
 		select {
 		case <-d.ended:
 			return d.tooEarly()
@@ -202,26 +204,6 @@ func (n *connection) opened(ctx context.Context, cfg config.Config, c console, d
 		case <-tick.C:
 		}
 	}
-}
-
-// someServes reports whether there is a provider that would serve by what its sub-account holds.
-func someServes(r *accountReport) bool {
-	for i := range r.Accounts {
-		if s := &r.Accounts[i]; s.Allowed && s.Exists && s.Acknowledged && zg.OneOG.Less(s.Locked.Neuron) {
-			return true
-		}
-	}
-	return false
-}
-
-// isHeldUp reports that every allowed provider waits for its owner.
-func isHeldUp(r *accountReport) bool {
-	for i := range r.Accounts {
-		if s := &r.Accounts[i]; s.Allowed && s.Funding == "" {
-			return false
-		}
-	}
-	return true
 }
 
 // request makes a call of the API.

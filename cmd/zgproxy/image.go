@@ -90,6 +90,9 @@ Requests go through the running daemon, or without one through this process; see
 		if err != nil {
 			return err
 		}
+		if err := n.fund(ctx, kind, f.model, ""); err != nil {
+			return err
+		}
 		began := time.Now()
 		_, stop := beside.working("Drawing")
 		resp, err := n.send(req)
@@ -119,13 +122,14 @@ Requests go through the running daemon, or without one through this process; see
 			r.Files = append(r.Files, names[i])
 		}
 		r.Outcome = n.outcomeOf(ctx, resp, began)
+		n.served(ctx, &r.Outcome)
 		if f.json {
 			return writeJSON(cmd.OutOrStdout(), r)
 		}
 		for _, name := range r.Files {
 			consoleOf(cmd).printf("%s\n", name)
 		}
-		beside.printf("%s\n", r.Outcome.inWords(beside))
+		r.Outcome.tell(beside)
 		return nil
 	})
 	return cmd

@@ -22,6 +22,8 @@ type requestOutcome struct {
 	Verdict   zg.Verdict `json:"verdict,omitempty"` // empty: not known
 	Code      string     `json:"verdict_code,omitempty"`
 	Millis    int64      `json:"took_ms"`
+	// Moved is what this command has moved besides the fee; null where the daemon is another process.
+	Moved *movedReport `json:"moved"`
 }
 
 // verdictPatience is how long a verdict is waited for after the answer. One is there within seconds, if only that there is no
@@ -122,4 +124,12 @@ func (o *requestOutcome) inWords(c console) string {
 		line += " (" + strings.ReplaceAll(o.Code, "_", " ") + ")"
 	}
 	return line
+}
+
+// tell prints that, and what was moved besides.
+func (o *requestOutcome) tell(c console) {
+	c.printf("%s\n", o.inWords(c))
+	if moved := o.Moved.inWords(); moved != "" {
+		c.printf("%s\n", moved)
+	}
 }

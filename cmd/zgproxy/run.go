@@ -59,8 +59,13 @@ type daemon struct {
 }
 
 // serve runs the daemon until ctx ends or something it needs fails. The spend store is closed when it returns.
-func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening func(api, operator net.Addr)) (err error) {
-	d, err := build(ctx, cfg, log)
+func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening func(api, operator net.Addr)) error {
+	return serveFrom(ctx, cfg, log, nil, listening)
+}
+
+// serveFrom is serve with a purse that says whom the daemon may fund; nil: everybody that the configuration allows.
+func serveFrom(ctx context.Context, cfg config.Config, log zerolog.Logger, from *purse, listening func(api, operator net.Addr)) (err error) {
+	d, err := build(ctx, cfg, log, from)
 	if err != nil {
 		return err
 	}
@@ -90,7 +95,7 @@ func serve(ctx context.Context, cfg config.Config, log zerolog.Logger, listening
 }
 
 // build makes every part; nothing runs yet but the store's writer, and nothing has been asked of the network.
-func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon, error) {
+func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *purse) (*daemon, error) {
 	d := &daemon{cfg: cfg, log: log, started: time.Now(), registry: prometheus.NewRegistry()}
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -117,12 +122,16 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger) (*daemon,
 		return nil, errors.Join(err, d.store.Close())
 	}
 	d.journal = newJournal(cfg, d.store, d.sender, d.wallet.Address(), log, d.registry)
-	d.keeper = billing.NewKeeper(d.store, d.client, d.journal, billing.KeeperConfig{
+	keeping := billing.KeeperConfig{
 		Every: cfg.KeeperInterval.Std(), Budget: budgets(cfg).Transfers, AutoFund: cfg.AutoFund.Neuron, WalletFloor: cfg.WalletFloor.Neuron,
 		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
 		MaxReserve: cfg.MaxReserve.Neuron, DriftTolerance: cfg.DriftTolerance.Neuron, QuietFor: min(time.Minute, 2*cfg.KeeperInterval.Std()),
 		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Suspended: d.trust.reason, Log: log, Registerer: d.registry,
-	})
+	}
+	if from != nil {
+		from.attach(&keeping, func() { d.keeper.Nudge() })
+	}
+	d.keeper = billing.NewKeeper(d.store, d.client, d.journal, keeping)
 	d.meter = billing.NewMeter(d.store, billing.MeterConfig{View: d.keeper.View, Nudge: d.keeper.Nudge, Budgets: budgets(cfg), Log: log, Registerer: d.registry})
 	if cfg.Verify != config.Off {
 		workers := 4

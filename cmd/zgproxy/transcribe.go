@@ -76,6 +76,9 @@ Requests go through the running daemon, or without one through this process; see
 		if f.model, err = n.pickModel(ctx, f.model, zg.SpeechToText); err != nil {
 			return err
 		}
+		if err := n.fund(ctx, zg.SpeechToText, f.model, ""); err != nil {
+			return err
+		}
 		began := time.Now()
 		_, stop := beside.working("Listening")
 		resp, err := f.send(ctx, n, in, name)
@@ -89,6 +92,7 @@ Requests go through the running daemon, or without one through this process; see
 			return broken(err, resp)
 		}
 		r := transcriptReport{Transcript: string(text), Outcome: n.outcomeOf(ctx, resp, began)}
+		n.served(ctx, &r.Outcome)
 		if f.json {
 			return writeJSON(cmd.OutOrStdout(), r)
 		}
@@ -97,7 +101,7 @@ Requests go through the running daemon, or without one through this process; see
 			r.Transcript = readable(r.Transcript)
 		}
 		c.printf("%s\n", strings.TrimRight(r.Transcript, "\n"))
-		beside.printf("%s\n", r.Outcome.inWords(beside))
+		r.Outcome.tell(beside)
 		return nil
 	})
 	return cmd

@@ -41,6 +41,11 @@ type KeeperConfig struct {
 	DriftTolerance zg.Neuron // drift up to this is put down to chance
 	// Providers are those that may be paid. Required.
 	Providers func() []common.Address
+	// MayFund says which of them may get money at the moment; nil: all. The others are looked at all the same.
+	MayFund func(common.Address) bool
+	// Notify is told how the keeper's transactions go, as Journal.Do tells it, and how one ended that it found unfinished.
+	// It is called by the goroutine of Run. Optional.
+	Notify func(Entry)
 	// Service finds a provider's offer in the directory. Required.
 	Service func(common.Address) (zg.Service, bool)
 	// Unsettled asks a provider for the fees it has not taken on chain yet. Optional: without it, or when it fails, our
@@ -136,6 +141,12 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	}
 	if cfg.Suspended == nil {
 		cfg.Suspended = func(common.Address) string { return "" }
+	}
+	if cfg.MayFund == nil {
+		cfg.MayFund = func(common.Address) bool { return true }
+	}
+	if cfg.Notify == nil {
+		cfg.Notify = func(Entry) {}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -251,6 +262,7 @@ func (k *Keeper) tick(ctx context.Context) error {
 	for {
 		e, was, err := k.journal.resume(ctx)
 		if was {
+			k.cfg.Notify(e)
 			k.ended(e)
 		}
 		if err != nil {

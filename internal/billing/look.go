@@ -66,7 +66,7 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 		if refusal != "" {
 			k.metrics.refusals.WithLabelValues(p.Hex(), refusal).Inc()
 		}
-		if left := f.spendable(); intent.Kind != "" && (next.intent.Kind == "" || left.Less(least)) {
+		if left := f.spendable(); intent.Kind != "" && k.cfg.MayFund(p) && (next.intent.Kind == "" || left.Less(least)) {
 			next, least = errand{intent, p}, left
 		}
 	}

@@ -21,10 +21,10 @@ const (
 
 // carryOut has a transaction made and sees it through.
 func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) error {
-	if k.cfg.Suspended(next.provider) != "" {
+	if k.cfg.Suspended(next.provider) != "" || !k.cfg.MayFund(next.provider) {
 		return nil // since it was decided; it is decided anew
 	}
-	e, err := k.journal.do(ctx, next.intent, OriginAuto, decided, nil)
+	e, err := k.journal.do(ctx, next.intent, OriginAuto, decided, k.cfg.Notify)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
