@@ -209,6 +209,7 @@ func TestOpenAIClient(t *testing.T) {
 			}
 		}
 		for _, p := range w.net.Providers {
+			w.atRest(p)
 			for _, x := range p.Exchanges() {
 				if x.Status == http.StatusBadRequest {
 					t.Errorf("provider %s refused a request: %+v", p.Address(), x)

@@ -121,6 +121,7 @@ func (w *world) possessions(t *testing.T) string {
 	}
 	text := fmt.Sprint(nonce, balance, available)
 	for _, p := range w.net.Providers {
+		w.atRest(p)
 		text += fmt.Sprint(" ", w.subAccount(p.Address()), p.Billed(devnet.Wallet()), len(p.Exchanges()))
 	}
 	return text

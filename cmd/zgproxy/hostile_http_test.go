@@ -22,7 +22,6 @@ func TestHostileHTTP(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, devnet.Config{})
 	w.inProcess()
-	echo := w.net.Providers[0]
 	served := func(t *testing.T) {
 		t.Helper()
 		c := w.dial(t)
@@ -32,8 +31,6 @@ func TestHostileHTTP(t *testing.T) {
 		}
 		c.closed()
 	}
-	exchanges := func() int { return len(echo.Exchanges()) }
-
 	// Headers that never end: one connection each, all through the test.
 	var slow []*wire
 	for i := range 50 {
@@ -58,7 +55,7 @@ func TestHostileHTTP(t *testing.T) {
 		c.must(http.StatusOK)
 	})
 
-	before := exchanges()
+	before := w.received()
 	t.Run("malformed", func(t *testing.T) {
 		const chat = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 		for name, tc := range map[string]struct {
@@ -201,7 +198,7 @@ func TestHostileHTTP(t *testing.T) {
 			})
 		}
 	})
-	if n := exchanges(); n != before {
+	if n := w.received(); n != before {
 		t.Errorf("%d of these requests reached the provider", n-before)
 	}
 

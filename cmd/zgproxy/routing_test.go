@@ -50,13 +50,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s, pinned to %q: %d from %s, want %s: %s", tc.name, tc.pin, status, by, tc.by, text)
 		}
 	}
-	asked := func() (n int) {
-		for _, p := range w.net.Providers {
-			n += len(p.Exchanges())
-		}
-		return n
-	}
-	before := asked()
+	before := w.received()
 	for _, tc := range []struct{ name, pin string }{
 		{"echo-2", ""}, {"echo", ""}, {"echo-1 ", ""}, {"", ""}, {"picture-1", ""}, {"echo-1", "0x00000000000000000000000000000000000000aa"}, {"lorem-1", gamma}, {"a/b/echo-1", ""},
 	} {
@@ -75,7 +69,7 @@ func TestNames(t *testing.T) {
 	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusNotFound || !strings.Contains(string(text), "chatbot, speech-to-text, text-to-image") {
 		t.Errorf("a URL that nobody serves: %d %s, %v; want to be told what is served", resp.StatusCode, text, err)
 	}
-	if n := asked(); n != before {
+	if n := w.received(); n != before {
 		t.Errorf("%d requests for what nobody offers reached a provider", n-before)
 	}
 }
@@ -150,6 +144,7 @@ func TestLimitsAreKept(t *testing.T) {
 	wg.Wait()
 	refused := 0
 	for _, p := range w.net.Providers {
+		w.atRest(p)
 		for _, ex := range p.Exchanges() {
 			if ex.Status == http.StatusTooManyRequests {
 				refused++

@@ -480,6 +480,7 @@ func rotateSigner(t *testing.T, enforce bool) {
 	if got := x.post(x.providers["echo-1"], surfaces['D'].path, contentType, body); got.status != http.StatusOK {
 		t.Fatalf("%d %s, %v", got.status, got.body, got.err)
 	}
+	x.atRest(x.providers["echo-1"]) // else its record counts as that of the next request
 	x.net.Chain.SetFault(func(string, []byte) *simchain.Fault {
 		return &simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}
 	})

@@ -307,6 +307,21 @@ func decode[T any](t *testing.T, text string) (v T) {
 	return v
 }
 
+// Exchanges are the provider's records once no request is under way: whoever has an answer may be earlier than its record.
+func (s *site) Exchanges() []Exchange {
+	s.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for s.Active() != 0 {
+		select {
+		case <-tick.C:
+		case <-s.t.Context().Done():
+			s.t.Fatal("the requests do not end")
+		}
+	}
+	return s.Provider.Exchanges()
+}
+
 func (s *site) last(n int) Exchange {
 	s.t.Helper()
 	all, err := s.WaitExchanges(s.t.Context(), n)
