@@ -47,6 +47,9 @@ type hostile struct {
 	*world
 	p     *simprovider.Provider // the one that lies, and the only one that may be paid but for the one with pictures
 	block uint64                // what the wallet did after it is the script's
+	// unspent says that what was to make a top-up necessary was not served yet. It is asked for again: without it there is
+	// nothing for the keeper to do, and nothing to be told of.
+	unspent bool
 }
 
 // hostileWorlds is how many scripts run at the same time: they wait far more than they work.
@@ -106,6 +109,7 @@ func runHostile(t *testing.T, shared *world, s script) {
 	}
 	d := w.inProcess()
 	h.funding("looked at", func(f fundingStatus) error { return f.seen() })
+	h.full()
 	healed := false
 	heal := func() {
 		if healed {
@@ -137,10 +141,19 @@ func runHostile(t *testing.T, shared *world, s script) {
 		if h.told(d, s.log) == nil {
 			break
 		}
+		if h.unspent {
+			h.spend()
+		}
 	}
 	h.check("while it lies")
 	heal()
-	h.eventually("told of", func() error { return h.told(d, s.log) })
+	h.eventually("told of", func() error {
+		err := h.told(d, s.log)
+		if err != nil && h.unspent {
+			h.spend()
+		}
+		return err
+	})
 	if s.paused != "" {
 		h.funding("paused", func(f fundingStatus) error { return f.because(s.paused) })
 	}
@@ -178,7 +191,9 @@ func (h *hostile) told(d *running, words []string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("neither log nor status says any of %q; the status is %s", words, status)
+	account, _, err := h.net.Chain.SubAccount(h.Context(), devnet.Wallet(), h.p.Address())
+	return fmt.Errorf("neither log nor status says any of %q; the sub-account has %s 0G on chain (%v) and owes %s; the status is %s",
+		words, account.Balance.Og(), err, h.p.Unsettled(devnet.Wallet()).Og(), status)
 }
 
 // eventually is that of the world with less patience and without the log, which is long.
@@ -221,6 +236,17 @@ func (h *hostile) reset() {
 	h.Helper()
 	ctx := h.Context()
 	chain := h.net.Chain
+	// A daemon that ended in the middle of a top-up has left its transaction on the way to the node. Should that arrive after
+	// the accounts were filled, nothing the script spends makes a top-up necessary.
+	h.eventually("left alone", func() error {
+		if n := chain.Active(); n != 0 {
+			return fmt.Errorf("%d calls of the last daemon are under way", n)
+		}
+		return nil
+	})
+	for _, p := range h.net.Providers {
+		h.atRest(p) // what ends later would be billed to this script
+	}
 	chain.DropPending()
 	chain.Mine()
 	for _, i := range []int{1, 3} {
@@ -250,6 +276,19 @@ func (h *hostile) reset() {
 	}
 	if err != nil {
 		h.Fatal(err)
+	}
+}
+
+// full checks what every script rests on: the sub-accounts have what reset gave them, so that what is spent makes a top-up
+// necessary.
+func (h *hostile) full() {
+	h.Helper()
+	for _, i := range []int{1, 3} {
+		p := h.net.Providers[i]
+		account, ok, err := h.net.Chain.SubAccount(h.Context(), devnet.Wallet(), p.Address())
+		if err != nil || !ok || account.Balance != fullAmount || !p.Unsettled(devnet.Wallet()).IsZero() {
+			h.Fatalf("the sub-account of %s has %s 0G (%v, %v) and owes %s, as the script begins", p.Model(), account.Balance.Og(), ok, err, p.Unsettled(devnet.Wallet()).Og())
+		}
 	}
 }
 
@@ -285,7 +324,9 @@ func (h *hostile) send(path, body string) (int, string) {
 // spend costs enough for a top-up to be necessary.
 func (h *hostile) spend() {
 	h.Helper()
-	if code, answer := h.chat(spendBody); code == http.StatusOK {
+	code, answer := h.chat(spendBody)
+	h.unspent = code != http.StatusOK
+	if !h.unspent {
 		return
 	} else if len(answer) > 300 {
 		h.Logf("spending: %d %s", code, answer[:300])

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -38,7 +39,8 @@ type RPCError struct {
 
 // front stands before the node: it is what clients of the chain talk to.
 type front struct {
-	node *rpc.Client
+	node   *rpc.Client
+	active atomic.Int64 // requests under way
 
 	mu     sync.Mutex
 	fault  func(method string, params []byte) *Fault
@@ -73,6 +75,8 @@ type answer struct {
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.active.Add(1)
+	defer f.active.Add(-1)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 8<<20))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -160,6 +164,9 @@ func (f *front) answer(ctx context.Context, c call) (answer, int, string) {
 	args := make([]any, len(c.Params))
 	for i, p := range c.Params {
 		args[i] = p
+	}
+	if c.Method == "eth_sendRawTransaction" {
+		ctx = context.WithoutCancel(ctx) // what a node has been told it knows, whether or not the sender waits for an answer
 	}
 	if err := f.node.CallContext(ctx, &a.Result, c.Method, args...); err != nil {
 		a.Error = asRPCError(err)

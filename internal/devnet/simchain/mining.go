@@ -153,6 +153,10 @@ func (c *Chain) fork(ctx context.Context, depth int) (undone types.Transactions,
 // SetMinTip makes the JSON-RPC refuse transactions with a lower tip, in the words of the network's nodes. Zero ends that.
 func (c *Chain) SetMinTip(tip zg.Neuron) { c.front.setMinTip(tip) }
 
+// Active is how many requests to the JSON-RPC are under way. A client that has ended may have left one behind, with a
+// transaction in it: only at zero nothing arrives any more.
+func (c *Chain) Active() int { return int(c.front.active.Load()) }
+
 // SetFault decides the fate of every call to the JSON-RPC from now on. A nil function, or one that returns nil, lets calls
 // through.
 func (c *Chain) SetFault(f func(method string, params []byte) *Fault) { c.front.setFault(f) }
