@@ -119,6 +119,29 @@ func (b *Book) admit(p common.Address, bound zg.Neuron, now time.Time, fees *Bud
 	return nil
 }
 
+// extend holds more for a request that is admitted already, where every limit has room for all of it. Otherwise what was held
+// for it stays, and what is short is said of the whole.
+func (b *Book) extend(p common.Address, from, to zg.Neuron, now time.Time, fees *Budget) *shortage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tick(now)
+	b.settleRefused(fees)
+	b.change(p, func(s *Sum) { s.Held = s.Held.Sub(from) })
+	short := b.short(p, to, fees)
+	if short != nil {
+		to = from
+	}
+	b.change(p, func(s *Sum) { s.Held = s.Held.Add(to) })
+	return short
+}
+
+// shrink undoes an extension whose record could not be written.
+func (b *Book) shrink(p common.Address, from, to zg.Neuron) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.change(p, func(s *Sum) { s.Held = s.Held.Sub(from).Add(to) })
+}
+
 // short finds the limit that has no room: of several the one that is waited for the longest.
 func (b *Book) short(p common.Address, bound zg.Neuron, fees *Budget) *shortage {
 	var worst *shortage

@@ -17,6 +17,7 @@ type task struct {
 // are, in place of the opening, and none in place of the close.
 type op struct {
 	open, close *request
+	grow        *request // of an open one: its bound is higher by now
 	verdict     *verdict
 	task        *task
 }
@@ -70,6 +71,8 @@ func (w *writer) apply(ops []op) error {
 			err = w.dropped(w.insert(o.open, o.close != nil), o.open.order.ID)
 		case o.close != nil:
 			err = w.dropped(w.update(o.close), o.close.order.ID)
+		case o.grow != nil:
+			err = w.dropped(o.grow.grow(w.session), o.grow.order.ID)
 		case o.verdict != nil:
 			err = w.dropped(o.verdict.write(w.session), o.verdict.id)
 		case o.task != nil:

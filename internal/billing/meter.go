@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -172,29 +173,31 @@ func (m *Meter) Open(ctx context.Context, o Order) (*Reservation, error) {
 	if o.At.IsZero() || o.At.After(now) {
 		o.At = now
 	}
-	r := &Reservation{meter: m, row: request{
+	r := &Reservation{meter: m, bound: o.Bound, row: request{
 		order: o, opened: micros(o.At), providerText: m.name(o.Provider), bound: o.Bound.String(),
 		priceIn: o.Price.Input.String(), priceOut: o.Price.Output.String(),
 	}}
 	if err := m.store.writer.open(&r.row); err != nil {
 		m.store.book.release(o.Provider, o.Bound)
-		m.metrics.refused.WithLabelValues(string(RefusedStore)).Inc()
-		return nil, &Refused{
-			Kind: RefusedStore, Cause: err, RetryAfter: fundingWait,
-			Message: "zgproxy cannot record this request, and spends nothing that it cannot record.",
-			Hint:    "Check the disk that holds its data directory; the log names the cause.",
-		}
+		return nil, m.unrecorded(err)
 	}
 	return r, nil
+}
+
+// unrecorded refuses a request that the store does not take.
+func (m *Meter) unrecorded(err error) *Refused {
+	m.metrics.refused.WithLabelValues(string(RefusedStore)).Inc()
+	return &Refused{
+		Kind: RefusedStore, Cause: err, RetryAfter: fundingWait,
+		Message: "zgproxy cannot record this request, and spends nothing that it cannot record.",
+		Hint:    "Check the disk that holds its data directory; the log names the cause.",
+	}
 }
 
 // refusal says why a request must not be sent, by facts only: what is not known, or not known recently, never refuses.
 func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 	if !o.Bound.Less(absurd) {
-		return &Refused{
-			Kind: RefusedPrice, Message: "The price of this model is absurd: the request could cost more than all the money there is.",
-			Hint: "Use another provider.",
-		}
+		return absurdPrice()
 	}
 	view := m.cfg.View()
 	if view.ReadAt.IsZero() || now.Sub(view.ReadAt) > freshView {
@@ -227,6 +230,13 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 	}
 	r.Hint, r.RetryAfter = m.Funding(o.Provider)
 	return r
+}
+
+func absurdPrice() *Refused {
+	return &Refused{
+		Kind: RefusedPrice, Message: "The price of this model is absurd: the request could cost more than all the money there is.",
+		Hint: "Use another provider.",
+	}
 }
 
 // Funding says what has to happen before a provider whose sub-account is missing or low serves again, and how long to wait
@@ -281,14 +291,64 @@ type Reservation struct {
 	meter *Meter
 	once  sync.Once
 	row   request
+
+	mu     sync.Mutex
+	bound  zg.Neuron // what is held: as the order says, or more
+	closed bool
+}
+
+// ErrReservationClosed means that a request was booked already, so nothing more can be sent for it.
+var ErrReservationClosed = errors.New("the request is booked already")
+
+// Grow holds more for a request whose size shows only while it is sent: what comes next may be handed on when it returns nil,
+// and whatever happens then, no more than this bound is booked, and no less abandoned. The error is a *Refused, with which
+// what was held before stays, or ErrReservationClosed. A bound that is not above the one in force changes nothing.
+func (r *Reservation) Grow(bound zg.Neuron) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, o := r.meter, &r.row.order
+	switch {
+	case r.closed:
+		return ErrReservationClosed
+	case !r.bound.Less(bound):
+		return nil
+	case !bound.Less(absurd):
+		return absurdPrice()
+	}
+	if short := m.store.book.extend(o.Provider, r.bound, bound, m.cfg.Now(), &m.cfg.Budgets.Fees); short != nil {
+		refused := m.overBudget(short)
+		m.metrics.refused.WithLabelValues(string(refused.Kind)).Inc()
+		return refused
+	}
+	// The row itself may be in the writer's hands.
+	grown := &request{
+		opened: r.row.opened, order: r.row.order, providerText: r.row.providerText, bound: bound.String(), priceIn: r.row.priceIn, priceOut: r.row.priceOut,
+	}
+	if err := m.store.writer.grow(grown); err != nil {
+		m.store.book.shrink(o.Provider, bound, r.bound)
+		return m.unrecorded(err)
+	}
+	r.bound = bound
+	return nil
+}
+
+// final ends the growing and returns the order with the bound that is in force.
+func (r *Reservation) final() Order {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := r.row.order
+	if r.closed = true; o.Bound != r.bound {
+		o.Bound, r.row.grown = r.bound, r.bound.String()
+	}
+	return o
 }
 
 // Close books what the request cost and returns it. It counts once: later calls return the first booking. It never waits
 // for the disk: the close record is queued, and Store.Flush and Store.Err tell what became of it.
 func (r *Reservation) Close(out Outcome) Booking {
 	r.once.Do(func() {
-		m, o := r.meter, &r.row.order
-		b := price(o, &out)
+		m, o := r.meter, r.final()
+		b := price(&o, &out)
 		now := m.cfg.Now()
 		r.row.out, r.row.booking, r.row.closed, r.row.quarter = out, b, micros(now), m.store.book.quarter(now)
 		m.store.book.close(o.Provider, o.Bound, b.Fee, r.row.quarter)

@@ -20,7 +20,8 @@ type request struct {
 	priceOut     string
 	place        int // of the opening in the writer's work
 
-	closed  int64 // µs since 1970
+	closed  int64  // µs since 1970
+	grown   string // the bound at the close, where it is not the one of the opening; set with it
 	out     Outcome
 	booking Booking
 	quarter int64    // under which it is counted
@@ -58,7 +59,7 @@ const (
 func (r *request) insert(s *session, closed bool) (bool, error) {
 	o := &r.order
 	var room [47]any
-	values := append(room[:0], r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.bound, r.priceIn, r.priceOut)
+	values := append(room[:0], r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.boundWritten(closed), r.priceIn, r.priceOut)
 	query := insertRequest
 	switch {
 	case closed && r.judged != nil:
@@ -71,6 +72,23 @@ func (r *request) insert(s *session, closed bool) (bool, error) {
 	}
 	n, err := s.exec(query, values...)
 	return n == 1, err
+}
+
+// boundWritten is the bound that a new row gets.
+func (r *request) boundWritten(closed bool) string {
+	if closed && r.grown != "" {
+		return r.grown
+	}
+	return r.bound
+}
+
+// growRequest lifts the bound of an open row, and never lowers it. Amounts are decimal numbers without leading zeros.
+const growRequest = `UPDATE requests SET bound = ?1 WHERE opened_at = ?2 AND state = 'open'
+	AND (length(bound) < length(?1) OR (length(bound) = length(?1) AND bound < ?1))`
+
+func (r *request) grow(s *session) error {
+	_, err := s.exec(growRequest, r.bound, r.opened)
+	return err
 }
 
 // update closes an open row, and reports whether it was open, so that its fee is counted once.

@@ -152,9 +152,9 @@ func syncDir(dir string) error {
 // in the store already, changes nothing.
 func (s *Store) replay(left []*request) error {
 	if len(left) > 0 {
-		ops := make([]op, len(left))
-		for i, r := range left {
-			ops[i].open = r
+		ops := make([]op, 0, 2*len(left))
+		for _, r := range left {
+			ops = append(ops, op{open: r}, op{grow: r}) // it may be the later record of one that has grown
 		}
 		if err := s.writer.transaction(ops); err != nil {
 			return err

@@ -71,15 +71,32 @@ func (w *writer) open(r *request) error {
 			return *err
 		}
 	}
-	b, err := w.record(r)
+	b, err := w.record(r, op{open: r})
 	if b != nil {
 		<-b.done
 	}
 	return err
 }
 
-// record gives a request its key, its record and its place in the queue. The batch is to be waited for, if there is one.
-func (w *writer) record(r *request) (*batch, error) {
+// grow raises the bound of a request that is open: when it returns nil, the new bound survives the end of the process. r is
+// the request's record with that bound, under the key that it has.
+func (w *writer) grow(r *request) error {
+	if RecordsNothing {
+		return nil
+	}
+	if err := w.failure.Load(); err != nil {
+		return *err
+	}
+	b, err := w.record(r, op{grow: r})
+	if b != nil {
+		<-b.done
+	}
+	return err
+}
+
+// record gives a request its key, its record and its place in the queue. One that grows keeps its key. The batch is to be
+// waited for, if there is one.
+func (w *writer) record(r *request, o op) (*batch, error) {
 	w.opening.Lock()
 	defer w.opening.Unlock()
 	w.mu.Lock()
@@ -89,15 +106,17 @@ func (w *writer) record(r *request) (*batch, error) {
 		return nil, errClosed
 	}
 	// Never going back keeps keys unique and rows in order, whatever the clock does.
-	w.lastOpened = max(w.lastOpened+1, r.opened)
-	r.opened = w.lastOpened
+	if o.open != nil {
+		w.lastOpened = max(w.lastOpened+1, r.opened)
+		r.opened = w.lastOpened
+	}
 	if err := w.opens.append(r); err != nil {
 		err = fmt.Errorf("%w: %w", ErrStore, err)
 		w.fail(err)
 		w.ring() // it is tried again from now on
 		return nil, err
 	}
-	b, err := w.put(op{open: r})
+	b, err := w.put(o)
 	if queued < crowd {
 		b = nil
 	}

@@ -97,11 +97,14 @@ func (c *call) anew(n int, stream bool) {
 
 // reservation is what an attempt may cost, set aside until it is booked.
 type reservation interface {
+	Grow(bound zg.Neuron) error
 	Close(billing.Outcome) billing.Booking
 }
 
 // unpaid is for direct endpoints: whatever they cost is between them and the owner.
 type unpaid struct{}
+
+func (unpaid) Grow(zg.Neuron) error { return nil }
 
 func (unpaid) Close(billing.Outcome) billing.Booking { return billing.Booking{Basis: zg.FeeUnpaid} }
 
@@ -118,7 +121,7 @@ func (c *call) open(p *parcel) (reservation, error) {
 	held, err := c.srv.cfg.Meter.Open(c.r.Context(), billing.Order{
 		ID: c.id, Route: c.op.path, Key: c.key, Provider: o.Service.Provider, Type: o.Service.Type, Model: o.Model,
 		Stream: c.stream, Price: o.Price, Bound: billing.Bound(o.Service.Type, o.Price, p.bound),
-		RequestBytes: p.bound.BodyBytes, At: at, Block: o.Block, Centralized: o.Service.Info.Centralized(),
+		RequestBytes: p.length(), At: at, Block: o.Block, Centralized: o.Service.Info.Centralized(),
 	})
 	if refused, ok := errors.AsType[*billing.Refused](err); ok && !errors.Is(err, billing.ErrStore) {
 		return nil, &setback{err: refusedError(refused), result: route.Neutral, again: true, local: true}

@@ -50,6 +50,10 @@ func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 	}
 	crash.Point("request/opened")
 	x := &exchange{call: c, parcel: p, lease: lease, held: held}
+	if sent, ok := p.body.(*hashed); ok && p.growing {
+		x.parcel.admit = x.admit
+		sent.admit = x.admit
+	}
 	defer func() {
 		x.book(err)
 		if x.out.Verdict == zg.VerdictPending && !x.judged {
@@ -75,6 +79,13 @@ func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 	x.out.Status = resp.StatusCode
 	crash.Point("request/header")
 	return x.relay(cancel, resp)
+}
+
+// admit sets aside what an upload of so many bytes can cost.
+func (x *exchange) admit(size int64) error {
+	in := x.parcel.bound
+	in.BodyBytes, in.AudioBytes = size, size
+	return x.held.Grow(billing.Bound(x.offer.Service.Type, x.offer.Price, in))
 }
 
 // result is what the end of an attempt says about the provider.
@@ -156,8 +167,23 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		resp, err := transport.RoundTrip(req)
 		if err != nil {
 			out.Reached = reached(err)
-			if sent, ok := x.parcel.body.(*hashed); ok && sent.failed() {
-				return nil, errBody(err)
+			if sent, ok := x.parcel.body.(*hashed); ok && !sent.ended() {
+				// Its end never left here, so the provider cannot have had the whole request, nor bill it.
+				out.Reached = false
+				refused, again := errors.AsType[*billing.Refused](sent.refusal())
+				switch {
+				case again && errors.Is(refused, billing.ErrStore):
+					return nil, refused
+				case again:
+					return nil, &setback{err: refusedError(refused), result: route.Neutral, again: true}
+				case sent.failed():
+					return nil, errBody(err)
+				}
+				back := c.transportError(err)
+				if code := back.err.Code; code == "provider_connection" || code == "provider_timeout" {
+					back.err.Message = "The provider broke off before it had the whole upload, so nothing was billed. Try again or choose another model."
+				}
+				return nil, back
 			}
 			return nil, c.transportError(err)
 		}

@@ -67,8 +67,10 @@ type parcel struct {
 	bytes       []byte    // the whole body, or nil
 	stripUsage  bool      // the usage chunk was asked for by us, not by the caller
 	digest      func() (sha [32]byte, n int64)
-	inputTokens uint64             // the estimate by which an embedding is billed whose answer does not tell
-	again       func(*parcel) bool // makes body and digest new for another sending; nil: they are as good as new
+	growing     bool                   // its length shows while it is sent: bound is of what has come so far
+	admit       func(size int64) error // sets more aside for so many bytes; nil: its length is known
+	inputTokens uint64                 // the estimate by which an embedding is billed whose answer does not tell
+	again       func(*parcel) bool     // makes body and digest new for another sending; nil: they are as good as new
 }
 
 // source makes the parcel for each offer that a request is tried with.
@@ -156,6 +158,8 @@ func digestOf(sent []byte) func() ([32]byte, int64) {
 const (
 	// An upload can go to another provider as long as no more than so much of its file has been handed out.
 	replayBytes = 1 << 20
+	// An upload of unknown length is admitted for so many bytes to begin with, and then for an eighth more than has come.
+	firstStep = 4 << 10
 	// Uploads whose model comes behind the file are read whole. All of them together get so many times the largest.
 	wholeUploads = 4
 )
@@ -201,25 +205,26 @@ func (c *call) serveUpload() error {
 		return c.answer(f.Model, &formSource{c: c, form: f})
 	}
 	c.stream = form.Stream
-	size := limit
+	size, growing := min(limit, firstStep), true
 	if c.r.ContentLength >= 0 && c.r.Header.Get("Content-Encoding") == "" {
-		size = c.r.ContentLength
+		size, growing = c.r.ContentLength, false
 	}
-	return c.answer(form.Asked, &uploadSource{form: form, contentType: contentType, size: size})
+	return c.answer(form.Asked, &uploadSource{form: form, contentType: contentType, size: size, growing: growing})
 }
 
 // uploadSource is an upload that passes through.
 type uploadSource struct {
 	form        *request.Multipart
 	contentType string
-	size        int64 // at most
+	size        int64 // at most …
+	growing     bool  // … or to begin with
 	begun       bool
 }
 
 func (s *uploadSource) parcel(o *route.Offer) (parcel, error) {
-	p := parcel{bound: billing.BoundInput{BodyBytes: s.size, AudioBytes: s.size}, contentType: s.contentType}
+	p := parcel{bound: billing.BoundInput{BodyBytes: s.size, AudioBytes: s.size}, contentType: s.contentType, growing: s.growing}
 	pass := func(p *parcel, in io.Reader) {
-		sent := &hashed{in: in, sha: sha256.New()}
+		sent := &hashed{in: in, sha: sha256.New(), ended: s.form.Ended, room: s.size, admit: p.admit}
 		p.body, p.digest = sent, sent.digest
 	}
 	p.again = func(p *parcel) bool {
@@ -243,15 +248,23 @@ func (s *uploadSource) parcel(o *route.Offer) (parcel, error) {
 
 // hashed hashes a body as it is sent. The transport may still be reading it when the exchange is over.
 type hashed struct {
-	in  io.Reader
-	mu  sync.Mutex
-	sha hash.Hash
-	n   int64
-	err error // of the caller's body
+	in    io.Reader
+	ended func() bool            // the caller's body came whole
+	admit func(size int64) error // sets more aside; nil: enough is
+	room  int64                  // how many bytes that is for
+
+	mu      sync.Mutex
+	sha     hash.Hash
+	n       int64
+	err     error // of the caller's body
+	refused error // nothing more could be set aside for it
 }
 
 func (h *hashed) Read(p []byte) (int, error) {
 	n, err := h.in.Read(p)
+	if refused := h.grow(n); refused != nil {
+		return 0, refused
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sha.Write(p[:n])
@@ -260,6 +273,33 @@ func (h *hashed) Read(p []byte) (int, error) {
 		h.err = err
 	}
 	return n, err
+}
+
+// grow sets more aside before n more bytes are handed on. It is called by whoever reads.
+func (h *hashed) grow(n int) error {
+	h.mu.Lock()
+	size := h.n + int64(n)
+	h.mu.Unlock()
+	if h.admit == nil || size <= h.room {
+		return nil
+	}
+	size += max(firstStep, size/8)
+	err := h.admit(size)
+	if err != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.refused = err
+		return err
+	}
+	h.room = size
+	return nil
+}
+
+// refusal is why nothing more of the body was handed on.
+func (h *hashed) refusal() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.refused
 }
 
 // failed reports whether the caller's body could not be read to its end.
@@ -274,6 +314,14 @@ func (h *hashed) digest() (sum [32]byte, n int64) {
 	defer h.mu.Unlock()
 	h.sha.Sum(sum[:0])
 	return sum, h.n
+}
+
+// length is how long the body is; -1: not known yet.
+func (p *parcel) length() int64 {
+	if p.growing {
+		return -1
+	}
+	return p.bound.BodyBytes
 }
 
 // reader is the body for one sending; nil where it has gone already.

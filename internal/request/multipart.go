@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -38,7 +39,8 @@ type Multipart struct {
 	part     []byte // header of the file part that Prepare stopped at
 	buf      []byte
 
-	source sync.Mutex // held while the body is read: guards everything above once SetModel was called
+	ended  atomic.Bool // the caller's body came whole
+	source sync.Mutex  // held while the body is read: guards everything above once SetModel was called
 	replay replay
 	first  *attempt
 }
@@ -98,6 +100,7 @@ func (m *Multipart) Prepare() error {
 		}
 		if last {
 			m.state = atEnd
+			m.ended.Store(true)
 			return nil
 		}
 		header, p, err := m.partHeader()
@@ -155,6 +158,10 @@ func (m *Multipart) Whole(limit int64) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
+// Ended reports whether the closing boundary has come. Before that no reader of the form can have the whole of it. It may be
+// called by anybody.
+func (m *Multipart) Ended() bool { return m.ended.Load() }
+
 // SetModel decides the model that is sent. accept says whether a name that comes after the file means the same model, of the
 // first attempt and of every other one.
 func (m *Multipart) SetModel(model string, accept func(asked string) bool) {
@@ -196,6 +203,7 @@ func (m *Multipart) next() ([]byte, error) {
 	}
 	if last {
 		m.state = atEnd
+		m.ended.Store(true)
 		return append(append([]byte("\r\n"), m.boundary...), "--\r\n"...), nil
 	}
 	header, p, err := m.partHeader()
