@@ -120,7 +120,7 @@ func refusalLies() []script {
 		balance("negative", "-1000.000000"),
 		balance("that is no number", "1.2.3"),
 		balance("of nothing", "0.000000"),
-		refused("never enough", http.StatusBadRequest, "insufficient balance", "insufficient_balance"),
+		refused("never enough", http.StatusBadRequest, "insufficient balance: your locked balance is never enough", "insufficient_balance"),
 		refused("account denied", http.StatusBadRequest, "validate request: get account from contract, account not exist", "no_account"),
 		refused("acknowledgement denied", http.StatusBadRequest, "validate request: user not acknowledge the provider", "not_acknowledged"),
 		refused("every token expired", http.StatusBadRequest, "validate session: session token expired", "session_refused", "session_expired"),

@@ -12,62 +12,27 @@ import (
 )
 
 const (
-	// A provider's own words come at the beginning of a message. Further on it may quote what the caller wrote.
-	maxMatched = 1024
+	maxMatched = 1024           // bytes of a message that are looked at
 	maxMessage = 500            // of a message that is kept
 	maxWait    = 24 * time.Hour // no provider's word makes us wait longer
 )
 
-// The words by which refusals of all versions are told apart, in lower case, in this order. Providers answer 400 to nearly
-// everything, refused session tokens included, so the text goes before the status.
-var phrases = []struct {
-	text  string
-	class zg.Refusal
-}{
-	{"session token expired", zg.RefusalSessionExpired},
-	{"session token has been revoked", zg.RefusalSessionRevoked},
-	{"invalid session token (future generation)", zg.RefusalSessionFuture},
-	{"validate session:", zg.RefusalSession},
-	{"missing or invalid authorization header", zg.RefusalSession},
-	{"too many invalid model requests", zg.RefusalBanned},
-	{"too many concurrent requests", zg.RefusalConcurrency},
-	{"token_budget_exceeded", zg.RefusalTokenBudget},
-	{"get account from contract, account not exist", zg.RefusalNoAccount},
-	{"account not exist", zg.RefusalNoAccount},
-	{"user not acknowledge the provider", zg.RefusalNotAcknowledged},
-	{"service not acknowledge the tee signer", zg.RefusalSigner},
-	{"insufficient balance", zg.RefusalBalance},
-	{"model not supported", zg.RefusalModel},
-	{"endpoint not supported", zg.RefusalEndpoint},
-	{"is no longer available (expired at", zg.RefusalModelExpired},
-	{"request body size exceeds the maximum", zg.RefusalTooLarge},
-	{"rate limit exceeded", zg.RefusalRate},
-	{"call proxied service:", zg.RefusalUpstream}, // old versions: the model server cannot be reached
-}
-
 // Classify reads why a provider did not serve a request. It understands errors as a string, as an object, in Anthropic's
-// form and with the prefix of old versions; a page of a web server is classified by its status alone. Only 200 is no
-// refusal: providers treat every other status of their model server as an error and do not bill it.
-func Classify(status int, contentType string, body []byte) zg.RefusalDetail {
+// form, with the prefix of old versions, and as the web frameworks of model servers write them; a page of a web server is
+// classified by its status alone. Only 200 is no refusal: providers treat every other status of their model server as an
+// error and do not bill it. source is what the header ZG-Failure-Source says; it decides only where the words do not.
+func Classify(status int, contentType, source string, body []byte) zg.RefusalDetail {
 	if status == http.StatusOK {
 		return zg.RefusalDetail{}
 	}
-	message, code := "", ""
+	var e errorWords
 	if !isHTML(contentType) {
-		message, code = errorText(body)
+		e = errorText(body)
 	}
-	text := strings.ToLower(message[:min(len(message), maxMatched)])
-	d := zg.RefusalDetail{Class: byStatus(status), Message: presentable(message), RetryAfter: wait(text)}
+	text := strings.ToLower(e.message[:min(len(e.message), maxMatched)])
+	d := zg.RefusalDetail{Class: byStatus(status), Message: presentable(e.message), RetryAfter: wait(text)}
 	if status >= 400 && status < 500 {
-		if code == "token_budget_exceeded" {
-			text = code
-		}
-		for _, p := range phrases {
-			if strings.Contains(text, p.text) {
-				d.Class = p.class
-				break
-			}
-		}
+		readWords(&d, e, text, source)
 	}
 	if d.Class == zg.RefusalBalance {
 		d.Required = amount(requiredPattern, text)
@@ -92,40 +57,6 @@ func byStatus(status int) zg.Refusal {
 		return zg.RefusalRequest
 	}
 	return zg.RefusalUpstream
-}
-
-// errorText finds the message, and a code where there is one, in the error of a provider or of its model server. What is not
-// a JSON object, be it plain text or cut off, is its own message.
-func errorText(body []byte) (message, code string) {
-	var outer struct {
-		Error   json.RawMessage `json:"error"`
-		Message json.RawMessage `json:"message"`
-		Detail  json.RawMessage `json:"detail"`
-	}
-	if json.Unmarshal(body, &outer) != nil {
-		text := strings.TrimSpace(string(body[:min(len(body), 2*maxMatched)]))
-		if strings.HasPrefix(text, "<") {
-			return "", "" // a page, whatever the header calls it
-		}
-		return text, ""
-	}
-	var object struct {
-		Message json.RawMessage `json:"message"`
-		Code    json.RawMessage `json:"code"`
-	}
-	switch text := str(outer.Error); {
-	case text != "":
-		message = text
-	case json.Unmarshal(outer.Error, &object) == nil:
-		message, code = str(object.Message), str(object.Code)
-	}
-	for _, other := range []json.RawMessage{outer.Message, outer.Detail} {
-		if message == "" {
-			message = str(other)
-		}
-	}
-	message = strings.TrimSpace(message)
-	return strings.TrimPrefix(message, "Provider proxy: handle proxied service, "), code
 }
 
 // str is a JSON string, or empty when it is none.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestClassify(t *testing.T) {
 		{"not acknowledged", 400, jsonType, `{"error":"validate request: user not acknowledge the provider"}`, zg.RefusalNotAcknowledged, 0},
 		{"signer", 400, jsonType, `{"error":"validate request: service not acknowledge the tee signer"}`, zg.RefusalSigner, 0},
 		{"balance", 400, jsonType, `{"error":"validate request: ` + lowFunds + `"}`, zg.RefusalBalance, 0},
-		{"balance, 402", 402, jsonType, `{"error":"insufficient balance"}`, zg.RefusalBalance, 0},
+		{"balance, 402", 402, jsonType, `{"error":"` + lowFunds + `"}`, zg.RefusalBalance, 0},
 
 		{"model", 400, jsonType, `{"error":"model not supported: gpt-9"}`, zg.RefusalModel, 0},
 		{"endpoint", 400, jsonType, `{"error":"endpoint not supported"}`, zg.RefusalEndpoint, 0},
@@ -94,7 +95,7 @@ func TestClassify(t *testing.T) {
 		{"words outside the message", 400, jsonType, `{"error":{"message":"bad"},"input":"insufficient balance"}`, zg.RefusalRequest, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := Classify(tt.status, tt.ctype, []byte(tt.body))
+			got := Classify(tt.status, tt.ctype, "", []byte(tt.body))
 			if got.Class != tt.want || got.RetryAfter != tt.wait {
 				t.Errorf("Classify = %q after %v, want %q after %v", got.Class, got.RetryAfter, tt.want, tt.wait)
 			}
@@ -114,17 +115,17 @@ func TestClassifyAmounts(t *testing.T) {
 		Class: zg.RefusalBalance, Message: "validate request: " + lowFunds,
 		Required: og("1.234567"), Reserve: og("1"), Unsettled: og("0.23456"), RequestFee: og("0.000007"),
 	}
-	got := Classify(http.StatusBadRequest, jsonType, []byte(`{"error":"Provider proxy: handle proxied service, validate request: `+lowFunds+`"}`))
+	got := Classify(http.StatusBadRequest, jsonType, "", []byte(`{"error":"Provider proxy: handle proxied service, validate request: `+lowFunds+`"}`))
 	if diff := cmp.Diff(want, got, compareAmounts); diff != "" {
 		t.Errorf("Classify (-want +got):\n%s", diff)
 	}
 
 	for _, text := range []string{
-		"insufficient balance", "insufficient balance: the required minimum is 1.2.3 0G", "insufficient balance: the required minimum is . 0G",
-		"insufficient balance: the required minimum is 0.1234567890123456789 0G", "insufficient balance: the required minimum is -1 0G",
-		"insufficient balance: the required minimum is " + strings.Repeat("9", 90) + " 0G",
+		"", "the required minimum is 1.2.3 0G", "the required minimum is . 0G", "the required minimum is 0.1234567890123456789 0G",
+		"the required minimum is -1 0G", "the required minimum is " + strings.Repeat("9", 90) + " 0G",
 	} {
-		if d := Classify(http.StatusBadRequest, jsonType, []byte(`{"error":"`+text+`"}`)); d.Class != zg.RefusalBalance || !d.Required.IsZero() {
+		text = "insufficient balance: your locked balance is 1.000000 0G, but " + text
+		if d := Classify(http.StatusBadRequest, jsonType, "", []byte(`{"error":"`+text+`"}`)); d.Class != zg.RefusalBalance || !d.Required.IsZero() {
 			t.Errorf("Classify(%.60q) = %s, required %s; want %s without an amount", text, d.Class, d.Required, zg.RefusalBalance)
 		}
 	}
@@ -144,10 +145,81 @@ func TestClassifyMessage(t *testing.T) {
 		{"too long", jsonType, `{"error":"` + strings.Repeat("é", 4*maxMessage) + `"}`, strings.Repeat("é", maxMessage)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Classify(http.StatusBadRequest, tt.ctype, []byte(tt.body)).Message; got != tt.want {
+			if got := Classify(http.StatusBadRequest, tt.ctype, "", []byte(tt.body)).Message; got != tt.want {
 				t.Errorf("Message = %.80q, want %.80q", got, tt.want)
 			}
 		})
+	}
+}
+
+// Words count in their place only, whose own they are; and a header decides only where they do not.
+func TestClassifyInTheirPlace(t *testing.T) {
+	const evident, doubtful, callers = "evident", "doubtful", "callers"
+	for _, tt := range []struct {
+		name, source string
+		status       int
+		body         string
+		want         zg.Refusal
+		fault        string
+	}{
+		{"a vendor's balance, 402", "client", 402, `{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}`, zg.RefusalRequest, callers},
+		{"a vendor's balance in our words", "", 402, `{"error":{"message":"` + lowFunds + `"}}`, zg.RefusalRequest, callers},
+		{"a balance without the sentence", "", 400, `{"error":"insufficient balance"}`, zg.RefusalRequest, callers},
+		{"our balance, quoted", "", 400, `{"error":"invalid prompt: insufficient balance: your locked balance is 1 0G"}`, zg.RefusalRequest, callers},
+		{"a vendor's model", "", 404, `{"error":{"message":"model not supported"}}`, zg.RefusalRequest, callers},
+		{"a vendor's 401", "client", 401, `{"error":{"message":"Authentication Fails"}}`, zg.RefusalRequest, callers},
+		{"a vendor's 403", "client", 403, `{"error":{"message":"user not acknowledge the provider"}}`, zg.RefusalRequest, callers},
+		{"a vendor's 429", "client", 429, `{"error":{"message":"Too many concurrent requests"}}`, zg.RefusalConcurrency, callers},
+		{"no account, but an RPC error in it", "client", 400, `{"error":"validate request: get account from contract, account not exist: Post \"https://rpc\": dial tcp: i/o timeout"}`, zg.RefusalUpstream, evident},
+		{"an RPC error around it", "", 400, `{"error":"validate request: get account from contract, rpc error: account not exist"}`, zg.RefusalUpstream, evident},
+		{"no account in an object", "", 400, `{"error":{"message":"account not exist"}}`, zg.RefusalRequest, callers},
+		{"a token expired somewhere else", "", 400, `{"error":"tool call failed: session token expired"}`, zg.RefusalRequest, callers},
+		{"a database", "", 400, `{"error":"validate request: Error 1040: Too many connections"}`, zg.RefusalUpstream, evident},
+		{"a database, and the caller blamed", "client", 400, `{"error":"create request: Error 1213: Deadlock found"}`, zg.RefusalUpstream, evident},
+		{"prices", "broker", 400, `{"error":"get billing prices: price feed is stale"}`, zg.RefusalUpstream, evident},
+		{"preparing", "", 400, `{"error":"Provider proxy: handle proxied service, prepare HTTP request: parse url"}`, zg.RefusalUpstream, evident},
+		{"reading", "", 400, `{"error":"read request body: unexpected EOF"}`, zg.RefusalUpstream, evident},
+		{"unknown, by the broker's word", "broker", 400, `{"error":"lookup of the tier failed"}`, zg.RefusalUpstream, doubtful},
+		{"unknown, without a word", "", 400, `{"error":"lookup of the tier failed"}`, zg.RefusalRequest, callers},
+		{"unknown validation", "", 400, `{"error":"validate request: n is ambiguous"}`, zg.RefusalUpstream, doubtful},
+		{"validation that blames the caller", "client", 400, `{"error":"validate request: n is ambiguous"}`, zg.RefusalRequest, callers},
+		{"a video's length", "client", 400, `{"error":"compute video reserve: invalid video request: 'seconds' is out of range"}`, zg.RefusalRequest, callers},
+		{"the header against our own sentence", "broker", 400, `{"error":"validate request: ` + lowFunds + `"}`, zg.RefusalBalance, callers},
+		{"the header against an object", "broker", 400, `{"error":{"message":"bad temperature"}}`, zg.RefusalRequest, callers},
+		{"the caller blamed for a 5xx", "client", 500, `{"error":"Internal Server Error"}`, zg.RefusalUpstream, callers},
+		{"the word sql of the caller's", "", 400, `{"error":"invalid schema: sql"}`, zg.RefusalRequest, callers},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := Classify(tt.status, jsonType, tt.source, []byte(tt.body))
+			inner, doubt := tt.fault != callers, tt.fault == doubtful
+			if d.Class != tt.want || d.Inner != inner || d.Doubtful != doubt {
+				t.Errorf("Classify = %+v, want %s, %s", d, tt.want, tt.fault)
+			}
+		})
+	}
+}
+
+// What validation errors of model servers look like.
+func TestClassifyValidation(t *testing.T) {
+	for _, tt := range []struct{ name, body, want string }{
+		{"a list", `{"detail":[{"type":"missing","loc":["body","messages",0,"role"],"msg":"Field required","input":{}},{"loc":["body","n"],"msg":"not a number"}]}`, "body.messages.0.role: Field required; body.n: not a number"},
+		{"a string", `{"detail":"Validation failed"}`, "Validation failed"},
+		{"an object", `{"detail":{"error":"bad","code":7}}`, "bad"},
+		{"an object in an object", `{"error":{"message":{"detail":[{"msg":"too long"}]}}}`, "too long"},
+		{"errors", `{"errors":[{"message":"one"},"two"]}`, "one; two"},
+		{"errors of an object", `{"errors":{"msg":"x"}}`, "x"},
+		{"msg", `{"code":1,"msg":"no"}`, "no"},
+		{"a list alone", `[{"msg":"alone"}]`, "alone"},
+		{"an error that is a list", `{"error":[{"msg":"listed"}]}`, "listed"},
+		{"control characters", `{"detail":[{"msg":"a\u001b[31mb\nc"}]}`, "a\uFFFD[31mb c"},
+		{"very deep", `{"detail":{"detail":{"detail":{"detail":{"detail":{"detail":{"detail":"x"}}}}}}}`, ""},
+	} {
+		for _, status := range []int{400, 422} {
+			d := Classify(status, jsonType, "", []byte(tt.body))
+			if d.Class != zg.RefusalRequest || d.Message != tt.want {
+				t.Errorf("%s, %d: %s %q, want %q", tt.name, status, d.Class, d.Message, tt.want)
+			}
+		}
 	}
 }
 
@@ -158,11 +230,12 @@ func FuzzClassify(f *testing.F) {
 	f.Add(403, "text/html", []byte(page))
 	f.Add(200, "", []byte(``))
 	known := map[zg.Refusal]bool{zg.RefusalRequest: true, zg.RefusalUpstream: true, zg.RefusalBusy: true, zg.RefusalRate: true}
-	for _, p := range phrases {
+	known[zg.RefusalModelExpired], known[zg.RefusalTooLarge], known[zg.RefusalTokenBudget] = true, true, true
+	for _, p := range append(slices.Clone(ofSession), ofRequest...) {
 		known[p.class] = true
 	}
 	f.Fuzz(func(t *testing.T, status int, ctype string, body []byte) {
-		d := Classify(status, ctype, body)
+		d := Classify(status, ctype, "", body)
 		if (d.Class == zg.RefusalNone) != (status == http.StatusOK) || (d.Class != zg.RefusalNone && !known[d.Class]) {
 			t.Errorf("status %d gives class %q", status, d.Class)
 		}
@@ -175,7 +248,7 @@ func FuzzClassify(f *testing.F) {
 		if i := strings.IndexFunc(d.Message, func(r rune) bool { return !unicode.IsPrint(r) && r != unicode.ReplacementChar }); i >= 0 {
 			t.Errorf("Message holds %q", d.Message[i:])
 		}
-		if d.Class != zg.RefusalBalance && d != (zg.RefusalDetail{Class: d.Class, Message: d.Message, RetryAfter: d.RetryAfter}) {
+		if d.Class != zg.RefusalBalance && d != (zg.RefusalDetail{Class: d.Class, Message: d.Message, RetryAfter: d.RetryAfter, Inner: d.Inner, Doubtful: d.Doubtful}) {
 			t.Errorf("a refusal of class %q names amounts", d.Class)
 		}
 	})
@@ -185,6 +258,6 @@ func BenchmarkClassify(b *testing.B) {
 	body := []byte(`{"error":"validate request: ` + lowFunds + `"}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		Classify(http.StatusBadRequest, jsonType, body)
+		Classify(http.StatusBadRequest, jsonType, "", body)
 	}
 }

@@ -258,7 +258,7 @@ func endpoint(baseURL, path string, query url.Values) (string, error) {
 }
 
 func (r *reply) refused() error {
-	return &RefusedError{Status: r.status, Detail: Classify(r.status, r.contentType, r.body)}
+	return &RefusedError{Status: r.status, Detail: Classify(r.status, r.contentType, "", r.body)}
 }
 
 // published tells an endpoint that is not there from one that refuses or fails. A web server in front of a provider hides

@@ -150,6 +150,9 @@ func (c *call) refusedSetback(r *refusal, d zg.RefusalDetail) *setback {
 	case zg.RefusalNone, zg.RefusalNoAccount, zg.RefusalNotAcknowledged, zg.RefusalBalance, zg.RefusalTooLarge:
 		// Funds are the keeper's business and the meter's, who know more than this one refusal.
 	}
+	if d.Doubtful {
+		back.result = route.Neutral
+	}
 	if c.op.job && d.Class == zg.RefusalUpstream {
 		back.again = false // something may have been begun that would be begun twice
 	}

@@ -261,7 +261,11 @@ type refusal struct {
 // refusal reads and classifies an answer that is none.
 func (c *call) refusal(resp *http.Response) (*refusal, zg.RefusalDetail) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), body)
+	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("ZG-Failure-Source"), body)
+	if detail.Inner {
+		c.srv.cfg.Log.Debug().Str("request_id", c.id).Str("provider", c.offer.Label).Int("status", resp.StatusCode).
+			Str("says", quotable(detail.Message)).Msg("a provider failed by its own doing")
+	}
 	c.srv.cfg.Metrics.refusals.WithLabelValues(c.offer.Label, string(detail.Class)).Inc()
 	c.code, c.cause = string(detail.Class), err
 	r := &refusal{header: resp.Header, body: body}

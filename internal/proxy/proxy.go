@@ -59,8 +59,8 @@ type Config struct {
 	// nothing. Required where there are any.
 	Direct      http.RoundTripper
 	EndpointKey func(id string) string
-	// Classify reads a provider's refusal.
-	Classify func(status int, contentType string, body []byte) zg.RefusalDetail
+	// Classify reads a provider's refusal. source is whom the provider itself blames for it (ZG-Failure-Source).
+	Classify func(status int, contentType, source string, body []byte) zg.RefusalDetail
 	// Verdict says ahead of the check what is known of an answer's signature: VerdictNotSigned, and why, where there is none
 	// to check, VerdictPending where Answered will be told. Optional: nothing is checked.
 	Verdict func(*Answered) zg.Judgement

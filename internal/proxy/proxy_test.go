@@ -96,7 +96,7 @@ func meteredRig(tb testing.TB, meter billing.MeterConfig, upstream http.HandlerF
 	cfg := Config{
 		Board: route.NewBoard(route.BoardConfig{}),
 		Meter: billing.NewMeter(store, meter), Tokens: r.tokens, Transport: transport,
-		Classify: func(status int, _ string, body []byte) zg.RefusalDetail {
+		Classify: func(status int, _, _ string, body []byte) zg.RefusalDetail {
 			switch {
 			case bytes.Contains(body, []byte("expired")):
 				return zg.RefusalDetail{Class: zg.RefusalSessionExpired}

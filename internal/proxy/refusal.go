@@ -29,6 +29,9 @@ func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label st
 	if coding := baseType(resp.Header.Get("Content-Encoding")); coding != "" && coding != "identity" {
 		object, said = false, "" // compressed, although it was asked not to be: what was read are no words
 	}
+	if d.Inner {
+		said = "" // about its database or its network: it is in the log
+	}
 	e = problem(string(class), refusalMessage(class, said, label))
 	e.Refusal = class
 	e.RetryAfter = retryAfter(resp.Header, d, time.Now())
@@ -76,6 +79,8 @@ func refusalStatus(class zg.Refusal, status int, worded, structured bool) int {
 		switch {
 		case status == http.StatusRequestTimeout:
 			return status
+		case status == http.StatusUnprocessableEntity && structured:
+			return status // a validation error in a form of its own
 		case status < 400 || status >= 500 || !worded:
 			return http.StatusBadGateway // a page of a server in between, which never saw the request as the caller wrote it
 		case status == http.StatusUnauthorized, status == http.StatusPaymentRequired, status == http.StatusProxyAuthRequired:

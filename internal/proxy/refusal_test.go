@@ -22,7 +22,7 @@ func refused(status int, contentType, body string, header ...string) (*APIError,
 	for i := 0; i+1 < len(header); i += 2 {
 		resp.Header.Set(header[i], header[i+1])
 	}
-	return refusalError(resp, []byte(body), provider.Classify(status, contentType, []byte(body)), "0xAb")
+	return refusalError(resp, []byte(body), provider.Classify(status, contentType, resp.Header.Get("ZG-Failure-Source"), []byte(body)), "0xAb")
 }
 
 func TestRefusalsInTheCallersWords(t *testing.T) {
@@ -50,7 +50,10 @@ func TestRefusalsInTheCallersWords(t *testing.T) {
 		{"token told", 400, j, `{"error":"validate session: cannot read app-sk-abc+/="}`, 503, "session_invalid", typeServer, "cannot read [session token]", 0},
 		{"no account", 400, j, `{"error":"validate request: get account from contract, account not exist"}`, 402, "no_account", typeQuota, "", 0},
 		{"not acknowledged", 400, j, `{"error":"user not acknowledge the provider"}`, 402, "not_acknowledged", typeQuota, "", 0},
-		{"balance, an object", 400, j, `{"error":{"message":"insufficient balance"}}`, 402, "insufficient_balance", typeQuota, "", 0},
+		{"balance", 400, j, `{"error":"insufficient balance: your locked balance is 0 0G"}`, 402, "insufficient_balance", typeQuota, "", 0},
+		{"a database", 400, j, `{"error":"create request: Error 1213: Deadlock found"}`, 502, "upstream_error", typeServer, "nothing was billed.", 0},
+		{"422, a list", 422, j, `{"detail":[{"loc":["body","n"],"msg":"not a number"}]}`, 422, "bad_request", typeRequest, "body.n: not a number", 0},
+		{"422, a form of its own", 422, j, `{"fields":{"n":1}}`, 422, "bad_request", typeRequest, "", 0},
 		{"signer", 400, j, `{"error":"service not acknowledge the tee signer"}`, 503, "signer_not_vouched", typeServer, "", 0},
 		{"model", 400, j, `{"error":"model not supported"}`, 404, "model_not_supported", typeRequest, "", 0},
 		{"endpoint", 400, j, `{"error":"endpoint not supported"}`, 404, "endpoint_not_supported", typeRequest, "", 0},
@@ -64,7 +67,7 @@ func TestRefusalsInTheCallersWords(t *testing.T) {
 		{"banned", 429, j, `{"error":"Rate limit exceeded: too many invalid model requests. Please try again in 59m0s"}`, 429, "wallet_banned", typeRate, "59m0s", 59 * time.Minute},
 		{"busy", 503, j, `{"error":"Server is currently processing too many requests. Please try again later."}`, 503, "provider_busy", typeServer, "too many requests", time.Second},
 		{"busy, a page", 503, page, ingressPage, 503, "provider_busy", typeServer, "", time.Second},
-		{"unreachable model", 400, j, `{"error":"Provider proxy: handle proxied service, call proxied service: dial tcp"}`, 502, "upstream_error", typeServer, "dial tcp", 0},
+		{"unreachable model", 400, j, `{"error":"Provider proxy: handle proxied service, call proxied service: dial tcp"}`, 502, "upstream_error", typeServer, "", 0},
 		{"500, a string", 500, j, `{"error":"Internal Server Error"}`, 502, "upstream_error", typeServer, "Internal Server Error", 0},
 		{"500, a page", 500, page, ingressPage, 502, "upstream_error", typeServer, "", 0},
 		{"502, a page", 502, page, ingressPage, 502, "upstream_error", typeServer, "", 0},
@@ -95,7 +98,7 @@ func TestRefusalsInTheCallersWords(t *testing.T) {
 			if e.Status != tc.want || e.Code != tc.code || e.Type != tc.kind || !strings.Contains(e.Message, tc.says) || e.RetryAfter != tc.wait {
 				t.Errorf("got %d %s %s %q, again after %s; want %d %s %s with %q, %s", e.Status, e.Code, e.Type, e.Message, e.RetryAfter, tc.want, tc.code, tc.kind, tc.says, tc.wait)
 			}
-			if strings.Contains(e.Message, "<") || strings.Contains(e.Message, "app-sk") {
+			if strings.Contains(e.Message, "<") || strings.Contains(e.Message, "app-sk") || strings.Contains(e.Message, "dial tcp") || strings.Contains(e.Message, "Deadlock") {
 				t.Errorf("message = %q, want neither a page nor a token", e.Message)
 			}
 			h := http.Header{}
@@ -270,7 +273,7 @@ func FuzzRefusal(f *testing.F) {
 		if status < 100 || status > 999 || status == http.StatusOK {
 			return
 		}
-		d := provider.Classify(status, contentType, body)
+		d := provider.Classify(status, contentType, "", body)
 		resp := &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {contentType}, "Retry-After": {wait}}}
 		e, pass := refusalError(resp, body, d, "0xAb")
 		if e.Status < 400 || e.Status > 599 || e.RetryAfter < 0 || e.RetryAfter > maxWait || e.Message == "" {

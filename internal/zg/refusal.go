@@ -34,6 +34,11 @@ type RefusalDetail struct {
 	Class      Refusal
 	Message    string        // the provider's own words, if it could be read; may be empty
 	RetryAfter time.Duration // 0: not said
+	// Inner says that the words are about the inside of the provider (its database, its RPC server), not for callers.
+	Inner bool
+	// Doubtful says of RefusalUpstream that the failure may be about the request after all, so that it is no evidence
+	// against the provider.
+	Doubtful bool
 	// Of RefusalBalance: what the provider demands and the three parts of it, rounded by the provider to 6 decimals of 0G.
 	Required, Reserve, Unsettled, RequestFee Neuron
 }

@@ -1,6 +1,7 @@
 package simprovider
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -86,6 +87,16 @@ const (
 	// Reply answers with Status (400) and the JSON in Body.
 	Reply FaultKind = "reply"
 
+	// BrokerFailure is a failure of the broker's own, which it answers with Status (400) and the string in Body, or one about
+	// its database.
+	BrokerFailure FaultKind = "broker-failure"
+	// AccountUnread is the sentence of a missing sub-account with the words of an RPC server that could not be asked.
+	AccountUnread FaultKind = "account-unread"
+	// VendorError passes on a vendor's Status (402) with an object, whose message is Body, or Insufficient Balance.
+	VendorError FaultKind = "vendor-error"
+	// ValidationError is the 422 of a Python model server, whose detail is a list, or the JSON in Body.
+	ValidationError FaultKind = "validation-error"
+
 	// RateLimited, TooManyConcurrent, Banned, TokenBudget and UpstreamRateLimited are the shapes of 429.
 	RateLimited         FaultKind = "rate-limited"
 	TooManyConcurrent   FaultKind = "too-many-concurrent"
@@ -105,6 +116,7 @@ type Fault struct {
 	Delay  time.Duration // see the kinds
 	Status int           // see the kinds
 	Body   string        // see the kinds
+	Source string        // of an answer other than 200: ZG-Failure-Source; empty: none, as on brokers without metrics
 	Bytes  int           // see HeaderFlood
 	Usage  zg.Usage      // see WrongUsage
 	Alter  *Alteration   // see Altered
@@ -171,6 +183,14 @@ const ingressPage = "<html>\r\n<head><title>%d %s</title></head>\r\n<body>\r\n<c
 
 // refusal is the answer that a fault gives instead of the provider, if it is of that sort.
 func (f Fault) refusal() *refusalError {
+	r := f.instead()
+	if r != nil && f.Source != "" {
+		r.header.Set("ZG-Failure-Source", f.Source)
+	}
+	return r
+}
+
+func (f Fault) instead() *refusalError {
 	status := func(otherwise int) int {
 		if f.Status != 0 {
 			return f.Status
@@ -192,6 +212,17 @@ func (f Fault) refusal() *refusalError {
 	case Reply:
 		r := refuseWith(status(http.StatusBadRequest), f.Body)
 		r.body = []byte(f.Body)
+		return r
+	case BrokerFailure:
+		return refuseWith(status(http.StatusBadRequest), cmp.Or(f.Body, "create request: create request in db: Error 1213 (40001): Deadlock found"))
+	case AccountUnread:
+		return refuseWith(status(http.StatusBadRequest), `validate request: get account from contract, account not exist: Post "https://rpc.example.com": dial tcp: i/o timeout`)
+	case VendorError:
+		return modelError(status(http.StatusPaymentRequired), "unknown_error", cmp.Or(f.Body, "Insufficient Balance"))
+	case ValidationError:
+		body := cmp.Or(f.Body, `{"detail":[{"type":"less_than_equal","loc":["body","temperature"],"msg":"Input should be less than or equal to 2","input":9}]}`)
+		r := refuseWith(status(http.StatusUnprocessableEntity), body)
+		r.body = []byte(body)
 		return r
 	case RateLimited:
 		return refuseRate("Rate limit exceeded. Please wait 2 seconds (limit: 30 requests/min).")
