@@ -35,6 +35,8 @@ type Config struct {
 	PriceFactor  uint64        // the usual prices times this, for tests in which money has to run out; 0: 1
 	// Limits are those of all providers of chat models.
 	Limits simprovider.Limits
+	// Change alters what a provider is, and what it says of itself on chain; nil: nothing.
+	Change func(name string, p *simprovider.Config, s *simchain.ServiceParams)
 	Log    zerolog.Logger
 }
 
@@ -174,11 +176,18 @@ func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
 	if cfg.ProviderPort > 0 {
 		listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.ProviderPort+i))
 	}
-	p, err := simprovider.Start(simprovider.Config{
+	setup := simprovider.Config{
 		Key: ProviderKey(o.name), TEEKey: TEEKey(o.name), Type: o.kind, Model: o.model, Behaviour: o.behaviour,
 		Price: zg.Price{Input: o.input, Output: o.output}, TokenDelay: cfg.TokenDelay,
 		Chain: n.Chain, Listen: listen, Limits: limits, SettleEvery: cfg.SettleEvery, Log: cfg.Log,
-	})
+	}
+	service := simchain.ServiceParams{
+		ServiceType: string(o.kind), Model: o.model, Verifiability: "TeeML", InputPrice: o.input, OutputPrice: o.output,
+	}
+	if cfg.Change != nil {
+		cfg.Change(o.name, &setup, &service)
+	}
+	p, err := simprovider.Start(setup)
 	if err != nil {
 		return err
 	}
@@ -186,10 +195,8 @@ func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
 	if err := n.Fund(ctx, p.Address(), zg.OneOG.Mul(providerMoney)); err != nil {
 		return fmt.Errorf("fund: %w", err)
 	}
-	if err := n.Chain.RegisterService(ctx, ProviderKey(o.name), simchain.ServiceParams{
-		ServiceType: string(o.kind), URL: p.URL(), Model: o.model, Verifiability: "TeeML",
-		InputPrice: o.input, OutputPrice: o.output, TEESigner: p.TEESigner(),
-	}); err != nil {
+	service.URL, service.TEESigner = p.URL(), p.TEESigner()
+	if err := n.Chain.RegisterService(ctx, ProviderKey(o.name), service); err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
 	if err := n.Chain.AcknowledgeSigner(ctx, p.Address()); err != nil {

@@ -32,12 +32,19 @@ var errSentAlready = errors.New("the upload was sent already")
 // that was asked.
 func (c *call) answer(model string, src source) error {
 	s := c.srv
-	if s.cfg.Enforce && c.op.unsigned() {
-		return errUnsignedOperation(c.op)
+	if s.cfg.Enforce {
+		if err := c.coverable(); err != nil {
+			return err
+		}
 	}
 	offers, err := s.Routes().Find(route.Query{Type: c.op.kind, Model: model, Pin: c.r.Header.Get(providerHeader)})
 	if err != nil {
 		return err
+	}
+	if s.cfg.Enforce {
+		if offers = s.keyless.without(offers, time.Now()); len(offers) == 0 {
+			return errKeyless()
+		}
 	}
 	var (
 		room  [4]*route.Offer
@@ -157,11 +164,6 @@ func (c *call) refusedSetback(r *refusal, d zg.RefusalDetail) *setback {
 		back.again = false // something may have been begun that would be begun twice
 	}
 	return back
-}
-
-func errUnsignedOperation(op operation) *APIError {
-	return problem("operation_unsigned", "Providers sign nothing of what "+op.path+" is for, so it cannot be verified, and ZGPROXY_VERIFY=enforce gives no such "+
-		"answer to anybody. Nothing was sent and nothing spent. Set ZGPROXY_VERIFY=observe to use it.")
 }
 
 func errMediaType(form bool) *APIError {

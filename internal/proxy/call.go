@@ -32,7 +32,7 @@ type call struct {
 	offer    *route.Offer
 	attempts int // at providers; 0 or 1: the first
 	choices  uint64
-	urls     bool // images are wanted as URLs
+	format   string // response_format, as the caller has it
 	stream   bool
 	status   int // sent to the caller; 0: nothing was
 	course

@@ -45,6 +45,7 @@ var conditions = map[string]condition{
 	"provider_suspended":   {http.StatusServiceUnavailable, typeServer, false},
 	"provider_unsigned":    {http.StatusForbidden, typePermit, false},
 	"operation_unsigned":   {http.StatusForbidden, typePermit, false},
+	"format_unsigned":      {http.StatusBadRequest, typeRequest, false},
 	"provider_down":        {http.StatusServiceUnavailable, typeServer, true},
 	"provider_paced":       {http.StatusTooManyRequests, typeRate, true},
 	"provider_paused":      {http.StatusServiceUnavailable, typeServer, true},

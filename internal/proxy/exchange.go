@@ -124,6 +124,9 @@ func (x *exchange) book(err error) {
 	if verdict := x.srv.cfg.Verdict; x.done != nil && verdict != nil {
 		x.done.RequestSHA256 = out.RequestSHA256
 		x.judgement = verdict(x.done)
+		if x.srv.cfg.Enforce && x.done.Complete {
+			x.srv.keyless.note(x.offer, x.judgement, time.Now())
+		}
 		out.Verdict, out.VerdictCode = x.judgement.Verdict, x.judgement.Code
 	}
 	switch {

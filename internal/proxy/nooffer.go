@@ -126,6 +126,11 @@ func errUnsigned(o *route.Offer) *APIError {
 			"ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent. Use a model of a provider that signs (GET /v1/models shows "+
 			"signed), or set ZGPROXY_VERIFY=observe.", o.Endpoint))
 	}
+	if o.Signed {
+		return problem("provider_unsigned", fmt.Sprintf("The signatures of provider %s do not cover answers of type %s, so nothing it answers can be "+
+			"verified, and ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent and nothing spent. Use another provider "+
+			"(docs/verification.md tells who signs what), or set ZGPROXY_VERIFY=observe.", o.Label, o.Service.Type))
+	}
 	return problem("provider_unsigned", fmt.Sprintf("Provider %s signs no answers, so nothing it answers can be verified, and ZGPROXY_VERIFY=enforce gives no such "+
 		"answer to anybody. Nothing was sent and nothing spent. Use a provider that signs (GET /v1/models shows signed), or set ZGPROXY_VERIFY=observe.", o.Label))
 }

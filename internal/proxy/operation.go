@@ -53,9 +53,6 @@ func (op *operation) upstream(o *route.Offer) string {
 	return o.Service.URL + "/v1/proxy" + rest
 }
 
-// unsigned reports whether providers sign nothing of what the operation is for: generated audio, and what a job has made.
-func (op *operation) unsigned() bool { return op.job || op.bytes }
-
 // openAIChat reports whether a usage chunk of a stream has to be asked for, and can be taken out again.
 func (op *operation) openAIChat() bool { return op.path == "/v1/chat/completions" }
 
@@ -95,7 +92,7 @@ func (c *call) serveDocument() error {
 		if err != nil {
 			return err
 		}
-		c.stream, c.choices, c.urls = f.Stream, f.N, f.ResponseFormat == "url"
+		c.stream, c.choices, c.format = f.Stream, f.N, f.ResponseFormat
 		return c.answer(f.Model, &formSource{c: c, form: f})
 	}
 	asked, err := request.ScanJSON(body)
@@ -106,7 +103,7 @@ func (c *call) serveDocument() error {
 		return errNoModel()
 	}
 	c.stream = asked.Stream && c.op.kind == zg.Chatbot
-	c.choices, c.urls = asked.N, asked.ResponseFormat == "url"
+	c.choices, c.format = asked.N, asked.ResponseFormat
 	return c.answer(asked.Model, &jsonSource{c: c, asked: asked})
 }
 
@@ -188,11 +185,13 @@ func (c *call) serveUpload() error {
 	if err := form.Prepare(); err != nil {
 		return err
 	}
-	if form.NeedsWhole() {
-		if !c.srv.uploads.take(limit) {
+	// What is to be verified has to be known before it is sent, and the format may stand behind the file.
+	if form.NeedsWhole() || c.srv.cfg.Enforce {
+		room := c.size(limit)
+		if !c.srv.uploads.take(room) {
 			return errUploads()
 		}
-		defer c.srv.uploads.take(-limit)
+		defer c.srv.uploads.take(-room)
 		body, err := form.Whole(limit)
 		if err != nil {
 			return err
@@ -201,15 +200,23 @@ func (c *call) serveUpload() error {
 		if err != nil {
 			return err
 		}
-		c.stream = f.Stream
+		c.stream, c.format = f.Stream, f.ResponseFormat
 		return c.answer(f.Model, &formSource{c: c, form: f})
 	}
-	c.stream = form.Stream
+	c.stream, c.format = form.Stream, form.ResponseFormat
 	size, growing := min(limit, firstStep), true
 	if c.r.ContentLength >= 0 && c.r.Header.Get("Content-Encoding") == "" {
 		size, growing = c.r.ContentLength, false
 	}
 	return c.answer(form.Asked, &uploadSource{form: form, contentType: contentType, size: size, growing: growing})
+}
+
+// size is how large the body is at most.
+func (c *call) size(limit int64) int64 {
+	if c.r.ContentLength >= 0 && c.r.Header.Get("Content-Encoding") == "" {
+		return c.r.ContentLength
+	}
+	return limit
 }
 
 // uploadSource is an upload that passes through.

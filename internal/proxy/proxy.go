@@ -106,6 +106,7 @@ type Server struct {
 	buffers sync.Pool // for streams, which go out as they come
 	larger  sync.Pool // for documents, which are held to their end where they fit
 	held    budget
+	keyless keyless
 	uploads budget          // that are read whole
 	stop    context.Context // done: give up what is still running
 	stopNow context.CancelFunc

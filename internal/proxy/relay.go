@@ -326,7 +326,7 @@ func (r *relaying) end(rest []byte) error {
 	case r.trailers && cfg.Judge != nil:
 		r.judge(r.ctx, r.srv.trailerWait)
 	}
-	if r.urls && !r.begun && r.kind == sse.JSON {
+	if r.format == "url" && !r.begun && r.kind == sse.JSON {
 		if doc, changed := r.ownURLs(rest); changed {
 			rest, r.rewritten = doc, true
 		}

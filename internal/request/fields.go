@@ -47,6 +47,9 @@ func (f *Fields) read(name string, value []byte) error {
 	case "size":
 		f.Size = string(value)
 	case "response_format":
+		if f.ResponseFormat != "" && f.ResponseFormat != string(value) {
+			return twice(name) // what is signed, and how it is billed, depends on it, and providers take one or the other
+		}
 		f.ResponseFormat = string(value)
 	case "stream":
 		f.Stream = f.Stream || string(value) == "true"

@@ -183,6 +183,8 @@ func (t *Table) bars(o *Offer) string {
 		return fmt.Sprintf("suspended since %s: %s", instant(o.Suspension.At), strings.TrimSuffix(o.Suspension.Reason, "."))
 	case t.enforce && !o.Signed:
 		return "it signs nothing, and ZGPROXY_VERIFY=enforce takes only what is signed"
+	case t.enforce && !o.Verifiable:
+		return "its signatures cannot cover answers of this type, and ZGPROXY_VERIFY=enforce takes only what can be verified"
 	}
 	return ""
 }

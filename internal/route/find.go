@@ -66,7 +66,7 @@ func (t *Table) Find(q Query) ([]*Offer, error) {
 		case !o.Allowed:
 		case o.Suspension != nil:
 			suspended = append(suspended, o)
-		case t.enforce && !o.Signed:
+		case t.enforce && !o.Verifiable:
 			unsigned = append(unsigned, o)
 		default:
 			if out == nil {
@@ -240,7 +240,7 @@ func (s scope) counts(o *Offer) bool {
 	case !o.live(s.now), s.who != "" && o.Label != s.who, s.level >= allowed && !o.Allowed:
 		return false
 	}
-	return s.level < usable || o.Suspension == nil && (o.Signed || !s.enforce)
+	return s.level < usable || o.Suspension == nil && (o.Verifiable || !s.enforce)
 }
 
 func (s scope) has(g *group) bool { return slices.ContainsFunc(g.offers, s.counts) }

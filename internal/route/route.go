@@ -27,6 +27,7 @@ type Offer struct {
 	Allowed       bool      // the owner consents to pay this provider, or has configured this endpoint
 	Block         uint64    // of the chain, at which the service was read
 	Signed        bool      // somebody's signature over its answers counts
+	Verifiable    bool      // and there are answers of this type that such a signature can cover
 	Suspension    *zg.Suspension
 	Endpoint      string // id of the direct endpoint; empty: a provider of the network
 	Label         string // provider address, or "endpoint:" and the id; for headers, metrics and logs

@@ -56,7 +56,7 @@ func Build(dir *zg.Directory, catalogs map[common.Address]zg.Catalog, opt Option
 			if place < 0 {
 				o.Priority = len(opt.Allowed)
 			}
-			o.Block, o.Signed = dir.Block, signed
+			o.Block, o.Signed, o.Verifiable = dir.Block, signed, svc.Verifiable()
 			if suspended {
 				o.Suspension = &suspension
 			}

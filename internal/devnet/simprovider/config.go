@@ -121,6 +121,10 @@ type Config struct {
 	TargetModelID bool
 	// Unsigned makes this a standard provider, which signs nothing.
 	Unsigned bool
+	// UnsignedText leaves transcripts that are not JSON without a signature, as brokers do.
+	UnsignedText bool
+	// UnsignedRelay leaves the transcripts of a centralized provider without one, as older brokers do.
+	UnsignedRelay bool
 
 	SignatureTTL   time.Duration // how long signatures can be asked for; 0: 20 minutes
 	SignatureDelay time.Duration // how long after an answer its signature appears

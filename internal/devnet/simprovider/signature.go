@@ -49,7 +49,7 @@ func (p *Provider) signingKey() *ecdsa.PrivateKey {
 // attest makes the signature of this answer available: over the digest of the request as it went to the model, and over
 // answer, which is the digest of the whole body or those of the images in it.
 func (x *exchange) attest(request, answer string) {
-	if !x.p.signs() || x.fault.Kind == SignatureMissing {
+	if !x.p.signs() || x.mute || x.fault.Kind == SignatureMissing {
 		return
 	}
 	x.record.SignedRequest = request

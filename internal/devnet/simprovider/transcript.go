@@ -40,6 +40,7 @@ func (x *exchange) transcribe() error {
 	if !x.p.wait(x.p.ctx, x.p.cfg.TokenDelay) {
 		return x.closing()
 	}
+	x.mute = x.unsignedTranscript(u.fields["response_format"], u.fields["stream"] == "true")
 	t := transcript{
 		text:    fmt.Sprintf("Received %d bytes of audio with SHA-256 %s.", audio.size, audio.sum),
 		seconds: math.Round(float64(audio.size)*10/bytesPerSecond) / 10,
@@ -99,6 +100,12 @@ func (x *exchange) transcribe() error {
 	}
 	x.answer(x.record.RequestSHA256, contentType, reply, billed)
 	return nil
+}
+
+// unsignedTranscript reports whether a transcript of this form is one that the provider does not sign.
+func (x *exchange) unsignedTranscript(format string, stream bool) bool {
+	text := !stream && (format == "text" || format == "srt" || format == "vtt")
+	return (text && x.p.cfg.UnsignedText) || (x.p.cfg.Centralized != nil && x.p.cfg.UnsignedRelay)
 }
 
 // object adds the usage, if there is one.
