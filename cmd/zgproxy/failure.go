@@ -109,7 +109,7 @@ func explain(err error) *admin.CommandError {
 		p.Code, p.Hint = codeTokenID, "See which there are: zgproxy token list"
 	case errors.Is(err, zg.ErrInsufficientFunds):
 		p.Code, p.Hint = codeNotEnough, "Send 0G to the wallet, or move less."
-	case errors.Is(err, zg.ErrDecidedOtherwise), errors.Is(err, billing.ErrOtherSuspension):
+	case errors.Is(err, zg.ErrDecidedOtherwise), errors.Is(err, zg.ErrMoreGas), errors.Is(err, billing.ErrOtherSuspension):
 		p.Code, p.Hint = codeChanged, hintLookAgain
 	case errors.Is(err, chain.ErrFeeTooHigh):
 		p.Code, p.Hint = codeFeeTooHigh, "Wait until the network is less busy, or raise ZGPROXY_MAX_FEE_PER_GAS."

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -33,31 +34,11 @@ func moves(name string, before, after zg.Neuron) change {
 	return change{name, money(before), money(after)}
 }
 
-// gasLimit is what each kind of transaction is given in the usual case; a node may estimate more where much has piled up.
-func gasLimit(o admin.Order) uint64 {
-	switch o.Kind {
-	case zg.IntentTransfer:
-		if o.Opening {
-			return 600_000
-		}
-		return 150_000
-	case zg.IntentDeposit:
-		return 250_000
-	case zg.IntentRetrieve:
-		return 300_000
-	case zg.IntentRefund:
-		return 150_000
-	case zg.IntentAcknowledge, zg.IntentWithdraw:
-		return 60_000
-	case zg.IntentRevoke, zg.IntentRevokeAll:
-		return 80_000
-	}
-	return 0
-}
-
-// withGas adds what the gas can cost at the highest fees that the owner allows.
-func withGas(r *accountReport, s step) step {
-	s.maxGas = r.MaxGas.Mul(gasLimit(s.order))
+// withGas adds the most that the gas can cost at the highest fees that the owner allows. What is signed is held to it. piled
+// is what makes the call longer, see chain.MaxGas.
+func withGas(r *accountReport, s step, piled int) step {
+	s.order.MaxGas = chain.MaxGas(s.order.Intent(), piled)
+	s.maxGas = r.MaxGas.Mul(s.order.MaxGas)
 	spent := s.maxGas
 	if s.order.Kind == zg.IntentDeposit {
 		spent = spent.Add(s.order.Amount)
@@ -89,7 +70,7 @@ func planDeposit(r *accountReport, n zg.Neuron) (step, error) {
 	if left := r.Balance.Neuron.Sub(n); left.Less(r.Floor.Neuron) {
 		s.warnings = append(s.warnings, "This leaves less in the wallet than ZGPROXY_WALLET_FLOOR ("+r.Floor.Og+" 0G), which is there for gas.")
 	}
-	return withGas(r, s), nil
+	return withGas(r, s, 0), nil
 }
 
 // planFund moves money from the ledger to a sub-account. Whoever forces it may pay somebody who sells nothing.
@@ -138,7 +119,7 @@ func planFund(r *accountReport, p providerReport, n zg.Neuron, force bool) (step
 	if owed := sub.owed(); after.Less(owed.Add(zg.OneOG).Add(zg.NeuronOf(1))) {
 		s.warnings = append(s.warnings, "Providers serve only while about 1 0G is left beyond what they are owed; this leaves less.")
 	}
-	return withGas(r, s), nil
+	return withGas(r, s, 0), nil
 }
 
 func (s *subReport) owed() zg.Neuron {
@@ -189,7 +170,7 @@ func planRetrieve(r *accountReport, provider common.Address) (step, error) {
 		s.notes = append(s.notes, fmt.Sprintf("%s 0G are asked back now. They are free in %s: run the same command again then.", locked.Og(), inWords(time.Duration(r.LockTime)*time.Second)))
 		s.warnings = append(s.warnings, "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund.")
 	}
-	return withGas(r, s), nil
+	return withGas(r, s, len(sub.Refunds)), nil
 }
 
 // planRetrieveAll retrieves from every sub-account where there is something to do.
@@ -244,8 +225,10 @@ func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 	}
 	s.order, s.title = admin.Order{Kind: zg.IntentRefund, Amount: n}, "Refund "+n.Og()+" 0G"
 	s.changes = []change{moves("ledger, available", available, rest), moves("wallet, before gas", r.Balance.Neuron, r.Balance.Neuron.Add(n))}
+	closed := 0
 	switch {
 	case n == total:
+		closed = len(r.Accounts)
 		s.warnings = append(s.warnings, "Nothing is left then, so the contract closes the ledger and its empty sub-accounts.")
 		for i := range r.Accounts {
 			if sub := &r.Accounts[i]; len(sub.Revoked) > 0 {
@@ -255,7 +238,7 @@ func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 	case rest.IsZero():
 		s.notes = append(s.notes, fmt.Sprintf("The ledger stays open: %s 0G are in sub-accounts.", short(elsewhere)))
 	}
-	return withGas(r, s), nil
+	return withGas(r, s, closed), nil
 }
 
 // planAcknowledge has nothing to do where the wallet's consent is there already.
@@ -269,7 +252,7 @@ func planAcknowledge(r *accountReport, provider common.Address) (_ step, needed 
 		return s, false, problem(codeNoAccount, "zgproxy fund "+provider.Hex()+" "+r.Minimums.Account.Neuron.Max(zg.OneOG.Mul(2)).Og()+" opens one, and acknowledges it.",
 			"the wallet has no sub-account with %s", provider.Hex())
 	}
-	return withGas(r, s), !sub.Acknowledged, nil
+	return withGas(r, s, 0), !sub.Acknowledged, nil
 }
 
 // planWithdraw takes the wallet's consent back. The contract wants the sub-account to be empty for it.
@@ -289,7 +272,7 @@ func planWithdraw(r *accountReport, provider common.Address) (_ step, needed boo
 		return s, false, problem(codeNotEmpty, "Get it back first: zgproxy retrieve "+provider.Hex()+", and again a day later.",
 			"there are %s 0G in the sub-account with %s, and the contract keeps the consent as long as there is anything", short(left), provider.Hex())
 	}
-	return withGas(r, s), true, nil
+	return withGas(r, s, 0), true, nil
 }
 
 // planRevoke ends persistent session tokens, one by one.
@@ -307,7 +290,7 @@ func planRevoke(r *accountReport, provider common.Address, ids []int) ([]step, e
 			order: admin.Order{Kind: zg.IntentRevoke, Provider: provider, TokenID: uint8(id)}, // checked when it was read
 			title: fmt.Sprintf("Revoke session token %d for %s", id, provider.Hex()), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
 			notes: []string{providersForget},
-		}))
+		}, 0))
 	}
 	return steps, nil
 }
@@ -328,5 +311,5 @@ func planRevokeAll(r *accountReport, provider common.Address) (step, error) {
 	if !sub.Exists {
 		return s, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s, so there are no tokens for it", provider.Hex())
 	}
-	return withGas(r, s), nil
+	return withGas(r, s, 0), nil
 }

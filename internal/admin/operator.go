@@ -35,11 +35,12 @@ type Order struct {
 	Amount   zg.Neuron      `json:"amount_neuron"`
 	Opening  bool           `json:"opening,omitempty"`
 	TokenID  uint8          `json:"token_id,omitempty"` // of a revocation
+	MaxGas   uint64         `json:"max_gas,omitempty"`  // in units of gas: what was shown; more is not signed
 }
 
 // Intent is what the transaction is to do.
 func (o Order) Intent() zg.Intent {
-	return zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening, TokenID: o.TokenID}
+	return zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening, TokenID: o.TokenID, MaxGas: o.MaxGas}
 }
 
 // TokenOrder is a persistent session token that the operator asks for.

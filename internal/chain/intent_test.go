@@ -21,22 +21,21 @@ func TestSignEveryKind(t *testing.T) {
 		to    common.Address
 		data  []byte
 		value zg.Neuron
-		gas   gas
 	}{
-		{topUp(zg.OneOG), ledgerAddr, c.led.PackTransferFund(providerAddr, name, zg.OneOG.Big()), zg.Neuron{}, gasTransfer},
-		{zg.Intent{Kind: zg.IntentDeposit, Amount: zg.OneOG.Mul(3)}, ledgerAddr, c.led.PackDepositFund(), zg.OneOG.Mul(3), gasDeposit},
-		{zg.Intent{Kind: zg.IntentRetrieve, Provider: providerAddr}, ledgerAddr, c.led.PackRetrieveFund([]common.Address{providerAddr}, name), zg.Neuron{}, gasRetrieve},
-		{zg.Intent{Kind: zg.IntentRefund, Amount: zg.OneOG}, ledgerAddr, c.led.PackRefund(zg.OneOG.Big()), zg.Neuron{}, gasRefund},
-		{zg.Intent{Kind: zg.IntentAcknowledge, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, true), zg.Neuron{}, gasAcknowledge},
-		{zg.Intent{Kind: zg.IntentWithdraw, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, false), zg.Neuron{}, gasAcknowledge},
-		{zg.Intent{Kind: zg.IntentRevoke, Provider: providerAddr, TokenID: 9}, inferenceAddr, c.inf.PackRevokeToken(providerAddr, 9), zg.Neuron{}, gasRevoke},
-		{zg.Intent{Kind: zg.IntentRevokeAll, Provider: providerAddr}, inferenceAddr, c.inf.PackRevokeAllTokens(providerAddr), zg.Neuron{}, gasRevoke},
+		{topUp(zg.OneOG), ledgerAddr, c.led.PackTransferFund(providerAddr, name, zg.OneOG.Big()), zg.Neuron{}},
+		{zg.Intent{Kind: zg.IntentDeposit, Amount: zg.OneOG.Mul(3)}, ledgerAddr, c.led.PackDepositFund(), zg.OneOG.Mul(3)},
+		{zg.Intent{Kind: zg.IntentRetrieve, Provider: providerAddr}, ledgerAddr, c.led.PackRetrieveFund([]common.Address{providerAddr}, name), zg.Neuron{}},
+		{zg.Intent{Kind: zg.IntentRefund, Amount: zg.OneOG}, ledgerAddr, c.led.PackRefund(zg.OneOG.Big()), zg.Neuron{}},
+		{zg.Intent{Kind: zg.IntentAcknowledge, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, true), zg.Neuron{}},
+		{zg.Intent{Kind: zg.IntentWithdraw, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, false), zg.Neuron{}},
+		{zg.Intent{Kind: zg.IntentRevoke, Provider: providerAddr, TokenID: 9}, inferenceAddr, c.inf.PackRevokeToken(providerAddr, 9), zg.Neuron{}},
+		{zg.Intent{Kind: zg.IntentRevokeAll, Provider: providerAddr}, inferenceAddr, c.inf.PackRevokeAllTokens(providerAddr), zg.Neuron{}},
 	} {
-		s := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)})
-		for _, estimate := range []uint64{1, tt.gas.floor, tt.gas.ceiling, tt.gas.ceiling + 1} {
+		s, gas := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)}), gasOf(tt.in)
+		for _, estimate := range []uint64{1, gas.floor, gas.most(), gas.most() + 1} {
 			n.method("eth_estimateGas", hexutil.Uint64(estimate), nil)
 			tx, err := s.Sign(t.Context(), tt.in)
-			if estimate > tt.gas.ceiling {
+			if estimate > gas.most() {
 				if err == nil || tx.Raw != nil {
 					t.Errorf("%s with %d gas was signed", tt.in.Kind, estimate)
 				}
@@ -49,9 +48,33 @@ func TestSignEveryKind(t *testing.T) {
 			if *inner.To() != tt.to || string(inner.Data()) != string(tt.data) || inner.Value().Cmp(tt.value.Big()) != 0 || tx.Cancels {
 				t.Errorf("%s: to %s with %s and %x", tt.in.Kind, inner.To(), inner.Value(), inner.Data())
 			}
-			if want := max(tt.gas.floor, estimate+estimate/5); inner.Gas() != want || tx.GasLimit != want {
+			if want := min(max(gas.floor, estimate+estimate/5), gas.most()); inner.Gas() != want || tx.GasLimit != want {
 				t.Errorf("%s estimated at %d has %d gas, want %d", tt.in.Kind, estimate, inner.Gas(), want)
 			}
+		}
+	}
+}
+
+// What needs more gas than the owner was shown is not signed; the allowance on top of the estimate gives way before that.
+func TestSignWithTheGasThatWasShown(t *testing.T) {
+	n := startNode(t)
+	s := NewSender(n.client(t), signTest, SenderConfig{MaxFeePerGas: gweis(100)})
+	in := zg.Intent{Kind: zg.IntentRefund, Amount: zg.OneOG}
+	for _, tt := range []struct {
+		piled            int
+		estimate, signed uint64
+	}{
+		{0, 77_000, 150_000}, {0, 450_000, 500_000}, {0, 500_000, 500_000}, {0, 500_001, 0}, {3, 500_001, 600_001}, {8, 2_532_020, 3_038_424},
+		{8, 4_500_001, 0}, {50, 25_400_000, 25_500_000}, {90, 25_500_001, 0}, {-1, 77_000, 150_000},
+	} {
+		in.MaxGas = MaxGas(in, tt.piled)
+		n.method("eth_estimateGas", hexutil.Uint64(tt.estimate), nil)
+		tx, err := s.Sign(t.Context(), in)
+		if tx.GasLimit != tt.signed || (err == nil) != (tt.signed > 0) {
+			t.Errorf("estimated at %d with %d sub-accounts: %d gas, %v; want %d", tt.estimate, tt.piled, tx.GasLimit, err, tt.signed)
+		}
+		if tt.piled < 50 && tt.signed == 0 && !errors.Is(err, ErrMoreGas) {
+			t.Errorf("estimated at %d: %v", tt.estimate, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package chain_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/big"
 	"sync/atomic"
 	"testing"
@@ -170,6 +171,62 @@ func TestNetworkEveryKind(t *testing.T) {
 	must(t, err)
 	if nonce, err := n.sender.Nonce(ctx); len(entries) != 12 || nonce != 12 || err != nil {
 		t.Errorf("%d entries, nonce %d, %v", len(entries), nonce, err)
+	}
+}
+
+// What people are shown before they say yes is what is signed at most, and what is used at most, of every kind and however many
+// sub-accounts there are.
+func TestNetworkGasIsWhatWasShown(t *testing.T) {
+	for _, accounts := range []int{1, 3, 20} {
+		t.Run(fmt.Sprint(accounts), func(t *testing.T) {
+			n := startNetwork(t)
+			n.fund(t) // 100 0G
+			j, _ := n.journal(t, billing.JournalConfig{Wallet: "test", Confirmations: 1})
+			do := func(in zg.Intent, piled int) {
+				t.Helper()
+				in.MaxGas = chain.MaxGas(in, piled)
+				e := n.do(t, j, in)
+				r, err := n.sender.Receipt(t.Context(), e.Hash)
+				must(t, err)
+				if limit := e.Txs[0].GasLimit; limit > in.MaxGas || r == nil || r.GasUsed > limit {
+					t.Errorf("%s with %d piled up: %d gas shown, %d signed, used: %+v", in.Kind, piled, in.MaxGas, limit, r)
+				}
+			}
+			do(zg.Intent{Kind: zg.IntentDeposit, Amount: zg.OneOG.Mul(90)}, 0)
+			first := common.HexToAddress("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC")
+			for i := range accounts {
+				p := first
+				p[19] += byte(i)
+				do(transfer(p, zg.OneOG.Mul(2), true), 0)
+				if i < 3 {
+					do(transfer(p, zg.OneOG, false), 0)
+					do(zg.Intent{Kind: zg.IntentRetrieve, Provider: p}, 0)
+				}
+			}
+			do(zg.Intent{Kind: zg.IntentAcknowledge, Provider: first}, 0)
+			do(zg.Intent{Kind: zg.IntentRevoke, Provider: first, TokenID: 7}, 0)
+			do(zg.Intent{Kind: zg.IntentRevokeAll, Provider: first}, 0)
+			for i := 3; i < accounts; i++ {
+				p := first
+				p[19] += byte(i)
+				do(zg.Intent{Kind: zg.IntentRetrieve, Provider: p}, 0)
+			}
+			must(t, n.AdvanceTime(25*time.Hour))
+			n.Mine()
+			for i := range accounts {
+				p := first
+				p[19] += byte(i)
+				do(zg.Intent{Kind: zg.IntentRetrieve, Provider: p}, 1)
+			}
+			do(zg.Intent{Kind: zg.IntentWithdraw, Provider: first}, 0)
+			do(zg.Intent{Kind: zg.IntentRefund, Amount: zg.OneOG}, 0)
+			h, err := n.client.Holdings(t.Context())
+			must(t, err)
+			do(zg.Intent{Kind: zg.IntentRefund, Amount: h.Ledger.Available}, len(h.Accounts)) // of everything: the ledger is closed
+			if h, err = n.client.Holdings(t.Context()); err != nil || h.Ledger != nil {
+				t.Errorf("in the end: %+v, %v", h, err)
+			}
+		})
 	}
 }
 

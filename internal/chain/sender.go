@@ -15,6 +15,7 @@ import (
 // Why nothing was signed, besides what the contract or the endpoint says.
 var (
 	ErrFeeTooHigh       = zg.ErrFeeTooHigh       // it would have offered more per gas than the owner allows
+	ErrMoreGas          = zg.ErrMoreGas          // it needs more gas than the owner was shown
 	ErrDecidedOtherwise = zg.ErrDecidedOtherwise // it was decided on another state of the sub-account
 )
 
@@ -56,14 +57,15 @@ func (s *Sender) sign(ctx context.Context, c call) (zg.SignedTx, error) {
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	if estimate > c.gas.ceiling {
-		return zg.SignedTx{}, fmt.Errorf("the node estimates %d gas, the call cannot need more than %d", estimate, c.gas.ceiling)
+	limit, err := c.limit(estimate)
+	if err != nil {
+		return zg.SignedTx{}, err
 	}
 	base, tip, err := s.suggestion(ctx)
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	limit, feeCap := max(estimate+estimate/5, c.gas.floor), tip.Add(base.Mul(2))
+	feeCap := tip.Add(base.Mul(2))
 	if err := s.allowed(feeCap); err != nil { // before the balance is compared with what such a fee would come to
 		return zg.SignedTx{}, err
 	}

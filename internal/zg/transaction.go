@@ -15,6 +15,7 @@ var (
 	ErrTipTooLow         = errors.New("the tip is below the node's minimum")                                        // likewise
 	ErrInsufficientFunds = errors.New("the wallet cannot pay for it and its gas; send some 0G to it")               // nothing but that helps
 	ErrFeeTooHigh        = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")                       // wait, or allow more
+	ErrMoreGas           = errors.New("it needs more gas than was shown")                                           // Intent.MaxGas; show and ask again
 	ErrDecidedOtherwise  = errors.New("the sub-account is not as it was when the transfer was decided; read again") // Intent.Opening
 )
 
@@ -62,4 +63,7 @@ type Intent struct {
 	// what was decided for one case is not done in the other.
 	Opening bool
 	TokenID uint8 // of revoke: 0 to 254
+	// MaxGas is the most gas that the owner was shown; what needs more is not signed. 0: nobody was asked, and the most that
+	// such a call can need is the limit.
+	MaxGas uint64
 }
