@@ -90,7 +90,7 @@ func TestExplainWithADaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range offers {
-		lease, err := board.Pick(t.Context(), []*route.Offer{o}, nil)
+		lease, err := board.Pick(t.Context(), board.Join(), []*route.Offer{o}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

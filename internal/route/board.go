@@ -44,9 +44,8 @@ type Board struct {
 	mu      sync.RWMutex       // guards the map, nothing in it
 	records map[string]*record // by label
 
-	waiting atomic.Int64 // who waits for a change
-	notify  sync.Mutex
-	changed chan struct{} // closed, and made anew, when a lease ends while somebody waits
+	turns atomic.Uint64 // places given to requests so far
+	waits *prometheus.HistogramVec
 }
 
 // NewBoard makes an empty board.
@@ -57,9 +56,9 @@ func NewBoard(cfg BoardConfig) *Board {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.IntN
 	}
-	b := &Board{cfg: cfg, records: map[string]*record{}, changed: make(chan struct{})}
+	b := &Board{cfg: cfg, records: map[string]*record{}, waits: newWaits()}
 	if cfg.Registerer != nil {
-		cfg.Registerer.MustRegister(boardMetrics{b})
+		cfg.Registerer.MustRegister(boardMetrics{b}, b.waits)
 	}
 	return b
 }
@@ -89,38 +88,18 @@ func (b *Board) recorded(label string) *record {
 // Pick chooses one of the offers that is none of tried, and counts the request in. Every Lease must be ended with Done,
 // once. When none can take the request now, the error is a *Busy, at once or after a wait for those that are only paced or
 // about to be probed; when ctx ends during that wait, it is ctx's.
-func (b *Board) Pick(ctx context.Context, offers, tried []*Offer) (*Lease, error) {
-	lease, busy := b.pick(offers, tried, true)
+//
+// Where providers have as many requests as they take, those who wait are served in the order in which they joined. A
+// request that goes back there because a provider refused it for having too many has its old place.
+func (b *Board) Pick(ctx context.Context, t *Turn, offers, tried []*Offer) (*Lease, error) {
+	lease, busy := b.pick(t, nil, offers, tried)
 	if lease != nil {
 		return lease, nil
 	}
-	if b.cfg.Wait <= 0 || !busy.soon {
+	if !b.MayWait(t) || !busy.soon {
 		return nil, busy.err()
 	}
-	b.waiting.Add(1)
-	defer b.waiting.Add(-1)
-	deadline := time.Now().Add(b.cfg.Wait)
-	for {
-		b.notify.Lock()
-		changed := b.changed // before looking again, so that nothing is missed
-		b.notify.Unlock()
-		if lease, busy = b.pick(offers, tried, false); lease != nil {
-			return lease, nil
-		}
-		left := time.Until(deadline)
-		if left <= 0 || !busy.soon || (busy.RetryAfter > left && !busy.full) {
-			return nil, busy.err() // nothing will be better by then
-		}
-		timer := time.NewTimer(min(left, busy.RetryAfter))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-timer.C:
-		case <-changed:
-			timer.Stop()
-		}
-	}
+	return b.wait(ctx, t, offers, tried)
 }
 
 // candidate is an offer that could take a request now.
@@ -132,8 +111,9 @@ type candidate struct {
 // refused is why nobody could take a request.
 type refused struct {
 	Busy
-	soon bool // somebody is only paced, or was down for so short that he may be back
-	full bool // and it is the end of a request that he waits for
+	soon bool      // somebody is only paced, or was down for so short that he may be back
+	full bool      // and it is the end of a request that he waits for
+	look time.Time // when one of them may have changed, if no request ends before
 }
 
 // err is a copy, so that what is no error needs no memory of its own.
@@ -142,19 +122,19 @@ func (r refused) err() error {
 	return &e
 }
 
-// pick chooses once. first: it is the first try of a Pick, so those that are held back are counted.
-func (b *Board) pick(offers, tried []*Offer, first bool) (*Lease, refused) {
+// pick chooses once. w: nil, it is the first try of a Pick, so those that are held back are counted.
+func (b *Board) pick(t *Turn, w *waiter, offers, tried []*Offer) (*Lease, refused) {
 	var room [16]candidate
-	for {
+	for first := w == nil; ; first = false {
 		now := time.Now()
 		can := room[:0]
-		out := refused{Busy: Busy{RetryAfter: time.Second, Cause: Down}}
+		out := refused{Busy: Busy{RetryAfter: time.Second, Cause: Down}, look: now.Add(fullRetry)}
 		for _, o := range offers {
 			if slices.Contains(tried, o) {
 				continue
 			}
 			r := b.record(o.Label)
-			h := r.held(o, now)
+			h := r.heldFor(o, t, w, now)
 			if h.cause == "" {
 				can = append(can, candidate{o, r})
 				continue
@@ -164,6 +144,10 @@ func (b *Board) pick(offers, tried []*Offer, first bool) (*Lease, refused) {
 			}
 			out.soon = out.soon || h.cause == Paced || (h.cause == Down && h.until.Sub(now) <= downWait)
 			out.full = out.full || h.full
+			if h.look.IsZero() {
+				h.look = h.until
+			}
+			out.look = earlier(out.look, h.look)
 			if wait := max(h.until.Sub(now), time.Millisecond); out.Offer == nil || wait < out.RetryAfter {
 				out.Busy = Busy{RetryAfter: wait, Cause: h.cause, Offer: o}
 			}
@@ -172,22 +156,10 @@ func (b *Board) pick(offers, tried []*Offer, first bool) (*Lease, refused) {
 			return nil, out
 		}
 		c := b.choose(can, now)
-		if lease, ok := c.record.take(b, c.offer, now); ok {
+		if lease, ok := c.record.take(b, c.offer, t, w, now); ok {
 			return lease, refused{}
-		}
-		first = false // somebody else was quicker: look again
+		} // else somebody was quicker: look again
 	}
-}
-
-// wake has those look again who wait for a provider.
-func (b *Board) wake() {
-	if b.waiting.Load() == 0 {
-		return
-	}
-	b.notify.Lock()
-	defer b.notify.Unlock()
-	close(b.changed)
-	b.changed = make(chan struct{})
 }
 
 // Cause is why an offer takes no request now. It is a bounded set.
@@ -220,6 +192,7 @@ const (
 	Limited                   // it has enough to do: 429 and the like
 	Refused                   // for a reason of ours that takes time to mend: funds, token, ban
 	Unsupported               // it does not know the model that it offers: not asked again for that for an hour
+	Crowded                   // it has as many requests at a time as it takes; this one may wait for its turn
 )
 
 // Allowance is what a provider's rate-limit headers say of requests. Limit 0: they say nothing.
@@ -228,15 +201,18 @@ type Allowance struct {
 	Reset            time.Duration
 }
 
-// Lease is one attempt at an offer, from the moment it was chosen. It belongs to one goroutine.
+// Lease is one attempt at an offer, from the moment it was chosen. But for CallerLeft it belongs to one goroutine.
 type Lease struct {
 	Offer *Offer
 
 	board     *Board
 	record    *record
+	turn      *Turn
+	began     time.Time
 	era       uint64 // of the record's circuit
 	probe     bool   // it shows whether a provider that is down is back
-	alone     bool   // and no other request may until it has
+	trial     bool   // it shows whether a provider takes one more at a time
+	told      int    // how many at a time its provider says that it takes
 	firstByte time.Duration
 	done      bool
 }
@@ -244,10 +220,25 @@ type Lease struct {
 // FirstByte notes how long the offer took to its first byte. It counts when the attempt succeeds: how quickly a request is
 // refused says nothing.
 func (l *Lease) FirstByte(d time.Duration) {
-	if l.firstByte = d; l.alone {
+	if l.firstByte = d; l.probe || l.trial {
 		l.record.answers(l)
 	}
 }
+
+// CallerLeft notes that nobody waits for the answer any more. What it shows is still learned from, but nobody is kept out
+// until then. It may be called at any time, from any goroutine.
+func (l *Lease) CallerLeft() {
+	if l.record == nil || !l.probe {
+		return
+	}
+	l.record.mu.Lock()
+	defer l.record.mu.Unlock()
+	l.record.release(l)
+	l.record.call(time.Now())
+}
+
+// Told notes how many requests at a time a provider says that it takes, where it refused one as too many.
+func (l *Lease) Told(limit int) { l.told = limit }
 
 // Allowance notes what rate-limit headers of an answer say is left, and when the limit is full again.
 func (l *Lease) Allowance(a Allowance) {
@@ -262,8 +253,11 @@ func (l *Lease) Done(result Result, wait time.Duration) {
 		return
 	}
 	l.done = true
-	l.record.end(l, result, wait, time.Now())
-	l.board.wake()
+	now := time.Now()
+	if result == Crowded { // the request has been waiting all that time
+		l.turn.waited += now.Sub(l.began)
+	}
+	l.record.end(l, result, wait, now)
 }
 
 // Verdict notes what the signature of an answer showed.

@@ -32,7 +32,7 @@ func testBoard(t *testing.T, cfg BoardConfig) *Board {
 // pick picks one, which has to work.
 func pick(t *testing.T, b *Board, offers ...*Offer) *Lease {
 	t.Helper()
-	l, err := b.Pick(t.Context(), offers, nil)
+	l, err := b.Pick(t.Context(), b.Join(), offers, nil)
 	if err != nil {
 		t.Fatalf("Pick: %v", err)
 	}
@@ -42,7 +42,7 @@ func pick(t *testing.T, b *Board, offers ...*Offer) *Lease {
 // busy is the error of a Pick that has to be refused.
 func busy(t *testing.T, b *Board, offers ...*Offer) *Busy {
 	t.Helper()
-	l, err := b.Pick(t.Context(), offers, nil)
+	l, err := b.Pick(t.Context(), b.Join(), offers, nil)
 	e, ok := errors.AsType[*Busy](err)
 	if !ok {
 		t.Fatalf("Pick = %+v, %v, want a Busy", l, err)
@@ -185,7 +185,7 @@ func TestPauses(t *testing.T) {
 				if got := serve(t, b, time.Second, a, other); got != other {
 					t.Errorf("Pick = %s, want the other one", got.Label)
 				}
-				if _, err := b.Pick(t.Context(), []*Offer{&sibling}, nil); (err == nil) != (tc.result == Unsupported) {
+				if _, err := b.Pick(t.Context(), b.Join(), []*Offer{&sibling}, nil); (err == nil) != (tc.result == Unsupported) {
 					t.Errorf("Pick of another model there: %v", err)
 				}
 				pass(tc.want)
@@ -221,7 +221,7 @@ func TestNeutralChangesNothing(t *testing.T) {
 
 func TestAllTried(t *testing.T) {
 	b, a := testBoard(t, BoardConfig{}), offer("a", 1, 1)
-	_, err := b.Pick(t.Context(), []*Offer{a}, []*Offer{a})
+	_, err := b.Pick(t.Context(), b.Join(), []*Offer{a}, []*Offer{a})
 	if e, ok := errors.AsType[*Busy](err); !ok || e.Offer != nil || e.RetryAfter <= 0 {
 		t.Errorf("Pick of none = %v, want a Busy about nobody", err)
 	}
@@ -251,7 +251,7 @@ func TestPickNeedsNoMemoryButTheLease(t *testing.T) {
 	}
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(1000, func() {
-		l, err := b.Pick(ctx, offers, nil)
+		l, err := b.Pick(ctx, b.Join(), offers, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +271,7 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for j := range 200 {
-				l, err := b.Pick(t.Context(), offers, nil)
+				l, err := b.Pick(t.Context(), b.Join(), offers, nil)
 				if err != nil {
 					continue
 				}

@@ -21,7 +21,7 @@ func TestTheDeadAreProbedNotHammered(t *testing.T) {
 				for range 10000 {
 					var tried []*Offer
 					for {
-						l, err := b.Pick(t.Context(), []*Offer{dead, x, y}, tried)
+						l, err := b.Pick(t.Context(), b.Join(), []*Offer{dead, x, y}, tried)
 						if err != nil {
 							t.Fatalf("Pick: %v", err)
 						}

@@ -19,6 +19,8 @@ type Health struct {
 	SuccessRate float64               `json:"success_rate"` // of late, 0 to 1
 	FirstByteMS float64               `json:"first_byte_ms,omitempty"`
 	InFlight    int                   `json:"in_flight"`
+	AtOnce      int                   `json:"at_once,omitempty"`  // requests at a time that it takes, learned from its refusals
+	Waiting     int                   `json:"waiting,omitempty"`  // requests that wait until it has room
 	Verdicts    map[zg.Verdict]uint64 `json:"verdicts,omitempty"` // since the start of the process
 }
 
@@ -43,9 +45,10 @@ func (r *record) health(o *Offer, now time.Time) Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := Health{
-		State: stateOK, SuccessRate: r.success.value(1, 2, now), FirstByteMS: r.speed.mean() * 1000, InFlight: r.inFlight, Verdicts: maps.Clone(r.verdicts),
+		State: stateOK, SuccessRate: r.success.value(1, 2, now), FirstByteMS: r.speed.mean() * 1000,
+		InFlight: r.inFlight, AtOnce: r.most, Waiting: len(r.line), Verdicts: maps.Clone(r.verdicts),
 	}
-	held := r.holds(o, now)
+	held := r.holds(o, now, newcomer)
 	switch {
 	case held.cause != "":
 		h.State = string(held.cause)
@@ -196,7 +199,7 @@ func (r *record) heldWhy(o *Offer, h hold) string {
 	switch {
 	case h.model:
 		return "it said that it does not know this model; not asked again before " + until
-	case h.cause == Down && r.probing:
+	case h.cause == Down && h.full:
 		return fmt.Sprintf("%d failures in a row; a request is under way that shows whether it is back", r.fails)
 	case h.cause == Down:
 		return fmt.Sprintf("%d failures in a row; at %s one request may show whether it is back", r.fails, until)
@@ -204,7 +207,9 @@ func (r *record) heldWhy(o *Offer, h hold) string {
 		return "it refused us; not asked again before " + until
 	case h.cause == Paused:
 		return "it has enough to do; left alone until " + until
-	case h.full:
+	case h.queue && len(r.line) > 0:
+		return fmt.Sprintf("%d under way, and it takes no more at a time; %d wait", r.inFlight, len(r.line))
+	case h.queue:
 		return fmt.Sprintf("%d under way, and it takes no more at a time", r.inFlight)
 	case o.Limits.RequestsPerMinute > 0:
 		return fmt.Sprintf("its limit of %d a minute is used up until %s", o.Limits.RequestsPerMinute, until)
@@ -231,6 +236,9 @@ func (b *Board) why(o *Offer, v view, h Health) string {
 	}
 	if v.inFlight > 0 {
 		words = append(words, fmt.Sprintf("%d under way", v.inFlight))
+	}
+	if h.AtOnce > 0 {
+		words = append(words, fmt.Sprintf("takes %d at a time", h.AtOnce))
 	}
 	if v.doubt > 0 {
 		words = append(words, fmt.Sprintf("%.0f %% of its answers not shown to be its own", v.doubt*100))

@@ -132,8 +132,7 @@ func TestWhatHoldsAProviderBackIsSaid(t *testing.T) {
 		{"its requests at a time", func(t *testing.T, b *Board, o *Offer) {
 			t.Helper()
 			pick(t, b, o)
-			pick(t, b, o).Done(Limited, 0)
-			pass(time.Second)
+			pick(t, b, o).Done(Crowded, 0)
 		}, "1 under way, and it takes no more at a time"},
 		{"its requests a minute", func(t *testing.T, b *Board, o *Offer) {
 			t.Helper()

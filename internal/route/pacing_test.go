@@ -27,34 +27,6 @@ func TestPausesDouble(t *testing.T) {
 	})
 }
 
-func TestConcurrencyIsLearnedAndTriedAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, a := testBoard(t, BoardConfig{}), offer("a", 1, 1)
-		var open []*Lease
-		for range 6 {
-			open = append(open, pick(t, b, a))
-		}
-		open[5].Done(Limited, 0) // "too many concurrent requests (limit: 5)"
-		pass(time.Second)
-		if e := busy(t, b, a); e.Cause != Paced {
-			t.Fatalf("a sixth at a time: %+v, want it paced", e)
-		}
-		open[0].Done(Neutral, 0)
-		open[0] = pick(t, b, a)
-		if e := busy(t, b, a); e.Cause != Paced {
-			t.Fatalf("a sixth at a time: %+v, want it paced", e)
-		}
-		for range raiseAfter { // they end, one after the other, and others come
-			open[0].Done(Succeeded, 0)
-			open = append(open[1:5], pick(t, b, a))
-		}
-		pick(t, b, a) // the sixth is tried
-		if e := busy(t, b, a); e.Cause != Paced {
-			t.Errorf("a seventh: %+v, want it paced", e)
-		}
-	})
-}
-
 // Several that were under way when the first was refused are one refusal, not many.
 func TestRefusalsAtTheSameTimePauseOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -70,14 +42,9 @@ func TestRefusalsAtTheSameTimePauseOnce(t *testing.T) {
 			t.Errorf("Pick = %+v, want a pause of a second", e)
 		}
 		pass(time.Second)
-		pick(t, b, a).Done(Limited, 0) // one alone: what was learned stays
+		pick(t, b, a).Done(Limited, 0)
 		if e := busy(t, b, a); e.RetryAfter != 2*time.Second {
 			t.Errorf("Pick = %+v, want a pause of two seconds", e)
-		}
-		pass(2 * time.Second)
-		pick(t, b, a)
-		if e := busy(t, b, a); e.Cause != Paced {
-			t.Errorf("a second at a time: %+v, want it paced, as 5, 4, 3 and 2 were too many", e)
 		}
 	})
 }
@@ -167,13 +134,12 @@ func TestPickWaitsForThePaced(t *testing.T) {
 
 func TestPickWaitsForAnotherRequestToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, a := testBoard(t, BoardConfig{Wait: time.Minute}), offer("a", 1, 1)
+		b, a := testBoard(t, BoardConfig{Wait: 900 * time.Millisecond}), offer("a", 1, 1)
 		first, second := pick(t, b, a), pick(t, b, a)
-		second.Done(Limited, 0)
-		pass(time.Second)
+		second.Done(Crowded, 0)
 		got := make(chan *Lease)
 		go func() {
-			l, err := b.Pick(t.Context(), []*Offer{a}, nil)
+			l, err := b.Pick(t.Context(), b.Join(), []*Offer{a}, nil)
 			if err != nil {
 				t.Error(err)
 			}
@@ -188,7 +154,7 @@ func TestPickWaitsForAnotherRequestToEnd(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			_, err := b.Pick(ctx, []*Offer{a}, nil)
+			_, err := b.Pick(ctx, b.Join(), []*Offer{a}, nil)
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("Pick of a caller who left: %v", err)
 			}
@@ -198,8 +164,8 @@ func TestPickWaitsForAnotherRequestToEnd(t *testing.T) {
 		cancel()
 		<-got
 		began = time.Now()
-		if e := busy(t, b, a); e.Cause != Paced || time.Since(began) != time.Minute {
-			t.Errorf("Pick = %+v after %s, want it given up after a minute", e, time.Since(began))
+		if e := busy(t, b, a); e.Cause != Paced || time.Since(began) != 900*time.Millisecond {
+			t.Errorf("Pick = %+v after %s, want it given up after 900 ms", e, time.Since(began))
 		}
 		l.Done(Succeeded, 0)
 	})

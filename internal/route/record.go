@@ -13,6 +13,8 @@ const (
 	fewestFails = 3           // in a row, until a provider counts as down
 	firstProbe  = 250 * time.Millisecond
 	lastProbe   = 10 * time.Second
+	// A probe that has no first byte after the time until the next one, and after this, no longer keeps that one out.
+	leastProbe = time.Second
 	// Where all are down, a request waits for the next probe that is no further away than this: a provider that was started
 	// again is back by then, and one that stays away is not waited for any more after the first few probes.
 	downWait    = 2 * time.Second
@@ -21,9 +23,6 @@ const (
 	longRefusal = 30 * time.Second
 	longestWait = time.Hour // a ban's length; no word of a provider keeps it out for longer
 	burst       = 5         // requests at once, within a limit per minute
-	raiseAfter  = 16        // successes, until one more request at a time is tried
-	highestCap  = 64        // from here on there is none
-	fullRetry   = time.Second
 )
 
 // record is what is known of one provider or endpoint. Its lock is held for a few reads and writes only.
@@ -38,6 +37,7 @@ type record struct {
 
 	speed   average // seconds to the first byte
 	success average // 1 and 0
+	stay    average // seconds that a request is under way
 
 	verdicts map[zg.Verdict]uint64
 	doubt    float64
@@ -47,7 +47,8 @@ type record struct {
 	era     uint64 // counts the times it went down or came back: what began before says nothing of now
 	due     time.Time
 	backoff time.Duration // until the next probe
-	probing bool
+	probing *Lease        // that keeps the next one out
+	probeBy time.Time     // until then
 
 	pausedUntil time.Time
 	refused     bool // it is paused because it refused us, not because it has enough to do
@@ -56,8 +57,9 @@ type record struct {
 	tokens     float64 // requests that its limit leaves, as of filled
 	filled     time.Time
 	emptyUntil time.Time
-	most       int // requests at a time, learned from its refusals; 0: not known
-	sinceMost  int // successes since
+
+	limit
+	line []*waiter // who waits for room, first come first
 
 	missing map[string]time.Time // models that it turned out not to know → until when they are not asked for
 }
@@ -66,31 +68,43 @@ type record struct {
 type hold struct {
 	cause Cause
 	until time.Time
-	full  bool // it may be over sooner: when another request ends
-	model bool // it is about this model only
+	look  time.Time // when to look again; zero: at until
+	full  bool      // it may be over sooner: when another request ends
+	queue bool      // those who wait for it do so in line
+	model bool      // it is about this model only
 }
 
-// held says whether a request for an offer is held back.
+// newcomer is the place of a request that comes after all that wait.
+const newcomer = math.MaxUint64
+
+// held says whether a new request for an offer would be held back.
 func (r *record) held(o *Offer, now time.Time) hold {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.holds(o, now)
+	return r.holds(o, now, newcomer)
 }
 
-// holds is held under the lock.
-func (r *record) holds(o *Offer, now time.Time) hold {
+// holds says under the lock whether a request with a place in the line is held back.
+func (r *record) holds(o *Offer, now time.Time, seq uint64) hold {
+	ahead := r.ahead(seq)
 	if until, ok := r.missing[o.Model]; ok && now.Before(until) {
 		return hold{cause: Paused, until: until, model: true}
 	}
 	switch {
 	case now.Before(r.pausedUntil):
 		return hold{cause: Paused, until: r.pausedUntil}
-	case r.open && r.probing:
-		return hold{cause: Down, until: now.Add(r.backoff), full: true}
+	case r.open && r.probing != nil && now.Before(r.probeBy):
+		return hold{cause: Down, until: earlier(r.probeBy, now.Add(r.backoff)), full: true, queue: true}
 	case r.open && now.Before(r.due):
 		return hold{cause: Down, until: r.due}
-	case r.most > 0 && r.inFlight >= r.most:
-		return hold{cause: Paced, until: now.Add(fullRetry), full: true}
+	case now.Before(r.until):
+		h := hold{cause: Paced, until: r.until, queue: true}
+		if ahead > 0 { // the first of them watches the clock
+			h.look = now.Add(fullRetry)
+		}
+		return h
+	case !r.room(ahead, now):
+		return hold{cause: Paced, until: now.Add(r.expected(ahead)), look: r.look(ahead, now), full: true, queue: true}
 	case now.Before(r.emptyUntil):
 		return hold{cause: Paced, until: r.emptyUntil}
 	}
@@ -115,19 +129,31 @@ func (r *record) left(limit uint64, now time.Time) float64 {
 const whole = 1 - 1e-6
 
 // take counts a request in, unless it has to be held back meanwhile.
-func (r *record) take(b *Board, o *Offer, now time.Time) (*Lease, bool) {
+func (r *record) take(b *Board, o *Offer, t *Turn, w *waiter, now time.Time) (*Lease, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.holds(o, now).cause != "" {
+	if r.holds(o, now, t.seq).cause != "" {
 		return nil, false
 	}
 	if limit := o.Limits.RequestsPerMinute; limit > 0 {
 		r.tokens, r.filled = max(0, r.left(limit, now)-1), now
 	}
-	r.probing = r.open
+	l := &Lease{Offer: o, board: b, record: r, turn: t, began: now, era: r.era, probe: r.open}
+	switch {
+	case r.open:
+		if r.probing != nil { // without a first byte for too long, which is as good as a failure
+			r.backoff = min(2*r.backoff, lastProbe)
+		}
+		r.probing, r.probeBy = l, now.Add(max(leastProbe, min(2*r.backoff, lastProbe)))
+	case r.most > 0 && r.inFlight >= r.most:
+		l.trial, r.trial, r.since = true, l, now
+	}
 	r.inFlight++
 	r.picks++
-	return &Lease{Offer: o, board: b, record: r, era: r.era, probe: r.open, alone: r.open}, true
+	if w != nil {
+		r.strike(w)
+	}
+	return l, true
 }
 
 // allow takes over what a provider says is left. It says so as of before the request that it answers.
@@ -151,10 +177,12 @@ func (r *record) allow(a Allowance, now time.Time) {
 func (r *record) end(l *Lease, result Result, wait time.Duration, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer r.call(now)
 	atOnce := r.inFlight
 	r.inFlight--
-	if l.alone {
-		l.alone, r.probing = false, false // and it stays down and due where nothing was learned
+	r.release(l) // and it stays down and due where nothing was learned
+	if r.trial == l && (result == Neutral || result == Failed) {
+		r.trial = nil // the next one shows it
 	}
 	if result == Neutral {
 		return
@@ -179,15 +207,28 @@ func (r *record) end(l *Lease, result Result, wait time.Duration, now time.Time)
 		if l.firstByte > 0 {
 			r.speed.add(l.firstByte.Seconds(), now)
 		}
+		r.stay.add(now.Sub(l.began).Seconds(), now)
 		if !paused {
 			r.pause = 0
 		}
-		r.roomier()
+		if r.trial == l {
+			r.takesOn()
+		}
+		if l.began.After(r.crowded) {
+			r.crowds = 0
+		}
+		r.grace -= r.grace / 64
+		r.counted(now)
+	case Crowded:
+		r.refusesOneMore(l, l.told, atOnce, now)
+		if wait > 0 {
+			r.notBefore(now.Add(min(wait, longestWait)))
+		}
 	case Limited:
+		if r.trial == l {
+			r.trial = nil
+		}
 		if wait <= 0 {
-			if atOnce > 1 { // of one alone it cannot be that there were too many
-				r.narrower(atOnce - 1)
-			}
 			if !paused { // else it is one of several that were sent before the first refusal came
 				r.pause = min(max(2*r.pause, firstPause), lastPause)
 			}
@@ -226,38 +267,29 @@ func (r *record) failed(l *Lease, probe bool, now time.Time) {
 	r.due = now.Add(r.backoff)
 }
 
-// answers notes that a probe has got its first byte. How it ends may take long to tell, so it no longer keeps the next one out.
+// answers notes that a probe, or a try at one more at a time, has got its first byte. How it ends may take long to tell, so
+// it no longer keeps the next one out.
 func (r *record) answers(l *Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l.alone, r.probing = false, false
+	r.release(l)
+	if r.trial == l {
+		r.takesOn()
+	}
+	r.call(time.Now())
+}
+
+// release has a probe keep nobody out any more.
+func (r *record) release(l *Lease) {
+	if r.probing == l {
+		r.probing = nil
+	}
 }
 
 // leave leaves it alone for a while.
 func (r *record) leave(wait time.Duration, refused bool, now time.Time) {
 	if until := now.Add(min(wait, longestWait)); until.After(r.pausedUntil) {
 		r.pausedUntil, r.refused = until, refused
-	}
-}
-
-// narrower sends fewer requests at a time from now on.
-func (r *record) narrower(n int) {
-	if r.most == 0 || n < r.most {
-		r.most, r.sinceMost = n, 0
-	}
-}
-
-// roomier tries one more request at a time when enough went well.
-func (r *record) roomier() {
-	if r.most == 0 {
-		return
-	}
-	if r.sinceMost++; r.sinceMost < raiseAfter {
-		return
-	}
-	r.sinceMost = 0
-	if r.most++; r.most > highestCap {
-		r.most = 0
 	}
 }
 
