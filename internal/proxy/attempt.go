@@ -19,6 +19,7 @@ type setback struct {
 	wait    time.Duration // how long the provider wants to be left alone
 	again   bool          // another provider may be tried
 	local   bool          // nothing was sent
+	crowded bool          // it may wait for its turn with the same provider
 }
 
 func (s *setback) Error() string { return s.err.Error() }
@@ -51,19 +52,19 @@ func (c *call) answer(model string, src source) error {
 		tried = room[:0]
 		last  *setback
 		sent  int
+		turn  = s.cfg.Board.Join()
 	)
 	stream := c.stream
-	for {
-		lease, err := s.cfg.Board.Pick(c.r.Context(), offers, tried)
+	for n := 1; ; n++ {
+		lease, err := s.cfg.Board.Pick(c.r.Context(), turn, offers, tried)
 		if err != nil {
-			if last != nil {
+			if last != nil && !last.crowded {
 				return last
 			}
-			return err
+			return err // who waited for room is told when there may be some
 		}
-		tried = append(tried, lease.Offer)
-		if len(tried) > 1 {
-			c.anew(len(tried), stream)
+		if n > 1 {
+			c.anew(n, stream)
 		}
 		c.offer = lease.Offer
 		p, err := src.parcel(lease.Offer)
@@ -79,11 +80,16 @@ func (c *call) answer(model string, src source) error {
 		if !ok {
 			return err
 		}
-		if !back.local {
-			sent++
-		}
 		if last == nil || !back.local {
 			last = back
+		}
+		back.crowded = back.result == route.Crowded && s.cfg.Board.MayWait(turn)
+		if back.crowded && c.r.Context().Err() == nil {
+			continue // a refusal costs nothing, and the board knows who has room and whose turn it is
+		}
+		tried = append(tried, lease.Offer)
+		if !back.local {
+			sent++
 		}
 		if !back.again || sent >= s.cfg.MaxAttempts || time.Since(c.started) > s.cfg.FailoverWithin || c.r.Context().Err() != nil {
 			return last
@@ -141,9 +147,12 @@ func (c *call) refusedSetback(r *refusal, d zg.RefusalDetail) *setback {
 	back := &setback{err: r.err, refusal: r, wait: d.RetryAfter, again: true, result: route.Neutral}
 	switch d.Class {
 	case zg.RefusalConcurrency:
-		back.result, back.wait = route.Limited, d.RetryAfter // else the board finds out how many at a time it takes
+		back.result, back.wait = route.Crowded, saidAtAll(r, d)
 	case zg.RefusalRate, zg.RefusalTokenBudget, zg.RefusalBusy:
 		back.result, back.wait = route.Limited, back.err.RetryAfter
+		if d.Class == zg.RefusalBusy && tooMany(d.Message) {
+			back.result, back.wait = route.Crowded, saidAtAll(r, d)
+		}
 	case zg.RefusalSessionFuture, zg.RefusalSigner, zg.RefusalBanned:
 		back.result, back.wait = route.Refused, back.err.RetryAfter
 	case zg.RefusalModel, zg.RefusalModelExpired, zg.RefusalEndpoint:

@@ -68,6 +68,7 @@ func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 	defer cancel(nil)
 	defer context.AfterFunc(s.stop, func() { cancel(errShutdown) })()
 	defer context.AfterFunc(c.r.Context(), func() {
+		lease.CallerLeft()
 		time.AfterFunc(s.cfg.DrainTimeout, func() { cancel(errDrained) })
 	})()
 
@@ -203,6 +204,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		}
 		out.Status = resp.StatusCode
 		back := c.refusedSetback(r, detail)
+		x.lease.Told(toldLimit(detail))
 		if short := detail.Class == zg.RefusalBalance || detail.Class == zg.RefusalNoAccount || detail.Class == zg.RefusalNotAcknowledged; short && c.offer.Endpoint == "" {
 			if s.cfg.Refused != nil {
 				s.cfg.Refused(c.offer.Service.Provider, detail)

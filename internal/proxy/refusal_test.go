@@ -351,3 +351,20 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+func TestTheLimitThatARefusalNames(t *testing.T) {
+	const said = "Too many concurrent requests. You have 5 active requests (limit: 5). Please wait for some to complete."
+	for _, tc := range []struct {
+		d    zg.RefusalDetail
+		want int
+	}{
+		{zg.RefusalDetail{Class: zg.RefusalConcurrency, Message: said}, 5},
+		{zg.RefusalDetail{Class: zg.RefusalRate, Message: said}, 0},
+		{zg.RefusalDetail{Class: zg.RefusalConcurrency, Message: "Too many concurrent requests."}, 0},
+		{zg.RefusalDetail{Class: zg.RefusalConcurrency, Message: "9 active requests (limit: 99999999999999999999)"}, 0},
+	} {
+		if got := toldLimit(tc.d); got != tc.want {
+			t.Errorf("toldLimit(%+v) = %d, want %d", tc.d, got, tc.want)
+		}
+	}
+}

@@ -18,7 +18,7 @@ const (
 	// it has taken on may run for minutes.
 	trialPatience = 500 * time.Millisecond
 	// Tries at one more begin a request's time after the last refusal; the wait doubles so often while they are refused.
-	lonelyShift, sharedShift = 4, 1
+	lonelyShift, sharedShift = 3, 0
 	leastStay                = 50 * time.Millisecond
 	// Between the end of a request and the next one in its place there is a time that is learned: none, until the provider
 	// refuses such a next one.

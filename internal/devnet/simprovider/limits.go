@@ -21,12 +21,13 @@ const (
 // limiter keeps all limits of the provider.
 type limiter struct {
 	Limits
-	now     func() time.Time
-	mu      sync.Mutex
-	active  int
-	tokens  uint64 // of all chats under way, for the token budget
-	wallets map[common.Address]*walletLimits
-	fetches map[string]*bucket // of stored images, by IP address
+	now      func() time.Time
+	mu       sync.Mutex
+	active   int
+	occupied int    // of active: requests of others, which are only made believe
+	tokens   uint64 // of all chats under way, for the token budget
+	wallets  map[common.Address]*walletLimits
+	fetches  map[string]*bucket // of stored images, by IP address
 }
 
 type walletLimits struct {
@@ -81,6 +82,14 @@ func (l *limiter) enter() error {
 	}
 	l.active++
 	return nil
+}
+
+// occupy counts requests of others in, or out again.
+func (l *limiter) occupy(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active += n - l.occupied
+	l.occupied = n
 }
 
 func (l *limiter) leave() {

@@ -128,6 +128,9 @@ func (p *Provider) Price() zg.Price { return p.cfg.Price }
 // SetFault makes the next requests go wrong as told; the zero Fault makes everything right again.
 func (p *Provider) SetFault(f Fault) { p.faults.set(f) }
 
+// Occupy makes others have so many requests under way, which count towards the limit on all together.
+func (p *Provider) Occupy(n int) { p.limits.occupy(n) }
+
 // SetUnsettledReply makes the provider answer whoever asks for the unsettled fee with this body, whatever it says. Empty
 // makes it tell the truth again.
 func (p *Provider) SetUnsettledReply(body string) {
