@@ -84,8 +84,6 @@ var fieldWords = map[string]string{
 	"images":                      "how many pictures",
 	"images_per_minute":           "the most",
 	"in_flight":                   "requests under way",
-	"at_once":                     "requests at a time that it takes, learned from its refusals",
-	"route-health.waiting":        "requests that wait until it has room",
 	"input_price_0g_per_million":  "in 0G, for a million tokens",
 	"input_price_neuron":          "per token; for speech per second or token",
 	"input_tokens":                "as the provider says and the fee is made of",
