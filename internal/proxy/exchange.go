@@ -94,6 +94,9 @@ func (x *exchange) result(err error) (route.Result, time.Duration) {
 	back := (*setback)(nil)
 	switch {
 	case errors.As(err, &back):
+		if back.result == route.Refused {
+			x.lease.Because(string(back.err.Refusal))
+		}
 		return back.result, back.wait
 	case x.out.Status == 0:
 		return route.Neutral, 0

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // noOfferError says why no offer serves a request, in words for its caller.
@@ -98,6 +99,9 @@ func busyError(e *route.Busy) *APIError {
 	case route.Paced:
 		why = "has as many requests of this wallet as it takes"
 	case route.Paused:
+		if class := zg.Refusal(e.Why); e.Offer != nil && refusalWords[class] != "" {
+			return pausedError(class, e)
+		}
 		why = "wants to be left alone for a while, or refused for a reason that takes time to mend"
 	case route.Down:
 	}
@@ -107,6 +111,14 @@ func busyError(e *route.Busy) *APIError {
 	}
 	out := problem("provider_"+string(e.Cause), who+" "+why+". Nothing was sent and nothing spent.")
 	out.RetryAfter = max(e.RetryAfter, time.Second)
+	return out
+}
+
+// pausedError says what the provider refused an earlier request for that it is left alone because of.
+func pausedError(class zg.Refusal, e *route.Busy) *APIError {
+	out := problem(string(class), refusedWords(class, e.Offer.Label)+". It said so to an earlier request and is asked again later. "+
+		"Nothing was sent and nothing spent.")
+	out.Refusal, out.RetryAfter = class, max(e.RetryAfter, time.Second)
 	return out
 }
 

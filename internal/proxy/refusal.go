@@ -94,39 +94,45 @@ func refusalStatus(class zg.Refusal, status int, worded, structured bool) int {
 	return conditions[string(class)].status
 }
 
+// refusalWords is what a provider that refuses does, by the class of its refusal.
+var refusalWords = map[zg.Refusal]string{
+	zg.RefusalSessionExpired: "did not accept the session token any more; a new one is made for the next request",
+	zg.RefusalSessionRevoked: "did not accept the session token any more; a new one is made for the next request",
+	zg.RefusalSessionFuture:  "has not seen yet that earlier session tokens were revoked; it notices within 10 minutes",
+	zg.RefusalSession:        "did not accept the wallet's session token",
+	zg.RefusalNoAccount:      "sees no sub-account of the wallet",
+	zg.RefusalNotAcknowledged: "has not seen that the wallet acknowledges its signer; where that has been done it notices " +
+		"within 10 minutes",
+	zg.RefusalBalance:      "wants more in its sub-account before it serves",
+	zg.RefusalSigner:       "serves nobody, because nobody vouches for its signer on chain; use another provider",
+	zg.RefusalModel:        "does not know the model",
+	zg.RefusalEndpoint:     "does not serve this URL",
+	zg.RefusalModelExpired: "does not serve the model any more",
+	zg.RefusalBanned:       "serves this wallet nothing for an hour, because it was asked for unknown models too often",
+	zg.RefusalRate:         "takes no more requests from this wallet for a moment",
+	zg.RefusalConcurrency:  "takes no more requests from this wallet at a time",
+	zg.RefusalTokenBudget:  "has no room for so many tokens at the moment",
+	zg.RefusalTooLarge:     "refused the request because it is too large",
+	zg.RefusalBusy:         "is busy or not available at the moment",
+	zg.RefusalUpstream:     "failed to answer",
+	zg.RefusalRequest:      "refused the request",
+}
+
 // refusalMessage says in words for a caller why a provider did not serve a request.
 func refusalMessage(class zg.Refusal, said, label string) string {
-	what := map[zg.Refusal]string{
-		zg.RefusalSessionExpired: "did not accept the session token any more; a new one is made for the next request",
-		zg.RefusalSessionRevoked: "did not accept the session token any more; a new one is made for the next request",
-		zg.RefusalSessionFuture:  "has not seen yet that earlier session tokens were revoked; it notices within 10 minutes",
-		zg.RefusalSession:        "did not accept the wallet's session token",
-		zg.RefusalNoAccount:      "sees no sub-account of the wallet",
-		zg.RefusalNotAcknowledged: "has not seen that the wallet acknowledges its signer; where that has been done it notices " +
-			"within 10 minutes",
-		zg.RefusalBalance:      "wants more in its sub-account before it serves",
-		zg.RefusalSigner:       "serves nobody, because nobody vouches for its signer on chain; use another provider",
-		zg.RefusalModel:        "does not know the model",
-		zg.RefusalEndpoint:     "does not serve this URL",
-		zg.RefusalModelExpired: "does not serve the model any more",
-		zg.RefusalBanned:       "serves this wallet nothing for an hour, because it was asked for unknown models too often",
-		zg.RefusalRate:         "takes no more requests from this wallet for a moment",
-		zg.RefusalConcurrency:  "takes no more requests from this wallet at a time",
-		zg.RefusalTokenBudget:  "has no room for so many tokens at the moment",
-		zg.RefusalTooLarge:     "refused the request because it is too large",
-		zg.RefusalBusy:         "is busy or not available at the moment",
-		zg.RefusalUpstream:     "failed to answer",
-		zg.RefusalRequest:      "refused the request",
-	}[class]
-	who := "Provider " + label
-	if id, ok := strings.CutPrefix(label, "endpoint:"); ok {
-		who = "Endpoint " + id
-	}
-	m := who + " " + what + "; nothing was billed."
+	m := refusedWords(class, label) + "; nothing was billed."
 	if said = quotable(said); said != "" {
 		m += " It says: " + said
 	}
 	return m
+}
+
+// refusedWords names who refuses, and why.
+func refusedWords(class zg.Refusal, label string) string {
+	if id, ok := strings.CutPrefix(label, "endpoint:"); ok {
+		return "Endpoint " + id + " " + refusalWords[class]
+	}
+	return "Provider " + label + " " + refusalWords[class]
 }
 
 // quotable makes a provider's words fit for an error of ours, whoever has read them.

@@ -149,7 +149,7 @@ func (b *Board) pick(t *Turn, w *waiter, offers, tried []*Offer) (*Lease, refuse
 			}
 			out.look = earlier(out.look, h.look)
 			if wait := max(h.until.Sub(now), time.Millisecond); out.Offer == nil || wait < out.RetryAfter {
-				out.Busy = Busy{RetryAfter: wait, Cause: h.cause, Offer: o}
+				out.Busy = Busy{RetryAfter: wait, Cause: h.cause, Offer: o, Why: h.why}
 			}
 		}
 		if len(can) == 0 {
@@ -177,6 +177,7 @@ type Busy struct { //nolint:errname // read as route.Busy
 	RetryAfter time.Duration // until the first of them may be able to
 	Cause      Cause         // of that one
 	Offer      *Offer        // that one; nil when all were tried already
+	Why        string        // what it is paused for, as Because said; or empty
 }
 
 func (e *Busy) Error() string { return "no provider can take the request now: " + string(e.Cause) }
@@ -214,6 +215,7 @@ type Lease struct {
 	trial     bool   // it shows whether a provider takes one more at a time
 	told      int    // how many at a time its provider says that it takes
 	firstByte time.Duration
+	reason    string
 	done      bool
 }
 
@@ -246,6 +248,10 @@ func (l *Lease) Allowance(a Allowance) {
 		l.record.allow(a, time.Now())
 	}
 }
+
+// Because notes what an attempt is about to be Refused for, in a word that Busy hands back while the offer is left alone: who
+// asks then met no refusal that could tell.
+func (l *Lease) Because(why string) { l.reason = why }
 
 // Done ends the attempt. wait is how long the provider wants to be left alone; 0: it did not say.
 func (l *Lease) Done(result Result, wait time.Duration) {

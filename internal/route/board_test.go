@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -338,6 +339,26 @@ func TestBoardMetrics(t *testing.T) {
 			if v, ok := got[name]; !ok || v != want {
 				t.Errorf("%s = %s, want %g", name, strconv.FormatFloat(v, 'g', -1, 64), want)
 			}
+		}
+	})
+}
+
+// The word that an attempt was refused for is told as long as the pause is the refusal's.
+func TestAPauseTellsItsReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, a := testBoard(t, BoardConfig{}), offer("a", 1, 1)
+		one, two := pick(t, b, a), pick(t, b, a)
+		one.Because("future")
+		one.Done(Refused, time.Minute)
+		if e := busy(t, b, a); e.Why != "future" || e.Offer != a {
+			t.Errorf("Pick = %+v, want it to say why", e)
+		}
+		if why := b.record(a.Label).heldWhy(a, b.record(a.Label).held(a, time.Now())); !strings.Contains(why, "refused us (future)") {
+			t.Errorf("explained with %q", why)
+		}
+		two.Done(Limited, 2*time.Minute)
+		if e := busy(t, b, a); e.Why != "" || e.RetryAfter != 2*time.Minute {
+			t.Errorf("Pick = %+v, want the longer pause, which is not the refusal's", e)
 		}
 	})
 }

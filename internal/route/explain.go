@@ -203,6 +203,8 @@ func (r *record) heldWhy(o *Offer, h hold) string {
 		return fmt.Sprintf("%d failures in a row; a request is under way that shows whether it is back", r.fails)
 	case h.cause == Down:
 		return fmt.Sprintf("%d failures in a row; at %s one request may show whether it is back", r.fails, until)
+	case h.cause == Paused && r.refused && h.why != "":
+		return fmt.Sprintf("it refused us (%s); not asked again before %s", h.why, until)
 	case h.cause == Paused && r.refused:
 		return "it refused us; not asked again before " + until
 	case h.cause == Paused:

@@ -51,7 +51,8 @@ type record struct {
 	probeBy time.Time     // until then
 
 	pausedUntil time.Time
-	refused     bool // it is paused because it refused us, not because it has enough to do
+	refused     bool   // it is paused because it refused us, not because it has enough to do
+	reason      string // what it refused us for, in a word of the caller's of Because; or empty
 	pause       time.Duration
 
 	tokens     float64 // requests that its limit leaves, as of filled
@@ -72,6 +73,7 @@ type hold struct {
 	full  bool      // it may be over sooner: when another request ends
 	queue bool      // those who wait for it do so in line
 	model bool      // it is about this model only
+	why   string    // it is paused for, where that is known
 }
 
 // newcomer is the place of a request that comes after all that wait.
@@ -92,7 +94,7 @@ func (r *record) holds(o *Offer, now time.Time, seq uint64) hold {
 	}
 	switch {
 	case now.Before(r.pausedUntil):
-		return hold{cause: Paused, until: r.pausedUntil}
+		return hold{cause: Paused, until: r.pausedUntil, why: r.reason}
 	case r.open && r.probing != nil && now.Before(r.probeBy):
 		return hold{cause: Down, until: earlier(r.probeBy, now.Add(r.backoff)), full: true, queue: true}
 	case r.open && now.Before(r.due):
@@ -234,12 +236,12 @@ func (r *record) end(l *Lease, result Result, wait time.Duration, now time.Time)
 			}
 			wait = r.pause
 		}
-		r.leave(wait, false, now)
+		r.leave(wait, false, "", now)
 	case Refused:
 		if wait <= 0 {
 			wait = longRefusal
 		}
-		r.leave(wait, true, now)
+		r.leave(wait, true, l.reason, now)
 	case Unsupported:
 		if r.missing == nil {
 			r.missing = map[string]time.Time{}
@@ -287,9 +289,9 @@ func (r *record) release(l *Lease) {
 }
 
 // leave leaves it alone for a while.
-func (r *record) leave(wait time.Duration, refused bool, now time.Time) {
+func (r *record) leave(wait time.Duration, refused bool, reason string, now time.Time) {
 	if until := now.Add(min(wait, longestWait)); until.After(r.pausedUntil) {
-		r.pausedUntil, r.refused = until, refused
+		r.pausedUntil, r.refused, r.reason = until, refused, reason
 	}
 }
 
