@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -172,7 +174,10 @@ func (s *setup) keepPassword(ctx context.Context) error {
 	}
 	if !keep {
 		if !s.create {
-			s.password = "" // that of another keystore is not needed here
+			s.password = ""  // that of another keystore is not needed here
+			if s.flags.yes { // whoever was asked has said
+				s.knownPassword() //nolint:contextcheck // nobody is asked
+			}
 		}
 		return nil
 	}
@@ -190,6 +195,63 @@ func (s *setup) keepPassword(ctx context.Context) error {
 	s.flags.keepPassword = true
 	s.set("KEYSTORE_PASSWORD", "@"+s.passwordFile())
 	return nil
+}
+
+// knownPassword takes the password of a keystore that was set up before from where it has come from so far: as the file that
+// is replaced says, or out of the file beside the keystore. Without it every command after this one would fail.
+func (s *setup) knownPassword() {
+	if before := s.passwordBefore(); before != "" && s.takePassword(before) {
+		return
+	}
+	if _, err := os.Lstat(s.passwordFile()); err == nil {
+		s.takePassword("@" + s.passwordFile())
+	}
+}
+
+// passwordBefore is how the file that is replaced gives the password of this very keystore.
+func (s *setup) passwordBefore() string {
+	before, err := config.Written(s.out)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if err != nil {
+		s.warn("what is replaced cannot be read: %v", err)
+		return ""
+	}
+	was, err := os.Stat(before[config.Prefix+"KEYSTORE"])
+	if err != nil { // it is another one, or none
+		return ""
+	}
+	if is, err := os.Stat(s.keystore); err != nil || !os.SameFile(was, is) {
+		return ""
+	}
+	return before[config.Prefix+"KEYSTORE_PASSWORD"]
+}
+
+// takePassword writes down where the password comes from, if it opens the keystore.
+func (s *setup) takePassword(from string) bool {
+	if strings.HasPrefix(from, "fd:") { // what that is shows when the daemon starts
+		s.set("KEYSTORE_PASSWORD", from)
+		return true
+	}
+	var p config.Password
+	err := p.Decode(from)
+	if err == nil {
+		_, err = wallet.Open(wallet.Config{Keystore: s.keystore, KeystorePassword: p.Reveal()})
+	}
+	if err != nil {
+		where := "the password that " + s.out + " has"
+		if p, isFile := strings.CutPrefix(from, "@"); isFile {
+			where = "the password in " + p
+		}
+		s.warn("%s does not open the keystore, so it is asked for: %v", where, err)
+		return false
+	}
+	if !strings.HasPrefix(from, "@") {
+		from = `"` + from + `"` // blanks and quotes around it are part of it
+	}
+	s.set("KEYSTORE_PASSWORD", from)
+	return true
 }
 
 func (s *setup) passwordFile() string { return s.keystore + ".password" }

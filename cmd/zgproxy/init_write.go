@@ -28,6 +28,10 @@ func (s *setup) write(ctx context.Context) error {
 			shown = e.String()
 		case config.Prefix + "API_KEYS":
 			shown = "(a new key)"
+		case config.Prefix + "KEYSTORE_PASSWORD":
+			if !strings.HasPrefix(shown, "@") && !strings.HasPrefix(shown, "fd:") {
+				shown = "(as before)"
+			}
 		}
 		s.c.printf("  %s=%s\n", kv[0], shown)
 	}

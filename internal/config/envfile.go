@@ -69,18 +69,38 @@ func readEnvFile() (envFile, ProblemsError) {
 		return envFile{}, ProblemsError{{Variable: EnvFileVariable, Text: fileProblem(path, err).Error()}}
 	}
 	defer func() { _ = f.Close() }() // read only: nothing can be lost
-	text, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
-	if err == nil && len(text) > maxEnvFile {
-		err = valueError("it is too large")
-	}
+	values, problems, err := readValues(f)
 	if err != nil {
 		return envFile{}, ProblemsError{{Variable: EnvFileVariable, Text: fileProblem(path, err).Error()}}
 	}
-	values, problems := parseEnvFile(text)
 	for i := range problems {
 		problems[i].Variable = path + ":" + problems[i].Variable
 	}
 	return envFile{values, private.Warning(path)}, problems
+}
+
+func readValues(from io.Reader) (map[string]string, ProblemsError, error) {
+	text, err := io.ReadAll(io.LimitReader(from, maxEnvFile+1))
+	if err == nil && len(text) > maxEnvFile {
+		err = valueError("it is too large")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	values, problems := parseEnvFile(text)
+	return values, problems, nil
+}
+
+// Written is what a file of variables says, as far as it can be understood: for whoever is about to replace it. Secrets are
+// among the values.
+func Written(path string) (map[string]string, error) {
+	f, err := os.Open(path) // #nosec G304 -- the operator names the file
+	if err != nil {
+		return nil, fileProblem(path, err)
+	}
+	defer func() { _ = f.Close() }() // read only: nothing can be lost
+	values, _, err := readValues(f)
+	return values, err
 }
 
 // parseEnvFile reads lines of the form NAME=value, as env files of Docker and systemd have them: blank lines and those that
