@@ -34,14 +34,16 @@ const soakCallers = 16
 // soak is a long run of many exchanges in bad weather.
 type soak struct {
 	*world
-	chats  []int // providers that answer, by their place in the network
-	models []string
-	opened map[int]zg.Neuron // what was in their sub-accounts at the start
+	sims   []int                 // providers that answer, by their place in the network
+	models []string              // of chats
+	speech *simprovider.Provider // to which uploads go
+	opened map[int]zg.Neuron     // what was in their sub-accounts at the start
 	block  uint64
 	total  int
 	next   atomic.Int64
 
 	left, plain, refused, broken atomic.Int64 // how exchanges ended for their callers
+	uploads, hung                atomic.Int64 // of them: uploads, and those that their callers broke off
 	restarts, settled, reorgs    int
 	faults                       map[string]int
 }
@@ -77,10 +79,11 @@ func TestSoak(t *testing.T) {
 	client.CloseIdleConnections()
 	s.net.Chain.SetFault(nil)
 	s.net.Chain.Resume()
-	t.Logf("%d exchanges in %s, %.0f a second: %d whole, %d left by their callers, %d refused, %d broken off; %d settlements, %d restarts of providers, %d reorganisations, RPC faults %v",
-		s.total, took.Round(time.Millisecond), float64(s.total)/took.Seconds(), s.plain.Load(), s.left.Load(), s.refused.Load(), s.broken.Load(), s.settled, s.restarts, s.reorgs, s.faults)
+	t.Logf("%d exchanges in %s, %.0f a second: %d whole, %d left by their callers, %d refused, %d broken off, %d of them uploads and %d of those broken off by their callers; %d settlements, %d restarts of providers, %d reorganisations, RPC faults %v",
+		s.total, took.Round(time.Millisecond), float64(s.total)/took.Seconds(), s.plain.Load(), s.left.Load(), s.refused.Load(), s.broken.Load(), s.uploads.Load(), s.hung.Load(), s.settled, s.restarts, s.reorgs, s.faults)
 	s.settleUp()
 	s.compare()
+	s.compareUploads()
 	t.Logf("the daemon's memory: %s at most", highWater(t, s.daemon.pid))
 }
 
@@ -90,14 +93,19 @@ func newSoak(t *testing.T) *soak {
 	s := &soak{world: w, total: rounds(t, "ZG_SOAK_EXCHANGES", 2000), opened: map[int]zg.Neuron{}, faults: map[string]int{}}
 	var providers []string
 	for i, p := range w.net.Providers {
-		if p.Type() != zg.Chatbot || i == 2 { // the third sells what the first does, and dearer
+		if p.Type() != zg.Chatbot && p.Type() != zg.SpeechToText || i == 2 { // the third sells what the first does, and dearer
 			continue
 		}
 		a, _, err := w.net.Chain.SubAccount(t.Context(), devnet.Wallet(), p.Address())
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.chats, s.models, s.opened[i] = append(s.chats, i), append(s.models, p.Model()), a.Balance
+		s.sims, s.opened[i] = append(s.sims, i), a.Balance
+		if p.Type() == zg.Chatbot {
+			s.models = append(s.models, p.Model())
+		} else {
+			s.speech = p
+		}
 		providers = append(providers, p.Address().Hex())
 	}
 	if err := w.net.Chain.DepositFor(t.Context(), devnet.Wallet(), zg.OneOG.Mul(10_000)); err != nil {
@@ -111,7 +119,7 @@ func newSoak(t *testing.T) *soak {
 		"ZGPROXY_LOW_WATER=4 0G", "ZGPROXY_HIGH_WATER=6 0G")
 	w.env = append(w.env, transfersPerDay(zg.OneOG.Mul(10_000))...)
 	s.child()
-	for _, i := range s.chats {
+	for _, i := range s.sims {
 		s.eventually("topped up", func() error { return s.holdsAtLeast(i, 5) })
 	}
 	return s
@@ -128,6 +136,9 @@ func (s *soak) holdsAtLeast(i int, og uint64) error {
 // exchange sends one request; false means that it was refused. One in ten callers leaves before the end, one answer in
 // twenty carries no usage.
 func (s *soak) exchange(client *http.Client, random *rand.Rand) bool {
+	if random.IntN(25) == 0 {
+		return s.upload(random.IntN(2) == 0)
+	}
 	text := fmt.Sprintf("lorem:%d", 3+random.IntN(8))
 	if random.IntN(20) == 0 {
 		text += " fault:no-usage"
@@ -187,7 +198,7 @@ func (s *soak) weather(random *rand.Rand) {
 
 func (s *soak) storm(random *rand.Rand, n int) {
 	s.net.Chain.SetFault(nil)
-	one := s.chats[random.IntN(len(s.chats))]
+	one := s.sims[random.IntN(len(s.sims))]
 	switch n % 10 {
 	case 0, 4, 7:
 		s.settle(one)
@@ -264,7 +275,7 @@ func (w *world) headerBehind(n uint64) json.RawMessage {
 // settleUp waits until everything under way has ended and lets all providers settle.
 func (s *soak) settleUp() {
 	s.Helper()
-	for _, i := range s.chats {
+	for _, i := range s.sims {
 		p := s.net.Providers[i]
 		s.eventually("finished", func() error {
 			if n := p.Active(); n > 0 {
@@ -284,7 +295,7 @@ func (s *soak) settleUp() {
 		}
 		return nil
 	})
-	for _, i := range s.chats {
+	for _, i := range s.sims {
 		s.settle(i)
 		if rest := s.net.Providers[i].Unsettled(devnet.Wallet()); !rest.IsZero() {
 			s.Errorf("%s could not take %s", s.net.Providers[i].Model(), rest)
@@ -308,7 +319,7 @@ func (w *world) store() *sql.DB {
 func (s *soak) compare() {
 	s.Helper()
 	db := s.store()
-	for _, i := range s.chats {
+	for _, i := range s.sims {
 		p := s.net.Providers[i]
 		name := p.Address().Hex()
 		billed := p.Billed(devnet.Wallet())
