@@ -73,6 +73,7 @@ var conditions = map[string]condition{
 	"provider_connection":      {http.StatusBadGateway, typeServer, true},
 	"caller_left":              {http.StatusBadGateway, typeServer, true},
 	"provider_timeout":         {http.StatusGatewayTimeout, typeServer, true},
+	"account_not_seen":         {http.StatusServiceUnavailable, typeServer, true},
 	"provider_encoding":        {http.StatusBadGateway, typeServer, false},
 	"truncated":                {http.StatusBadGateway, typeServer, true},
 	"answer_not_verified":      {http.StatusBadGateway, typeServer, false},

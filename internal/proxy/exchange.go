@@ -331,28 +331,3 @@ func (c *call) transportError(err error) *setback {
 	back.err.Cause, back.err.RetryAfter = err, time.Second
 	return back
 }
-
-// fundsError puts a provider's complaint about the sub-account into words that say what to do here.
-func (c *call) fundsError(d zg.RefusalDetail) *APIError {
-	e := problem(string(d.Class), "")
-	provider, who := c.offer.Service.Provider, c.offer.Label
-	hint, wait := c.srv.cfg.Meter.Funding(provider)
-	switch d.Class {
-	case zg.RefusalBalance:
-		e.Message, e.RetryAfter = "Provider "+who+" wants more in its sub-account before it serves", wait
-		if !d.Required.IsZero() {
-			e.Message += " (at least " + d.Required.Og() + " 0G)"
-		}
-		e.Message += ". " + hint
-	case zg.RefusalNoAccount:
-		e.Message, e.RetryAfter = "There is no sub-account with provider "+who+" yet. "+hint, wait
-	default:
-		// Providers read the acknowledgement from the chain every ten minutes at least.
-		e.Message = "Provider " + who + " has not seen that you acknowledge its signer. A first transfer does that, or: zgproxy provider acknowledge " + who +
-			". Where it has been done already, the provider notices within 10 minutes."
-	}
-	if e.RetryAfter > 0 {
-		e.Status = http.StatusTooManyRequests // a top-up is expected, so waiting helps
-	}
-	return e
-}
