@@ -305,9 +305,16 @@ func grep(text, part string) string {
 func TestNoUsageIsBookedAsItIsBilled(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
 	w.inProcess()
+	for _, kind := range []simprovider.FaultKind{simprovider.NoUsage, simprovider.ZeroUsage} {
+		noUsageIsBookedAsItIsBilled(t, w, kind)
+	}
+}
+
+func noUsageIsBookedAsItIsBilled(t *testing.T, w *world, kind simprovider.FaultKind) {
+	t.Helper()
 	for _, body := range []string{streamBody, strings.Replace(streamBody, `"stream":true`, `"stream":false`, 1)} {
 		before := w.lorem().Unsettled(devnet.Wallet())
-		w.lorem().SetFault(simprovider.Fault{Kind: simprovider.NoUsage, N: 1})
+		w.lorem().SetFault(simprovider.Fault{Kind: kind, N: 1})
 		resp, answer := w.post("/v1/chat/completions", "application/json", []byte(body))
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%d %s", resp.StatusCode, answer)

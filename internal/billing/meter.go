@@ -91,6 +91,7 @@ type Outcome struct {
 	Reached                       bool // false: certainly nothing reached the provider
 	Usage                         zg.Usage
 	Complete                      bool // the answer was seen to its end
+	Ended                         bool // not that, but it was the provider who ended it: what came is what it bills
 	Job                           bool // the answer is that a job was begun, which 202 says too; it is billed when it is done
 	RequestSHA256, ResponseSHA256 [32]byte
 	RequestBytes, ResponseBytes   int64
@@ -389,6 +390,9 @@ func price(o *Order, out *Outcome) Booking {
 		return Booking{Basis: zg.FeeFree} // providers bill answers with status 200 only, and jobs that they accepted
 	}
 	fee, ok := zg.Fee(o.Type, o.Price, out.Usage)
+	if o.Stream && !out.Complete {
+		return cutStream(o, out)
+	}
 	switch {
 	case ok && o.Bound.Less(fee):
 		b := estimate(ReasonAboveBound)
@@ -403,6 +407,24 @@ func price(o *Order, out *Outcome) Booking {
 	}
 	b := estimate(ReasonNoUsage)
 	if fee, ok := zg.Fallback(o.Type, o.Price, out.Usage); ok {
+		b.Fee = fee.Min(o.Bound)
+	}
+	return b
+}
+
+// cutStream is the booking of a stream that broke off. Where the provider ended it, it bills what it has sent: by the last
+// usage, or by words where there was none. Where only the connection ended, the provider reads the model's answer on and
+// bills all of it, of which a usage on the way says little: then the bound is booked.
+func cutStream(o *Order, out *Outcome) Booking {
+	b := Booking{Fee: o.Bound, Basis: zg.FeeEstimated, Reason: ReasonTruncated}
+	if !out.Ended {
+		return b
+	}
+	fee, ok := zg.Fee(o.Type, o.Price, out.Usage)
+	if !ok {
+		fee, ok = zg.Fallback(o.Type, o.Price, out.Usage)
+	}
+	if ok {
 		b.Fee = fee.Min(o.Bound)
 	}
 	return b

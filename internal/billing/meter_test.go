@@ -26,14 +26,18 @@ func TestMeterBooks(t *testing.T) {
 	words := func(n uint64) Booking {
 		return Booking{Fee: chatPrice.Output.Mul(n), Basis: zg.FeeEstimated, Reason: ReasonNoUsage}
 	}
+	cut := func(fee zg.Neuron) Booking {
+		return Booking{Fee: fee, Basis: zg.FeeEstimated, Reason: ReasonTruncated}
+	}
 	dear := zg.Usage{Seen: true, InputTokens: 1000, OutputTokens: 1000}
 	usage := zg.Usage{Seen: true, InputTokens: 31, OutputTokens: 9}
 	absurd := zg.Usage{Seen: true, InputTokens: math.MaxUint64, OutputTokens: math.MaxUint64}
 	tests := []struct {
-		name  string
-		price zg.Price
-		out   Outcome
-		want  Booking
+		name   string
+		price  zg.Price
+		stream bool
+		out    Outcome
+		want   Booking
 	}{
 		{name: "answered", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: usage}, want: exact},
 		{name: "broke off after its usage", out: Outcome{Status: 200, Reached: true, Usage: usage}, want: exact},
@@ -43,6 +47,11 @@ func TestMeterBooks(t *testing.T) {
 		{name: "not a word", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: zg.Usage{WordsCounted: true}}, want: words(0)},
 		{name: "more words than the bound", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: zg.Usage{Words: 1e6, WordsCounted: true}}, want: estimate(ReasonNoUsage)},
 		{name: "words, and broke off", out: Outcome{Status: 200, Reached: true, Usage: zg.Usage{Words: 5, WordsCounted: true}}, want: estimate(ReasonTruncated)},
+		{name: "stream cut, by words", stream: true, out: Outcome{Status: 200, Reached: true, Ended: true, Usage: zg.Usage{Words: 5, WordsCounted: true}}, want: cut(chatPrice.Output.Mul(5))},
+		{name: "stream cut, by usage", stream: true, out: Outcome{Status: 200, Reached: true, Ended: true, Usage: usage}, want: cut(exact.Fee)},
+		{name: "stream cut, above the bound", stream: true, out: Outcome{Status: 200, Reached: true, Ended: true, Usage: dear}, want: cut(bound)},
+		{name: "stream cut, part of its words", stream: true, out: Outcome{Status: 200, Reached: true, Ended: true, Usage: zg.Usage{Words: 5}}, want: cut(bound)},
+		{name: "stream and connection broke off", stream: true, out: Outcome{Status: 200, Reached: true, Usage: usage}, want: cut(bound)},
 		{name: "above the bound", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: dear}, want: claimed(estimate(ReasonAboveBound), zg.NeuronOf(780_000_000_000_000))},
 		{name: "broke off", out: Outcome{Status: 200, Reached: true}, want: estimate(ReasonTruncated)},
 		{name: "no answer", out: Outcome{Reached: true}, want: estimate(ReasonNoAnswer)},
@@ -56,6 +65,7 @@ func TestMeterBooks(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := order(tt.name, alice)
+			o.Stream = tt.stream
 			if tt.price.Input != (zg.Neuron{}) {
 				o.Price = tt.price
 			}

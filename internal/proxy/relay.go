@@ -135,6 +135,7 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 	if r.cutoff != nil && (r.cutoff.Struck() || sum.Error) {
 		out.Complete = false // whatever follows an error, [DONE] too
 	}
+	out.Ended = readErr == nil && !out.Complete
 	out.Usage, out.ResponseSHA256, out.ResponseBytes = sum.Usage, sum.SHA256, sum.Bytes
 	out.ResKey, out.ChatID, out.Images = r.header.Get("Zg-Res-Key"), sum.ChatID, sum.Images
 	if r.wire != nil {

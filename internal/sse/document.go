@@ -319,8 +319,7 @@ func (d *document) finish(s *Summary) {
 		}
 	case zg.Chatbot, zg.Embedding, zg.Decisions, zg.AudioGeneration, zg.VideoGeneration:
 	case zg.SpeechToText:
-		var seconds float64
-		if !s.Usage.Seen && json.Unmarshal(d.captured["duration"], &seconds) == nil && seconds > 0 {
+		if seconds := zg.ReadFigure(d.captured["duration"]).Float(); !s.Usage.Seen && seconds > 0 {
 			s.Usage.Seen, s.Usage.BySeconds, s.Usage.Seconds = true, true, seconds
 		}
 	}

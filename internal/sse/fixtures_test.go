@@ -113,7 +113,47 @@ var fixtures = []struct {
 		"hostile numbers", Events, zg.Chatbot,
 		`data: {"id":"c","usage":{"prompt_tokens":-1,"completion_tokens":1e400}}` + "\n\n" + `data: {"usage":{"prompt_tokens":9223372036854775808,"completion_tokens":"5"}}` + "\n\n" +
 			`data: {"usage":{"prompt_tokens":1.5}}` + "\n\n",
-		Summary{ChatID: "c"},
+		Summary{ChatID: "c", Usage: zg.Usage{Seen: true, InputTokens: 2, OutputTokens: 5}},
+	},
+	{
+		"usage of zeros after usage", Events, zg.Chatbot,
+		usageChunk + `data: {"usage":{"prompt_tokens":0,"completion_tokens":0}}` + "\n\ndata: {\"usage\":{}}\n\ndata: [DONE]\n\n",
+		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 7, OutputTokens: 3}},
+	},
+	{
+		"usage of zeros alone", Events, zg.Chatbot,
+		`data: {"id":"c","choices":[{"delta":{"content":"one two"}}],"usage":{"prompt_tokens":0,"completion_tokens":0}}` + "\n\n" +
+			`data: {"choices":[{"delta":{"content":" three"}}],"usage":{}}` + "\n\ndata: [DONE]\n\n",
+		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 3, WordsCounted: true}},
+	},
+	{
+		"cut stream", Events, zg.Chatbot, `data: {"id":"c","choices":[{"delta":{"content":"one two"}}]}` + "\n\n",
+		Summary{ChatID: "c", Usage: zg.Usage{Words: 2, WordsCounted: true}},
+	},
+	{
+		"empty usage", JSON, zg.Chatbot, `{"id":"c","choices":[{"message":{"content":"one two"}}],"usage":{}}`,
+		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 2, WordsCounted: true}},
+	},
+	{
+		"a prompt that is said to be cached no more", Events, zg.Chatbot,
+		`data: {"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":4}}}` + "\n\n" + `data: {"usage":{"prompt_tokens":9,"completion_tokens":1}}` + "\n\ndata: [DONE]\n\n",
+		Summary{Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 9, OutputTokens: 1}},
+	},
+	{
+		"verbose transcription with its length as text", JSON, zg.SpeechToText, `{"text":"a","duration":"206.34"}`,
+		Summary{Complete: true, Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 206.34}},
+	},
+	{
+		"transcription with usage as text", JSON, zg.SpeechToText, `{"text":"a","usage":{"type":"duration","seconds":"3.5"}}`,
+		Summary{Complete: true, Usage: zg.Usage{Seen: true, BySeconds: true, Seconds: 3.5}},
+	},
+	{
+		"transcription with negative length", JSON, zg.SpeechToText, `{"text":"a b","duration":"-206.34","usage":{"seconds":"NaN"}}`,
+		Summary{Complete: true, Usage: zg.Usage{Words: 2, WordsCounted: true}},
+	},
+	{
+		"transcription of zero tokens", JSON, zg.SpeechToText, `{"text":"a b","usage":{"type":"tokens","input_tokens":0,"output_tokens":0}}`,
+		Summary{Complete: true, Usage: zg.Usage{Words: 2, WordsCounted: true}},
 	},
 	{"error in mid-stream", Events, zg.Chatbot, "data: {\"id\":\"c\"}\n\n{\"error\":\"upstream died\"}", Summary{ChatID: "c", Error: true}},
 	{"garbage", Events, zg.Chatbot, "\x00\xff data: {{{\n\ndata: {\"id\":\"../../etc\"}\n\n", Summary{}},
@@ -176,7 +216,7 @@ var fixtures = []struct {
 		`data: {"id":"gen-1","object":"chat.completion.chunk","created":1767225600,"model":"a/model-with-a-long-name","error":{"code":502,"message":"gone"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}` + "\n\ndata: [DONE]\n\n",
 		Summary{ChatID: "gen-1", Complete: true, Error: true, Usage: zg.Usage{WordsCounted: true}},
 	},
-	{"an error only spoken of", Events, zg.Chatbot, `data: {"id":"c","choices":[{"delta":{"content":"{\"error\": {}}"}}],"error":null}` + "\n\n" + ": event: error\n\n", Summary{ChatID: "c"}},
+	{"an error only spoken of", Events, zg.Chatbot, `data: {"id":"c","choices":[{"delta":{"content":"{\"error\": {}}"}}],"error":null}` + "\n\n" + ": event: error\n\n", Summary{ChatID: "c", Usage: zg.Usage{Words: 2, WordsCounted: true}}},
 	{"error as a document", JSON, zg.Chatbot, `{"type":"error","error":{"type":"api_error","message":"x"}}`, Summary{Complete: true, Error: true, Usage: zg.Usage{WordsCounted: true}}},
 	{"no error as a document", JSON, zg.Chatbot, `{"id":"c", "error" : null ,"choices":[],"usage":{"prompt_tokens":1}}`, Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 1}}},
 	{

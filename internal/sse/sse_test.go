@@ -36,7 +36,7 @@ func TestTapReadsAndDoesNotDependOnPieces(t *testing.T) {
 		body := []byte(f.body)
 		f.want.Bytes, f.want.SHA256 = int64(len(body)), sha256.Sum256(body)
 		if got := read(f.kind, f.typ, body); !reflect.DeepEqual(got, f.want) {
-			t.Errorf("%s:\n got %+v\nwant %+v", f.name, got, f.want)
+			t.Fatalf("%s:\n got %+v\nwant %+v", f.name, got, f.want)
 		}
 		for i := range body {
 			if got := read(f.kind, f.typ, body[:i], body[i:]); !reflect.DeepEqual(got, f.want) {

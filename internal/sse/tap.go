@@ -227,8 +227,9 @@ func (t *Tap) Summary() Summary {
 	switch t.kind {
 	case Opaque:
 	case Events, Lines:
-		if u := &t.sum.Usage; !u.Seen && t.sum.Complete && (t.typ == zg.Chatbot) == (t.kind == Events) {
-			u.Words, u.WordsCounted = t.said.words, !t.lost && !t.over
+		if u := &t.sum.Usage; !u.Seen && (t.typ == zg.Chatbot) == (t.kind == Events) {
+			// Of a stream that was cut before anything was understood nothing is known, not even that it said nothing.
+			u.Words, u.WordsCounted = t.said.words, !t.lost && !t.over && (t.sum.Complete || t.said.words > 0)
 		}
 	case JSON:
 		t.doc.finish(&t.sum)

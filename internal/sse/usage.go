@@ -2,31 +2,30 @@ package sse
 
 import (
 	"encoding/json"
-	"strconv"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // usageObject is every shape of usage that providers send.
 type usageObject struct {
-	Type                string       `json:"type"`
-	PromptTokens        json.Number  `json:"prompt_tokens"`
-	CompletionTokens    json.Number  `json:"completion_tokens"`
-	InputTokens         *json.Number `json:"input_tokens"`
-	OutputTokens        *json.Number `json:"output_tokens"`
-	Seconds             json.Number  `json:"seconds"`
-	CacheWrite          json.Number  `json:"cache_write_tokens"`
-	CacheWrite1h        json.Number  `json:"cache_write_1h_tokens"`
-	CacheCreationInput  json.Number  `json:"cache_creation_input_tokens"`
-	CacheRead           json.Number  `json:"cache_read_input_tokens"`
+	Type                string    `json:"type"`
+	PromptTokens        zg.Figure `json:"prompt_tokens"`
+	CompletionTokens    zg.Figure `json:"completion_tokens"`
+	InputTokens         zg.Figure `json:"input_tokens"`
+	OutputTokens        zg.Figure `json:"output_tokens"`
+	Seconds             zg.Figure `json:"seconds"`
+	CacheWrite          zg.Figure `json:"cache_write_tokens"`
+	CacheWrite1h        zg.Figure `json:"cache_write_1h_tokens"`
+	CacheCreationInput  zg.Figure `json:"cache_creation_input_tokens"`
+	CacheRead           zg.Figure `json:"cache_read_input_tokens"`
 	PromptTokensDetails struct {
-		Cached       json.Number `json:"cached_tokens"`
-		CacheWrite   json.Number `json:"cache_write_tokens"`
-		CacheWrite1h json.Number `json:"cache_write_1h_tokens"`
+		Cached       zg.Figure `json:"cached_tokens"`
+		CacheWrite   zg.Figure `json:"cache_write_tokens"`
+		CacheWrite1h zg.Figure `json:"cache_write_1h_tokens"`
 	} `json:"prompt_tokens_details"`
 	CacheCreation struct {
-		FiveMinutes json.Number `json:"ephemeral_5m_input_tokens"`
-		OneHour     json.Number `json:"ephemeral_1h_input_tokens"`
+		FiveMinutes zg.Figure `json:"ephemeral_5m_input_tokens"`
+		OneHour     zg.Figure `json:"ephemeral_1h_input_tokens"`
 	} `json:"cache_creation"`
 }
 
@@ -38,8 +37,8 @@ type usageReader struct {
 	openAI                                     bool // prompt_tokens was told, which is the whole input
 }
 
-// merge takes over what a usage object says. A later number wins unless it is zero; an object with a number that is not a
-// plain count is not believed at all.
+// merge takes over what a usage object says. A later number wins unless it is zero; an object with a number that cannot be a
+// quantity is not believed at all.
 func (r *usageReader) merge(raw json.RawMessage) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return
@@ -49,13 +48,9 @@ func (r *usageReader) merge(raw json.RawMessage) {
 		return
 	}
 	ok := true
-	count := func(n json.Number) uint64 {
-		if n == "" {
-			return 0
-		}
-		v, err := strconv.ParseUint(string(n), 10, 53)
-		ok = ok && err == nil
-		return v
+	count := func(n zg.Figure) uint64 {
+		ok = ok && !n.Bad()
+		return n.Count()
 	}
 	keep := func(old *uint64, n uint64) {
 		if n > 0 {
@@ -64,20 +59,21 @@ func (r *usageReader) merge(raw json.RawMessage) {
 	}
 	next := *r
 	u := &next.usage
-	u.Seen = true
 	prompt := count(o.PromptTokens)
 	next.openAI = r.openAI || prompt > 0
 	keep(&u.InputTokens, prompt)
 	keep(&u.OutputTokens, count(o.CompletionTokens))
-	keep(&u.CachedTokens, count(o.PromptTokensDetails.Cached))
-	keep(&u.WriteTokens, max(count(o.CacheWrite), count(o.PromptTokensDetails.CacheWrite)))
-	keep(&u.Write1hTokens, max(count(o.CacheWrite1h), count(o.PromptTokensDetails.CacheWrite1h)))
-	if o.OutputTokens != nil {
-		keep(&u.OutputTokens, count(*o.OutputTokens))
+	cached := count(o.PromptTokensDetails.Cached)
+	write := max(count(o.CacheWrite), count(o.PromptTokensDetails.CacheWrite))
+	write1h := max(count(o.CacheWrite1h), count(o.PromptTokensDetails.CacheWrite1h))
+	if prompt > 0 { // what it says of the prompt replaces all that was said of it before
+		u.CachedTokens, u.WriteTokens, u.Write1hTokens = cached, write, write1h
 	}
-	if o.InputTokens != nil {
-		keep(&next.plain, count(*o.InputTokens))
-	}
+	keep(&u.CachedTokens, cached)
+	keep(&u.WriteTokens, write)
+	keep(&u.Write1hTokens, write1h)
+	keep(&u.OutputTokens, count(o.OutputTokens))
+	keep(&next.plain, count(o.InputTokens))
 	keep(&next.read, count(o.CacheRead))
 	keep(&next.written, count(o.CacheCreationInput))
 	keep(&next.written5m, count(o.CacheCreation.FiveMinutes))
@@ -88,10 +84,15 @@ func (r *usageReader) merge(raw json.RawMessage) {
 			u.WriteTokens = next.written // not told apart: the shorter-lived kind
 		}
 	}
-	if o.Type == "duration" || (o.Type == "" && o.Seconds != "" && o.InputTokens == nil) {
-		sec, err := o.Seconds.Float64()
-		ok = ok && err == nil && sec >= 0
-		u.Seconds, u.BySeconds = sec, true
+	// A usage without any figure but zeros is none: a provider then bills what it bills without usage. A length that is
+	// said to be one is a length, even of nothing.
+	u.Seen = u.Seen || u.InputTokens+u.OutputTokens > 0
+	seconds := o.Seconds.Float()
+	if ok = ok && !o.Seconds.Bad(); o.Type == "duration" && o.Seconds.Told() || (o.Type == "" && seconds > 0 && !o.InputTokens.Told()) {
+		if seconds > 0 || !u.Seen {
+			u.Seconds, u.BySeconds = seconds, true
+		}
+		u.Seen = true
 	}
 	if ok {
 		*r = next

@@ -185,6 +185,10 @@ func (x *exchange) usage(c *completion, t *tally) zg.Usage {
 // lie is what is said instead of a usage: JSON as it is, or other figures, or the truth.
 func (x *exchange) lie(u zg.Usage) (figures zg.Usage, raw json.RawMessage) {
 	switch {
+	case x.fault.Kind == ZeroUsage && x.fault.Body == "":
+		u = zg.Usage{}
+	case x.fault.Kind == ZeroUsage:
+		raw = json.RawMessage(x.fault.Body)
 	case x.fault.Kind != WrongUsage:
 	case x.fault.Body != "":
 		raw = json.RawMessage(x.fault.Body)
@@ -230,6 +234,9 @@ func (x *exchange) wholeChat(req *chatRequest, c *completion, requestDigest stri
 		u = zg.Usage{Words: t.words}
 	} else {
 		reply.Usage = x.reported(u)
+	}
+	if x.fault.Kind == ZeroUsage {
+		u = zg.Usage{Words: t.words}
 	}
 	x.answer(requestDigest, "application/json", encodePlain(reply), u)
 	return nil

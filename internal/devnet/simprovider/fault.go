@@ -50,6 +50,10 @@ const (
 	WrongUsage FaultKind = "wrong-usage"
 	// NoUsage leaves usage out although it was asked for; billed by counting words.
 	NoUsage FaultKind = "no-usage"
+	// ZeroUsage reports Body, or a usage of zeros, at the end of a chat; billed by counting words, like one without usage.
+	ZeroUsage FaultKind = "zero-usage"
+	// QuotedDuration writes the length of a verbose transcription in quotes, beside no usage; billed by that length.
+	QuotedDuration FaultKind = "quoted-duration"
 	// UsageEachChunk puts the usage so far on every event of a chat's stream.
 	UsageEachChunk FaultKind = "usage-each-chunk"
 	// CachedUsage reports half of the prompt as read from the cache, and bills it so. Messages also report two eighths as

@@ -99,7 +99,7 @@ func (x *exchange) streamChat(req *chatRequest, c *completion, requestDigest str
 	var t tally
 	whole := x.produce(s, req, c, &t)
 	u := x.usage(c, &t)
-	if !whole || !req.wantsUsage() || x.fault.Kind == NoUsage {
+	if !whole || !req.wantsUsage() || x.fault.Kind == NoUsage || x.fault.Kind == ZeroUsage {
 		u = zg.Usage{Words: t.words} // nobody has seen a usage, so words are counted
 	}
 	x.attest(requestDigest, x.out.digest())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,8 +84,12 @@ func (x *exchange) transcribe() error {
 		if t.usage == nil { // its length tells as much
 			billed = bySeconds
 		}
+		var duration any = t.seconds
+		if x.fault.Kind == QuotedDuration {
+			t.usage, duration, billed = nil, strconv.FormatFloat(t.seconds, 'f', -1, 64), bySeconds
+		}
 		reply = encodePlain(t.object(map[string]any{
-			"task": "transcribe", "language": "english", "duration": t.seconds, "text": t.text,
+			"task": "transcribe", "language": "english", "duration": duration, "text": t.text,
 			"segments": []any{map[string]any{"id": 0, "start": 0, "end": t.seconds, "text": t.text}},
 		}))
 	case "text": // carries no usage and no times, so words are counted
