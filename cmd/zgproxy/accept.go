@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,6 +19,12 @@ type acceptReport struct {
 	Accepted admin.Acceptance `json:"accepted"`
 	Before   *admin.Pin       `json:"before"` // what it was trusted as; null: nothing yet
 	DryRun   bool             `json:"dry_run"`
+	// Taken is what of the accepted drift the chain shows; the rest is claimed only, and lapses when it is not claimed any more.
+	Taken *amount    `json:"drift_taken"`
+	Since *time.Time `json:"drift_since"` // when the daemon saw it first; null: there is none
+	// Watched is claimed beyond that and not accepted: a settlement may be under way.
+	Watched      *amount    `json:"watched"`
+	WatchedSince *time.Time `json:"watched_since"` // null: nothing is watched
 }
 
 func acceptCommand() *cobra.Command {
@@ -77,7 +84,8 @@ func (f *moneyFlags) accept(ctx context.Context, c console, op operator, p commo
 		}
 	}
 	if f.json {
-		return writeJSON(c.out, acceptReport{admin.Address{Address: p}, what, sub.Pinned, f.dryRun})
+		return writeJSON(c.out, acceptReport{admin.Address{Address: p}, what, sub.Pinned, f.dryRun,
+			sub.DriftTaken, sub.DriftSince, sub.Watched, sub.WatchedSince})
 	}
 	if !f.dryRun {
 		c.printf("Accepted. %s\n", map[bool]string{true: "It gets requests and top-ups again.", false: "Top-ups go on."}[sub.Suspended != nil])
@@ -113,6 +121,31 @@ func lookedAt(ctx context.Context, op operator, p common.Address) (accountReport
 	}
 }
 
+// driftInWords says what of the drift was taken, what is only claimed, and since when.
+func driftInWords(sub *subReport, now time.Time) string {
+	text := sub.Drift.Og + " 0G taken or claimed beyond what was witnessed"
+	if sub.Drift.Neuron.IsZero() || sub.DriftTaken == nil {
+		return text
+	}
+	text += fmt.Sprintf(": %s 0G taken, %s 0G only claimed", sub.DriftTaken.Og, sub.Drift.Neuron.Sub(sub.DriftTaken.Neuron).Og())
+	if sub.DriftSince != nil {
+		text += ", seen first " + inWords(now.Sub(*sub.DriftSince)) + " ago"
+	}
+	if sub.DriftTaken.Neuron.Less(sub.Drift.Neuron) {
+		text += "; what is only claimed lapses when it is not claimed any more"
+	}
+	return text
+}
+
+// watchedInWords says what is claimed too much and not accepted now, and why it may be in order.
+func watchedInWords(sub *subReport, now time.Time) string {
+	text := sub.Watched.Og + " 0G claimed beyond that"
+	if sub.WatchedSince != nil {
+		text += ", for " + inWords(now.Sub(*sub.WatchedSince))
+	}
+	return text + "; a settlement may be under way: the chain shows what was taken before the provider stops claiming it. Not accepted, and it stops no top-up"
+}
+
 // toAccept lists what is accepted of a provider: what it was, and what it is.
 func toAccept(sub *subReport, now time.Time) *table {
 	var t table
@@ -122,7 +155,10 @@ func toAccept(sub *subReport, now time.Time) *table {
 			t.row("  request", s.RequestID+", see zgproxy receipts show "+s.RequestID)
 		}
 	}
-	t.row("  drift", sub.Drift.Og+" 0G taken or claimed beyond what was witnessed")
+	t.row("  drift", driftInWords(sub, now))
+	if sub.Watched != nil && !sub.Watched.Neuron.IsZero() {
+		t.row("  watched", watchedInWords(sub, now))
+	}
 	signer := sub.Signer.Hex()
 	if sub.OtherSigner {
 		signer += ", which is another one than before"

@@ -84,10 +84,16 @@ type subReport struct {
 	Refunds       []refundReport `json:"refunds"`
 	Owed          *amount        `json:"owed"`  // by the book: fees not taken on chain yet; null: not known without a daemon
 	Drift         *amount        `json:"drift"` // taken or claimed beyond what was witnessed; null: not known without a daemon
-	Signer        admin.Address  `json:"signer"`
-	OtherSigner   bool           `json:"signer_changed"` // it is not the one that was first seen, or accepted
-	Pinned        *admin.Pin     `json:"pinned"`         // what it is trusted as; null: nothing yet
-	Current       *admin.Pin     `json:"current"`        // what it is now; null: it is not registered
+	// DriftTaken is what of the drift the chain shows; the rest is claimed only. Null: not known without a daemon.
+	DriftTaken *amount    `json:"drift_taken"`
+	DriftSince *time.Time `json:"drift_since"` // when the daemon saw it first; null: there is none
+	// Watched is claimed beyond what was witnessed, and no drift yet: a settlement may be under way. Null as drift.
+	Watched      *amount       `json:"watched"`
+	WatchedSince *time.Time    `json:"watched_since"` // when that began; null: there is none
+	Signer       admin.Address `json:"signer"`
+	OtherSigner  bool          `json:"signer_changed"` // it is not the one that was first seen, or accepted
+	Pinned       *admin.Pin    `json:"pinned"`         // what it is trusted as; null: nothing yet
+	Current      *admin.Pin    `json:"current"`        // what it is now; null: it is not registered
 	// Suspended is why it gets neither requests nor money until it is accepted; null: it does.
 	Suspended *admin.Suspension `json:"suspended"`
 	Held      amount            `json:"held"` // upper bounds of the requests under way
@@ -199,7 +205,9 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 	}
 	if v, ok := b.view[p]; ok {
 		owed, drift := money(v.Owed), money(v.Drift)
+		taken, watched := money(v.DriftTaken), money(v.Watched)
 		s.Owed, s.Drift, s.Funding = &owed, &drift, v.Reason
+		s.DriftTaken, s.DriftSince, s.Watched, s.WatchedSince = &taken, timeOrNil(v.DriftSince), &watched, timeOrNil(v.WatchedSince)
 		s.LowWater, s.HighWater = money(v.LowWater), money(v.HighWater) // with the reserve it has asked for
 		s.OtherSigner = v.Signer != (common.Address{}) && s.Registered && v.Signer != s.Signer.Address
 		left = left.Sub(v.Owed)
@@ -207,6 +215,15 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 	s.Low = left.Less(s.LowWater.Neuron)
 	s.Note = note(&s, b.view != nil)
 	return s
+}
+
+// timeOrNil is nil for the zero time.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // note says in words what is going to happen to a sub-account, or what keeps it from happening.

@@ -95,6 +95,7 @@ func (d *daemon) status() any {
 		Acknowledged   bool     `json:"acknowledged"`
 		Owed           amount   `json:"owed"`
 		Drift          amount   `json:"drift"`
+		Watched        amount   `json:"watched"` // claimed, and no drift yet: a settlement may be under way
 		Debited        amount   `json:"debited"`
 		Settled        amount   `json:"settled"`
 		Corrected      amount   `json:"corrected"`
@@ -123,6 +124,7 @@ func (d *daemon) status() any {
 		sum := d.store.Book().Provider(p)
 		a.Held, a.FeesBooked = money(sum.Held), money(sum.Fees)
 		a.Owed, a.Drift, a.Debited, a.Settled, a.Corrected = money(pv.Owed), money(pv.Drift), money(pv.Debited), money(pv.Settled), money(pv.Corrected)
+		a.Watched = money(pv.Watched)
 		a.Reserve, a.LowWater, a.HighWater = money(pv.Reserve), money(pv.LowWater), money(pv.HighWater)
 		if left, ok := d.keeper.Runway(p); ok {
 			seconds := int64(left.Seconds())

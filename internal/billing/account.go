@@ -20,6 +20,7 @@ type account struct {
 	// carried is an allowance for what is not in the book: fees from before it began, and debits that a reorganisation of
 	// the chain undid.
 	carried   zg.Neuron
+	lent      zg.Neuron // of carried: what rests on nothing but a claim of the provider
 	debited   zg.Neuron // taken since the book began
 	settled   zg.Neuron // of that: matched with requests
 	corrected zg.Neuron // what requests were booked at above what was, or will be, taken for them
@@ -41,7 +42,7 @@ func (a *account) debit(amount zg.Neuron) {
 // allowance goes. Requests come first: an allowance that a provider has talked itself into must not make it owed more.
 func (a *account) carry(due zg.Neuron) {
 	used := a.carried.Min(a.unmatched.Sub(due))
-	a.carried, a.unmatched = a.carried.Sub(used), a.unmatched.Sub(used)
+	a.carried, a.unmatched, a.lent = a.carried.Sub(used), a.unmatched.Sub(used), a.lent.Sub(used)
 }
 
 // undo takes note of money that came back without a transfer: a debit that a reorganisation undid, or that never was.
@@ -76,12 +77,19 @@ func (a *account) drift(fees, held, claim zg.Neuron) zg.Neuron {
 	return theirs.Sub(a.unsettled(fees)).Sub(a.carried).Sub(held)
 }
 
-// accept takes drift off: what was taken is matched with nothing any more, and what is only claimed may be taken.
+// accept takes drift off: what was taken is matched with nothing any more, and what is only claimed may be taken, as long as
+// the provider goes on claiming it.
 func (a *account) accept(drift zg.Neuron) {
 	taken := a.unmatched.Min(drift)
 	a.unmatched = a.unmatched.Sub(taken)
-	a.carried = a.carried.Add(drift.Sub(taken))
+	a.carried, a.lent = a.carried.Add(drift.Sub(taken)), a.lent.Add(drift.Sub(taken))
 	a.accepted = a.accepted.Add(drift)
+}
+
+// lapse takes back an allowance for a mere claim that turned out not to be owed.
+func (a *account) lapse(amount zg.Neuron) {
+	amount = amount.Min(a.lent).Min(a.carried)
+	a.lent, a.carried = a.lent.Sub(amount), a.carried.Sub(amount)
 }
 
 // excess is how far our estimates go beyond what the provider says is left to take. It means something only while no

@@ -56,7 +56,7 @@ func hintFor(reason string, p common.Address) string {
 	case refusalDraining:
 		return fmt.Sprintf("A refund from it is under way, so zgproxy does not fund it. To go on using it, cancel the refund with a transfer: zgproxy fund %s 3.", p)
 	case refusalDrift:
-		return fmt.Sprintf("The provider has taken or claims more than what was witnessed here. Look at zgproxy account; if it is in order: zgproxy provider accept %s.", p)
+		return fmt.Sprintf("The provider has taken or claims more than what was witnessed here, and a settlement under way does not explain it. Look at zgproxy account; if it is in order: zgproxy provider accept %s.", p)
 	case refusalReserve:
 		return "The provider wants more left in its sub-account than ZGPROXY_MAX_RESERVE; raise that, or use another provider."
 	case refusalNoLedger:

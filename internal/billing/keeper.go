@@ -72,7 +72,11 @@ type ProviderView struct {
 	Unsettled      zg.Neuron // what the provider says it has not taken yet …
 	UnsettledKnown bool      // … if it could be asked
 	Owed           zg.Neuron // what we believe of it: no more than we witnessed
-	Drift          zg.Neuron // what it has taken or claims beyond that
+	Drift          zg.Neuron // what it has taken or claims beyond that, as far as that is certain or readings agree
+	DriftTaken     zg.Neuron // of that: what the chain alone shows; the rest it only claims
+	DriftSince     time.Time // when this process saw it first; zero: there is none
+	Watched        zg.Neuron // claimed beyond that, but a settlement under way may explain it; not drift yet
+	WatchedSince   time.Time // when that began; zero: there is none
 	Debited        zg.Neuron // taken since the book began …
 	Settled        zg.Neuron // … of that matched with requests
 	Corrected      zg.Neuron // what requests were booked at above what was taken for them
@@ -85,6 +89,8 @@ type ProviderView struct {
 	LowWater, HighWater zg.Neuron
 	// Headroom is how much was left above the low-water mark, and FeesAtRead the book's fees at that time.
 	Headroom, FeesAtRead zg.Neuron
+
+	withoutHolds zg.Neuron // the drift if nothing were held for requests under way
 }
 
 // KeeperView is what the keeper saw last. It is never changed once published.
@@ -116,6 +122,7 @@ type Keeper struct {
 	still    map[common.Address]still
 	drifting map[common.Address]bool // paused for drift
 	failures map[common.Address]failure
+	flights  map[common.Address]*flight
 }
 
 // failure keeps a provider from being tried again at once.
@@ -154,6 +161,7 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	k := &Keeper{
 		store: store, chain: chain, journal: journal, cfg: cfg, nudged: make(chan struct{}, 1), accounts: make(map[common.Address]account),
 		puzzled: make(map[common.Address]int), still: make(map[common.Address]still), drifting: make(map[common.Address]bool), failures: make(map[common.Address]failure),
+		flights: make(map[common.Address]*flight),
 	}
 	k.view.Store(&KeeperView{})
 	k.metrics = newKeeperMetrics(cfg.Registerer, k)

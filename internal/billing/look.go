@@ -226,7 +226,13 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 	if err != nil {
 		return nil, err
 	}
+	before := maps.Clone(k.accounts)
 	maps.Copy(k.accounts, settled)
+	for p, r := range readings {
+		if err := k.flown(p, before[p].debited, r); err != nil {
+			return nil, err
+		}
+	}
 	return k.provisional(ctx, h, providers)
 }
 
@@ -288,8 +294,9 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	if fail, ok := k.failures[p]; ok && k.cfg.Now().Before(fail.until) {
 		f.blocked = fail.reason
 	}
-	drift := a.drift(sum.Fees, sum.Held, claim)
-	f.drift = k.drifted(p, drift, a.drift(sum.Fees, zg.Neuron{}, claim))
+	var pv ProviderView
+	k.judge(p, a, sum, claim, claimed, &pv)
+	f.drift = k.drifted(p, pv.Drift, pv.withoutHolds)
 	f.owed = a.owed(sum.Fees, claim, claimed)
 	low, high := f.water()
 	said, _ := k.said.Load(p)
@@ -297,11 +304,11 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	if k.cfg.MaxReserve.Less(a.reserve) {
 		saidAt = time.Time{} // absurd: it may say what it likes, each time anew
 	}
-	return f, ProviderView{
-		Exists: f.exists, Account: f.account, Unsettled: claim, UnsettledKnown: claimed, Owed: f.owed, Drift: drift, Debited: a.debited, Settled: a.settled,
-		Corrected: a.corrected, Reserve: a.reserve, ReserveAt: saidAt, LowWater: low, HighWater: high, Headroom: f.spendable().Sub(low), FeesAtRead: sum.Fees, Signer: a.signer,
-		Suspended: suspended,
-	}
+	pv.Exists, pv.Account, pv.Unsettled, pv.UnsettledKnown, pv.Owed = f.exists, f.account, claim, claimed, f.owed
+	pv.Debited, pv.Settled, pv.Corrected = a.debited, a.settled, a.corrected
+	pv.Reserve, pv.ReserveAt, pv.LowWater, pv.HighWater = a.reserve, saidAt, low, high
+	pv.Headroom, pv.FeesAtRead, pv.Signer, pv.Suspended = f.spendable().Sub(low), sum.Fees, a.signer, suspended
+	return f, pv
 }
 
 // drifted reports that a provider has taken or claims too much. What is held for requests under way may be what it has

@@ -385,8 +385,9 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		_, err := db.exec(`DROP TABLE trust`)
 		_, err2 := db.exec(`DROP TABLE tokens`)
 		_, err3 := db.exec(`ALTER TABLE journal DROP COLUMN token_id`)
+		_, err5 := db.exec(`ALTER TABLE accounts DROP COLUMN lent`)
 		_, err4 := db.exec(`DELETE FROM schema_version WHERE version >= 6`)
-		return errors.Join(err, err2, err3, err4)
+		return errors.Join(err, err2, err3, err4, err5)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -112,6 +112,9 @@ func (m *matching) begin(r reading, firstNew int64) error {
 		allowance = r.claim.Sub(m.fees.Sub(m.before))
 	}
 	m.carried = allowance.Min(r.now.Balance.Sub(r.now.PendingRefund))
+	if r.claimed {
+		m.lent = m.carried
+	}
 	return err
 }
 
@@ -266,7 +269,7 @@ func (db *session) dues(p common.Address, after int64) (out []due, free int64, m
 	return out, free, rows == duesAtOnce && !blocked, blocked, err
 }
 
-const accountColumns = `block, balance, pending, carried, debited, settled, corrected, unmatched, settled_through, accepted, reserve, signer, before`
+const accountColumns = `block, balance, pending, carried, debited, settled, corrected, unmatched, settled_through, accepted, reserve, signer, before, lent`
 
 // account reads one row; a provider that was never looked at has an empty one.
 func (db *session) account(p common.Address) (account, error) {
@@ -289,7 +292,7 @@ func (a *account) scan(row []driver.Value) error {
 	a.signer = common.HexToAddress(signer)
 	var errs []error
 	for i, into := range map[int]*zg.Neuron{
-		1: &a.balance, 2: &a.pending, 3: &a.carried, 4: &a.debited, 5: &a.settled, 6: &a.corrected, 7: &a.unmatched, 9: &a.accepted, 10: &a.reserve, 12: &a.before,
+		1: &a.balance, 2: &a.pending, 3: &a.carried, 4: &a.debited, 5: &a.settled, 6: &a.corrected, 7: &a.unmatched, 9: &a.accepted, 10: &a.reserve, 12: &a.before, 13: &a.lent,
 	} {
 		errs = append(errs, into.Scan(row[i]))
 	}
@@ -301,9 +304,9 @@ func (db *session) saveAccount(a *account) error {
 	if a.signer != (common.Address{}) {
 		signer = a.signer.Hex()
 	}
-	_, err := db.exec(`INSERT OR REPLACE INTO accounts (provider, `+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := db.exec(`INSERT OR REPLACE INTO accounts (provider, `+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		a.provider.Hex(), int64(a.block), a.balance.String(), a.pending.String(), a.carried.String(), a.debited.String(), a.settled.String(),
-		a.corrected.String(), a.unmatched.String(), a.through, a.accepted.String(), a.reserve.String(), signer, a.before.String())
+		a.corrected.String(), a.unmatched.String(), a.through, a.accepted.String(), a.reserve.String(), signer, a.before.String(), a.lent.String())
 	return err
 }
 
@@ -352,7 +355,7 @@ func (s *Store) accounts() (map[common.Address]account, error) {
 	all := make(map[common.Address]account)
 	err := s.writer.do(false, func(db *session) error {
 		return db.query(`SELECT `+accountColumns+`, provider FROM accounts`, func(row []driver.Value) error {
-			name, _ := row[13].(string)
+			name, _ := row[14].(string)
 			a := account{provider: common.HexToAddress(name)}
 			all[a.provider] = a
 			err := a.scan(row)

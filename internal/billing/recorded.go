@@ -70,7 +70,7 @@ func (s *Store) Owed(ctx context.Context) (_ map[common.Address]zg.Neuron, err e
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	out := make(map[common.Address]zg.Neuron)
-	row := make([]driver.Value, 14)
+	row := make([]driver.Value, 15)
 	into := make([]any, len(row))
 	for i := range row {
 		into[i] = &row[i]
@@ -83,7 +83,7 @@ func (s *Store) Owed(ctx context.Context) (_ map[common.Address]zg.Neuron, err e
 		if err := a.scan(row); err != nil {
 			return nil, fmt.Errorf("read where matching stands: %w", err)
 		}
-		name, _ := row[13].(string)
+		name, _ := row[14].(string)
 		p := common.HexToAddress(name)
 		out[p] = a.owed(fees[p], zg.Neuron{}, false)
 	}
