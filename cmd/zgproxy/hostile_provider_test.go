@@ -217,9 +217,9 @@ func chainChanges() []script {
 			},
 		},
 		{
-			name: "owner no longer vouches", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_not_accepted"}, ask: nothing,
+			name: "owner no longer vouches", env: often, paused: "signer_not_acknowledged", unserved: true, log: []string{"signer_not_accepted"}, ask: nothing,
 			lie: func(h *hostile) {
-				h.unfunded("provider_suspended", func() error { return h.net.Chain.RevokeSigner(h.Context(), h.p.Address()) })
+				h.unfunded("signer_not_acknowledged", func() error { return h.net.Chain.RevokeSigner(h.Context(), h.p.Address()) })
 			},
 			mend: restored,
 		},

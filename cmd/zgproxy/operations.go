@@ -97,6 +97,9 @@ func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Accept
 		return problem(codeNotRegistered, "Put it into ZGPROXY_PROVIDERS and restart the daemon.", "%s is not looked after", p.Hex())
 	case registered && svc.TEESigner != what.Signer.Address:
 		return problem(codeChanged, hintLookAgain, "the provider has changed its signer meanwhile, to %s", svc.TEESigner.Hex())
+	case what.Pin != nil && registered && !svc.TEESignerAcknowledged:
+		return problem(codeChanged, "It comes back by itself when the contract's owner vouches for the signer that you know; accept another one then.",
+			"nobody vouches for the provider's signer now")
 	case what.Pin != nil && (!known || !what.Pin.Same(pinReport(now))):
 		return problem(codeChanged, hintLookAgain, "the provider has changed its signer or its URL meanwhile")
 	}

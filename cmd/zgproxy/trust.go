@@ -25,13 +25,14 @@ type trust struct {
 	mu        sync.Mutex
 	pins      map[common.Address]zg.Pin
 	suspended map[common.Address]zg.Suspension
-	unsaved   []zg.Suspension // in force, and still to be made durable
-	wake      chan struct{}   // holds one: there is something to save
-	saving    sync.Mutex      // taken before mu, and held while the store writes
+	waiting   map[common.Address]zg.Suspension // not acknowledged for now; read from the chain, so nothing to keep
+	unsaved   []zg.Suspension                  // in force, and still to be made durable
+	wake      chan struct{}                    // holds one: there is something to save
+	saving    sync.Mutex                       // taken before mu, and held while the store writes
 }
 
 func newTrust(ctx context.Context, store *billing.Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*trust, error) {
-	t := &trust{store: store, log: log, grace: grace, wake: make(chan struct{}, 1)}
+	t := &trust{store: store, log: log, grace: grace, wake: make(chan struct{}, 1), waiting: map[common.Address]zg.Suspension{}}
 	var err error
 	if t.pins, t.suspended, err = store.Trust(ctx); err != nil {
 		return nil, fmt.Errorf("read whom the owner trusts: %w", err)
@@ -73,6 +74,13 @@ func (t *trust) inForce(now time.Time) (out map[common.Address]zg.Suspension, un
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out = maps.Clone(t.suspended)
+	defer func() {
+		for p, s := range t.waiting { // whatever grace the owner gives: the provider refuses everybody
+			if _, already := out[p]; !already {
+				out[p] = s
+			}
+		}
+	}()
 	for p, s := range out {
 		if s.Code == zg.SuspendedInvalid {
 			continue // what was shown by an answer has no grace
@@ -105,6 +113,36 @@ func (t *trust) observe(s zg.Service, now time.Time) (code string, err error) {
 	t.mu.Unlock()
 	t.log.Info().Str("provider", s.Provider.Hex()).Str("signer", pin.Signer.Hex()).Str("source", pin.Source).Msg("this provider's signer is remembered from now on")
 	return "", nil
+}
+
+// wait keeps requests from a provider for as long as nobody vouches for its signer. That is no suspension: an upgrade takes
+// the acknowledgement away for a while, and nothing is shown by it. Top-ups stop because of what the chain says.
+func (t *trust) wait(s zg.Suspension) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, already := t.waiting[s.Provider]; already {
+		return
+	}
+	t.waiting[s.Provider] = s
+	t.log.Warn().Str("provider", s.Provider.Hex()).Str("code", s.Code).Msg("provider waits: " + s.Reason)
+}
+
+// waits reports whether a provider waits.
+func (t *trust) waits(p common.Address) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.waiting[p]
+	return ok
+}
+
+// waited ends the waiting: the chain vouches for its signer again, whoever that is.
+func (t *trust) waited(p common.Address) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.waiting[p]; ok {
+		delete(t.waiting, p)
+		t.log.Info().Str("provider", p.Hex()).Msg("the provider's signer is vouched for again")
+	}
 }
 
 // suspend stops requests and top-ups to a provider at once, and has it made durable by run. It never waits.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/zgproxy/zgproxy/internal/attest"
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
@@ -78,14 +80,39 @@ func TestChangedProviderIsSuspended(t *testing.T) {
 	}
 }
 
-// A lost acknowledgement suspends, and callers are told so.
-func TestRevokedSignerIsSuspended(t *testing.T) {
-	w, _ := moving(t)
-	w.inProcess()
-	if err := w.net.Chain.RevokeSigner(t.Context(), w.lorem().Address()); err != nil {
+// A lost acknowledgement keeps requests away, callers are told so, and it ends by itself when the chain vouches again: for the
+// signer that is known. For another one the owner is asked.
+func TestUnacknowledgedProviderWaits(t *testing.T) {
+	w, move := moving(t, "ZGPROXY_SIGNER_GRACE=0s")
+	d := w.inProcess()
+	p := w.lorem().Address()
+	if err := w.net.Chain.RevokeSigner(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	w.refusedWith("no longer vouches")
+	w.refusedWith("comes back by itself")
+	if _, body, _ := w.asked(); strings.Contains(body, "provider accept") {
+		t.Errorf("the refusal asks the owner for what waiting brings: %s", body)
+	}
+	back := func() error {
+		if status, body, _ := w.asked(); status != http.StatusOK {
+			return fmt.Errorf("%d %s", status, body)
+		}
+		return nil
+	}
+	if err := w.net.Chain.AcknowledgeSigner(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("served again by itself", back)
+	if strings.Contains(d.log.String(), "provider suspended") {
+		t.Error("it was suspended meanwhile")
+	}
+	// Of another signer the owner is asked, whatever it waited for.
+	if err := w.net.Chain.RevokeSigner(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	w.refusedWith("comes back by itself")
+	move(func(s *simchain.ServiceParams) { s.TEESigner = common.HexToAddress("0xbad") }) // acknowledged, too
+	w.refusedWith("zgproxy provider accept " + p.Hex())
 }
 
 // In its grace a changed provider is used on; nothing is paid in to it any more.

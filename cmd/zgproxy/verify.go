@@ -110,8 +110,11 @@ func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Addr
 // again before it counts: one reading may come from an endpoint that lies or lags.
 func (d *daemon) checkPins(ctx context.Context) {
 	for _, p := range d.cfg.Providers {
-		code, _ := d.changedSince(p)
-		if code == "" {
+		code, svc := d.changedSince(p)
+		if svc.TEESignerAcknowledged && code == "" {
+			d.trust.waited(p)
+		}
+		if code == "" || (code == zg.SuspendedUnacked && d.trust.waits(p)) {
 			continue
 		}
 		if _, already := d.trust.suspension(p); already {
@@ -121,12 +124,18 @@ func (d *daemon) checkPins(ctx context.Context) {
 			d.log.Warn().Err(err).Str("provider", p.Hex()).Str("code", code).Msg("a provider seems to have changed, which could not be confirmed; nothing follows from it yet")
 			continue
 		}
-		code, svc := d.changedSince(p)
-		if code == "" {
+		if code, svc = d.changedSince(p); code == "" {
+			d.trust.waited(p)
 			continue
 		}
 		pin, _ := d.trust.pin(p)
-		d.trust.suspend(zg.Suspension{Provider: p, Code: code, At: time.Now(), Reason: changeReason(code, pin, svc)})
+		why := zg.Suspension{Provider: p, Code: code, At: time.Now(), Reason: changeReason(code, pin, svc)}
+		if code == zg.SuspendedUnacked {
+			d.trust.wait(why)
+			continue
+		}
+		d.trust.suspend(why) // before the waiting ends, so that no request slips between
+		d.trust.waited(p)
 	}
 }
 
@@ -154,14 +163,15 @@ func changeReason(code string, pin zg.Pin, s zg.Service) string {
 	case zg.SuspendedURL:
 		return fmt.Sprintf("Its address on chain is %.200q now; it was %.200q.", s.URL, pin.URL)
 	}
-	return "The owner of the contract no longer vouches for its signer."
+	return "The owner of the contract no longer vouches for its signer, as happens for a while when a provider is upgraded. " +
+		"It waits for that, and comes back by itself if it is the signer you know."
 }
 
 // currentPin is what a provider is now.
 func (d *daemon) currentPin(p common.Address) (zg.Pin, bool) {
 	s, ok := d.service(p)
-	if !ok {
-		return zg.Pin{}, false
+	if !ok || !s.TEESignerAcknowledged {
+		return zg.Pin{}, false // nobody vouches for it now: a pin without a signer would let any later one pass
 	}
 	return zg.PinOf(s, time.Now()), true
 }

@@ -182,6 +182,8 @@ func (t *Table) bars(o *Offer) string {
 	switch {
 	case !o.Allowed:
 		return "it is not one of ZGPROXY_PROVIDERS"
+	case o.Suspension != nil && o.Suspension.Code == zg.SuspendedUnacked:
+		return fmt.Sprintf("waiting since %s: %s", instant(o.Suspension.At), strings.TrimSuffix(o.Suspension.Reason, "."))
 	case o.Suspension != nil:
 		return fmt.Sprintf("suspended since %s: %s", instant(o.Suspension.At), strings.TrimSuffix(o.Suspension.Reason, "."))
 	case t.enforce && !o.Signed:
