@@ -28,11 +28,6 @@ const (
 	// reservedSeconds is the length of generated audio that providers set aside where the caller does not limit it, and the
 	// most that they set aside.
 	reservedSeconds = 120
-	// videoSeconds is assumed where a request for video does not tell its length: the longest that OpenAI's clients offer.
-	videoSeconds = 12
-	// videoRatio is how much dearer a second of the finest resolution is taken to be than the price says. The ratios that
-	// providers bill by are not public.
-	videoRatio = 4
 )
 
 // BoundInput is what is known of a request before it is sent. Zero means not known or not limited.
@@ -60,7 +55,7 @@ type BoundInput struct {
 //     whether seconds or tokens are billed, so both prices are taken for as many of either as there can be in that time.
 //   - Generated speech: a second of it for each byte of text, and no less than providers set aside; no more than the caller
 //     allows.
-//   - Video: the seconds asked for at four times the output price, for each of the videos. This bound alone is not certain.
+//   - Video: the dearest that the length asked for can become by the unit of its price, for each of the videos.
 //
 // Tiers and cache writes are covered by taking the highest price they can lead to. Prices that no sum of money covers lead
 // to a bound that the meter refuses.
@@ -87,11 +82,11 @@ func Bound(t zg.ServiceType, p zg.Price, b BoundInput) zg.Neuron {
 		}
 		return out.Mul(seconds)
 	case zg.VideoGeneration:
-		seconds := b.Seconds
-		if seconds == 0 {
-			seconds = videoSeconds
+		bound, ok := zg.VideoBound(p, b.Seconds)
+		if !ok {
+			return zg.MaxNeuron // no amount is known to be enough
 		}
-		return out.Mul(seconds).Mul(videoRatio).Mul(max(b.N, 1))
+		return bound.Mul(max(b.N, 1))
 	case zg.Embedding:
 		return in.Mul(text) // each of its texts may be as long as the context
 	case zg.Chatbot, zg.Decisions:

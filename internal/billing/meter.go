@@ -21,6 +21,7 @@ const (
 	ReasonNoAnswer     = "no_answer"     // the provider got the request and nothing came back
 	ReasonAbsurd       = "absurd_usage"  // what it said leads to more money than there is
 	ReasonAboveBound   = "above_bound"   // what it said leads to more than the request could cost
+	ReasonHighestPrice = "highest_price" // only the highest price over the provider's models is known
 	ReasonProcessEnded = "process_ended" // zgproxy ended while the request was open
 )
 
@@ -36,6 +37,7 @@ type RefusalKind string
 // The kinds of refusal. In every case nothing was sent to a provider and nothing was spent.
 const (
 	RefusedPrice   RefusalKind = "price_absurd"         // no amount of money would be enough
+	RefusedUnit    RefusalKind = "price_unit_unknown"   // what the price is for is not known
 	RefusedAccount RefusalKind = "no_account"           // the wallet has no sub-account with the provider
 	RefusedBalance RefusalKind = "insufficient_balance" // the sub-account is below what the provider asks for
 	RefusedStore   RefusalKind = "store_unavailable"    // the request cannot be recorded
@@ -197,6 +199,13 @@ func (m *Meter) unrecorded(err error) *Refused {
 
 // refusal says why a request must not be sent, by facts only: what is not known, or not known recently, never refuses.
 func (m *Meter) refusal(o *Order, now time.Time) *Refused {
+	if _, known := zg.VideoBound(o.Price, 0); o.Type == zg.VideoGeneration && !known {
+		return &Refused{
+			Kind: RefusedUnit, Message: fmt.Sprintf("What a video of this model costs is not known: provider %s states its price for a unit that zgproxy "+
+				"cannot compute with (%q). Nothing was sent.", m.name(o.Provider), string(o.Price.Unit)),
+			Hint: "Use another model or provider. Where the unit is \"unread\", the provider's catalogue could not be read: zgproxy provider show " + m.name(o.Provider) + ".",
+		}
+	}
 	if !o.Bound.Less(absurd) {
 		return absurdPrice()
 	}
@@ -400,6 +409,8 @@ func price(o *Order, out *Outcome) Booking {
 			b.Reason = ReasonAbsurd
 		}
 		return b
+	case ok && o.Price.Highest:
+		return Booking{Fee: fee, Basis: zg.FeeEstimated, Reason: ReasonHighestPrice}
 	case ok:
 		return Booking{Fee: fee, Basis: zg.FeeExact}
 	case !out.Complete:

@@ -195,6 +195,40 @@ func TestMeterRefusals(t *testing.T) {
 	}
 }
 
+// What a video costs is not guessed where the unit of its price is not known.
+func TestMeterRefusesUnknownUnits(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	m := NewMeter(s, MeterConfig{})
+	for i, tt := range []struct {
+		kind  zg.ServiceType
+		price zg.Price
+		sent  bool
+	}{
+		{zg.VideoGeneration, zg.Price{Output: og(t, "0.1"), Unit: "video_frame"}, false},
+		{zg.VideoGeneration, zg.Price{Output: og(t, "0.1"), Unit: "unread"}, false},
+		{zg.VideoGeneration, zg.Price{Output: og(t, "0.1"), Unit: zg.UnitClip}, false}, // and no list of clips
+		{zg.VideoGeneration, zg.Price{Output: og(t, "0.1"), Unit: zg.UnitSecond}, true},
+		{zg.VideoGeneration, zg.Price{Output: og(t, "0.1")}, true},
+		{zg.Chatbot, zg.Price{Output: og(t, "0.1"), Unit: "video_frame"}, true}, // a unit of video only
+	} {
+		o := order(fmt.Sprint(i), alice)
+		o.Type, o.Price = tt.kind, tt.price
+		r, err := m.Open(t.Context(), o)
+		if tt.sent {
+			if err != nil {
+				t.Errorf("%s at %+v: %v", tt.kind, tt.price, err)
+				continue
+			}
+			r.Close(answered())
+			continue
+		}
+		var refused *Refused
+		if !errors.As(err, &refused) || refused.Kind != RefusedUnit || !strings.Contains(refused.Message, string(tt.price.Unit)) {
+			t.Errorf("%s at %+v: %v, want it refused for its unit", tt.kind, tt.price, err)
+		}
+	}
+}
+
 func TestMeterContextEnded(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,7 +19,9 @@ import (
 const (
 	maxModels = 1000 // entries of one catalogue that are looked at
 	maxTiers  = 64
-	maxName   = 200 // bytes of a model's id or name
+	// maxVariants are rows of a video's prices.
+	maxVariants = 256
+	maxName     = 200 // bytes of a model's id or name
 )
 
 // Catalog reads what a provider says it serves (GET /v1/models). An entry that makes no sense is left out and the others
@@ -50,22 +53,42 @@ func decodeModels(body []byte) ([]zg.Model, error) {
 		return nil, fmt.Errorf("%w: there is no list of models in it", ErrAnswer)
 	}
 	var models []zg.Model
-	index := make(map[string]int)
+	index, identities := make(map[string]int), make(map[string]string)
 	for _, raw := range (*list.Data)[:min(len(*list.Data), maxModels)] {
 		m, ok := decodeModel(raw)
 		if !ok {
 			continue
 		}
 		if i, twice := index[m.ID]; twice {
-			if !reflect.DeepEqual(models[i].Price, m.Price) || !m.Priced {
-				models[i].Price, models[i].Priced = zg.Price{}, false // who knows which of the two is charged
+			// Which of several upstreams serves is the provider's rule: without a choice of ours the cheapest.
+			switch {
+			case !m.Priced || !models[i].Priced || m.Price.Unit != models[i].Price.Unit:
+				models[i].Price, models[i].Priced = zg.Price{}, false // who knows which of them is charged
+			case cheaper(m.Price, identity(raw), models[i].Price, identities[m.ID]):
+				models[i], identities[m.ID] = m, identity(raw)
 			}
 			continue
 		}
-		index[m.ID] = len(models)
+		index[m.ID], identities[m.ID] = len(models), identity(raw)
 		models = append(models, m)
 	}
 	return models, nil
+}
+
+// cheaper reports whether the first of two entries with one id is the one that a provider serves: that with the lower output
+// price, then the lower input price, then the lower identity as text.
+func cheaper(a zg.Price, nameA string, b zg.Price, nameB string) bool {
+	return cmp.Or(a.Output.Cmp(b.Output), a.Input.Cmp(b.Input), strings.Compare(nameA, nameB)) < 0
+}
+
+// identity is who of several vendors an entry is about.
+func identity(raw json.RawMessage) string {
+	var e struct {
+		Identity any `json:"provider_identity"`
+	}
+	_ = json.Unmarshal(raw, &e) // it was read before
+	name, _ := e.Identity.(string)
+	return name
 }
 
 type modelEntry struct {
@@ -124,7 +147,15 @@ type pricing struct {
 	Prompt     *amountText `json:"prompt"`
 	Completion *amountText `json:"completion"`
 	Image      *amountText `json:"image"`
-	Tiers      []struct {
+	Audio      *amountText `json:"audio"`
+	Video      *amountText `json:"video"`
+	VideoUnit  text        `json:"video_unit"`
+	Variants   []struct {
+		Dimensions map[string]any `json:"dimensions"`
+		Unit       text           `json:"unit"`
+		UnitPrice  amountText     `json:"unit_price"`
+	} `json:"variants"`
+	Tiers []struct {
 		MaxInputTokens    count `json:"max_input_tokens"`
 		Input             count `json:"input_multiplier"`
 		InputDenominator  count `json:"input_multiplier_denominator"`
@@ -143,6 +174,7 @@ type pricing struct {
 // price is false for what cannot be a price: parts missing, tiers that make a model free, or nothing to pay at all. A
 // provider that is really free says so on chain.
 func (p *pricing) price(t zg.ServiceType) (zg.Price, bool) {
+	p.present()
 	none := zg.Price{}
 	var out zg.Price
 	switch {
@@ -151,6 +183,10 @@ func (p *pricing) price(t zg.ServiceType) (zg.Price, bool) {
 			return none, false
 		}
 		out.Output = p.Image.Neuron
+	case t == zg.AudioGeneration && p.Audio != nil:
+		out.Output = p.Audio.Neuron
+	case t == zg.VideoGeneration && p.Video != nil:
+		return p.video()
 	case p.Prompt == nil || p.Completion == nil:
 		return none, false
 	default:
@@ -180,10 +216,55 @@ func (p *pricing) price(t zg.ServiceType) (zg.Price, bool) {
 	return out, true
 }
 
+// video is the price of a video, with its rows. One unit holds for all of them; two, or one that is not known, stay in the
+// price as they are named, and nothing is sent at it.
+func (p *pricing) video() (zg.Price, bool) {
+	out := zg.Price{Output: p.Video.Neuron, Unit: zg.Unit(p.VideoUnit)}
+	for i, v := range p.Variants[:min(len(p.Variants), maxVariants)] {
+		switch {
+		case v.UnitPrice.IsZero():
+			return zg.Price{}, false
+		case i == 0 && p.VideoUnit == "":
+			out.Unit = zg.Unit(v.Unit)
+		case out.Unit != zg.Unit(v.Unit):
+			out.Unit = out.Unit + "+" + zg.Unit(v.Unit)
+		}
+		if v.Unit == "" { // not said
+			out.Unit = "unnamed"
+		}
+		resolution, _ := v.Dimensions["resolution"].(string)
+		row := zg.Variant{Resolution: resolution, Price: v.UnitPrice.Neuron}
+		if length, ok := v.Dimensions["duration_seconds"]; ok {
+			row.Seconds = zg.ReadFigure(fmt.Append(nil, length)).Float()
+		}
+		out.Variants = append(out.Variants, row)
+	}
+	return out, !out.Output.IsZero() && len(p.Variants) <= maxVariants
+}
+
 // amountText is an amount that may be missing.
-type amountText struct{ zg.Neuron }
+type amountText struct {
+	zg.Neuron
+	empty bool
+}
 
 func (a *amountText) free() bool { return a == nil || a.IsZero() }
+
+// present takes an amount that is empty for one that is absent: that is how a price is left out.
+func (p *pricing) present() {
+	for _, a := range []**amountText{&p.Prompt, &p.Completion, &p.Image, &p.Audio, &p.Video} {
+		if *a != nil && (*a).empty {
+			*a = nil
+		}
+	}
+}
+
+func (a *amountText) UnmarshalJSON(b []byte) error {
+	if a.empty = string(bytes.TrimSpace(bytes.Trim(b, `"`))) == ""; a.empty {
+		return nil
+	}
+	return json.Unmarshal(b, &a.Neuron)
+}
 
 func ratio(num, den count) zg.Ratio { return zg.Ratio{Num: uint64(num), Den: uint64(den)} }
 

@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -157,16 +158,69 @@ func TestUnusablePrices(t *testing.T) {
 }
 
 func TestRepeatedModels(t *testing.T) {
-	entry := func(price string) string {
-		return `{"id":"m","type":"chatbot","pricing":{"prompt":"` + price + `","completion":"1"}}`
+	entry := func(identity, in, out string) string {
+		return `{"id":"m","type":"chatbot","provider_identity":"` + identity + `","pricing":{"prompt":"` + in + `","completion":"` + out + `"}}`
 	}
 	for _, tt := range []struct {
 		name, first, second string
+		in, out             uint64 // 0: not priced
+	}{
+		{"the same", entry("", "2", "1"), entry("", "2", "1"), 2, 1},
+		{"the cheaper output", entry("zhipu", "3", "4"), entry("aliyun", "1", "2"), 1, 2},
+		{"before the input", entry("x", "9", "5"), entry("y", "1", "5"), 1, 5},
+		{"the cheaper output, dearer input", entry("a", "1", "5"), entry("b", "9", "4"), 9, 4},
+		{"bad second", entry("a", "1", "5"), entry("b", "x", "4"), 0, 0},
+		{"bad first", entry("a", "1", "x"), entry("b", "1", "4"), 0, 0},
+	} {
+		got, err := decodeModels([]byte(`{"data":[` + tt.first + `,` + tt.second + `]}`))
+		want := zg.Price{Input: zg.NeuronOf(tt.in), Output: zg.NeuronOf(tt.out)}
+		if err != nil || len(got) != 1 || got[0].Priced != (tt.out > 0) || !reflect.DeepEqual(got[0].Price, want) {
+			t.Errorf("%s: %+v, %v; want one model at %+v", tt.name, got, err, want)
+		}
+	}
+	// The identity decides between equal prices, and what else the entries say is of the one that serves.
+	got, err := decodeModels([]byte(`{"data":[
+		{"id":"m","type":"chatbot","provider_identity":"zeta","context_length":9,"pricing":{"prompt":"1","completion":"2"}},
+		{"id":"m","type":"chatbot","provider_identity":"alpha","context_length":7,"pricing":{"prompt":"1","completion":"2"}}]}`))
+	if err != nil || len(got) != 1 || got[0].ContextLength != 7 {
+		t.Errorf("between equal prices: %+v, %v; want alpha's entry", got, err)
+	}
+	// A second and a clip cannot be compared.
+	got, err = decodeModels([]byte(`{"data":[{"id":"m","type":"video-generation","pricing":{"video":"5","video_unit":"video_token"}},
+		{"id":"m","type":"video-generation","pricing":{"video":"4"}}]}`))
+	if err != nil || len(got) != 1 || got[0].Priced {
+		t.Errorf("prices for two units: %+v, %v; want none", got, err)
+	}
+}
+
+// Multi-model providers leave out by an empty amount what has no meaning for a kind of service.
+func TestPricesOfVideoAndAudio(t *testing.T) {
+	n := zg.NeuronOf
+	for _, tt := range []struct {
+		name, kind, pricing string
+		want                zg.Price
 		priced              bool
-	}{{"same price", "2", "2", true}, {"other price", "2", "3", false}, {"bad second", "2", "x", false}} {
-		got, err := decodeModels([]byte(`{"data":[` + entry(tt.first) + `,` + entry(tt.second) + `]}`))
-		if err != nil || len(got) != 1 || got[0].Priced != tt.priced {
-			t.Errorf("%s: %+v, %v; want one model, priced %v", tt.name, got, err, tt.priced)
+	}{
+		{"audio", "audio-generation", `{"prompt":"","completion":"","audio":"7"}`, zg.Price{Output: n(7)}, true},
+		{"audio of one model", "audio-generation", `{"prompt":"0","completion":"0","audio":"7"}`, zg.Price{Output: n(7)}, true},
+		{"tokens of video", "video-generation", `{"prompt":"","completion":"","video":"9","video_unit":"video_token",
+			"variants":[{"dimensions":{"has_video_input":"false"},"unit":"video_token","unit_price":"9"}]}`,
+			zg.Price{Output: n(9), Unit: zg.UnitToken, Variants: []zg.Variant{{Price: n(9)}}}, true},
+		{"clips", "video-generation", `{"prompt":"","completion":"","video":"100","variants":[
+			{"dimensions":{"resolution":"768p","duration_seconds":"6"},"unit":"video_clip","unit_price":"600"},
+			{"dimensions":{"resolution":"2K","duration_seconds":"6"},"unit":"video_clip","unit_price":"6000"}]}`,
+			zg.Price{Output: n(100), Unit: zg.UnitClip, Variants: []zg.Variant{{Resolution: "768p", Seconds: 6, Price: n(600)}, {Resolution: "2K", Seconds: 6, Price: n(6000)}}}, true},
+		{"seconds", "video-generation", `{"video":"10","variants":[{"dimensions":{"resolution":"1080p"},"unit":"video_second","unit_price":"35"}]}`,
+			zg.Price{Output: n(10), Unit: zg.UnitSecond, Variants: []zg.Variant{{Resolution: "1080p", Price: n(35)}}}, true},
+		{"two units", "video-generation", `{"video":"10","variants":[{"unit":"video_second","unit_price":"35"},{"unit":"video_clip","unit_price":"35"}]}`,
+			zg.Price{Output: n(10), Unit: "video_second+video_clip", Variants: []zg.Variant{{Price: n(35)}, {Price: n(35)}}}, true},
+		{"a row without a price", "video-generation", `{"video":"10","variants":[{"unit":"video_second","unit_price":""}]}`, zg.Price{}, false},
+		{"nothing at all", "video-generation", `{"prompt":"","completion":"","video":""}`, zg.Price{}, false},
+		{"chat", "chatbot", `{"prompt":"1","completion":"2","image":""}`, zg.Price{Input: n(1), Output: n(2)}, true},
+	} {
+		got, err := decodeModels([]byte(`{"data":[{"id":"m","type":"` + tt.kind + `","pricing":` + tt.pricing + `}]}`))
+		if err != nil || len(got) != 1 || got[0].Priced != tt.priced || !reflect.DeepEqual(got[0].Price, tt.want) {
+			t.Errorf("%s: %+v, %v; want %+v, priced %v", tt.name, got, err, tt.want, tt.priced)
 		}
 	}
 }

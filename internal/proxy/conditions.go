@@ -52,6 +52,7 @@ var conditions = map[string]condition{
 
 	// Money. 429 instead of 402 where waiting helps: a top-up is expected, or a budget gets room again.
 	"price_absurd":               {http.StatusPaymentRequired, typeQuota, false},
+	"price_unit_unknown":         {http.StatusServiceUnavailable, typeServer, false},
 	"budget_fees_day":            {http.StatusPaymentRequired, typeQuota, false},
 	"budget_fees_total":          {http.StatusPaymentRequired, typeQuota, false},
 	"budget_provider_fees_day":   {http.StatusPaymentRequired, typeQuota, false},

@@ -91,7 +91,11 @@ func byPrice(a, b *Offer) int {
 }
 
 func offersOf(svc zg.Service, catalog []zg.Model) []*Offer {
-	single := &Offer{Service: svc, Model: svc.Model, Price: svc.Price()}
+	chain := svc.Price()
+	if chain.Highest = svc.Info.MultiModel; chain.Highest && svc.Type == zg.VideoGeneration {
+		chain.Unit = unreadUnit // a token, a second or a clip: only the catalogue says
+	}
+	single := &Offer{Service: svc, Model: svc.Model, Price: chain}
 	var out []*Offer
 	for _, m := range catalog {
 		if !usableName(m.ID) || (m.Type != "" && m.Type != svc.Type) {
@@ -102,7 +106,7 @@ func offersOf(svc zg.Service, catalog []zg.Model) []*Offer {
 			if !svc.Info.MultiModel {
 				continue
 			}
-			o = &Offer{Service: svc, Model: m.ID, Price: svc.Price()}
+			o = &Offer{Service: svc, Model: m.ID, Price: chain}
 			out = append(out, o)
 		}
 		o.ContextLength, o.MaxTokens, o.Limits, o.ExpiresAt = m.ContextLength, m.MaxCompletionTokens, m.Limits, m.ExpiresAt
@@ -110,7 +114,7 @@ func offersOf(svc zg.Service, catalog []zg.Model) []*Offer {
 			o.Canonical = m.CanonicalID
 		}
 		if m.Priced {
-			o.Price = capped(m.Price, svc.Price())
+			o.Price = capped(svc.Type, m.Price, chain)
 		}
 	}
 	if usableName(single.Model) {
@@ -138,8 +142,15 @@ func offersAt(e Endpoint) []*Offer {
 // endpointPrefix sets the labels of endpoints apart from those of providers.
 const endpointPrefix = "endpoint:"
 
-// capped is the catalogue's price, nowhere above the chain's: a provider cannot be owed more than it put on chain.
-func capped(live, chain zg.Price) zg.Price {
+// unreadUnit stands for the unit of a video's price that only a catalogue names, which could not be read.
+const unreadUnit zg.Unit = "unread"
+
+// capped is the catalogue's price, nowhere above the chain's: a provider cannot be owed more than it put on chain. A video's
+// is left as it is: on chain stands the price of one unit, and what is billed for a second or a clip is many of them.
+func capped(t zg.ServiceType, live, chain zg.Price) zg.Price {
+	if t == zg.VideoGeneration {
+		return live
+	}
 	in, out := chain.Ceiling()
 	live.Input, live.Output = live.Input.Min(in), live.Output.Min(out)
 	if liveIn, liveOut := live.Ceiling(); in.Less(liveIn) || out.Less(liveOut) {

@@ -26,11 +26,15 @@ type CacheBilling struct {
 }
 
 // Price is what a provider charges for one model, in neuron per unit. Tokens for text, seconds or tokens for speech,
-// images (Output only) for images.
+// images (Output only) for images, Unit for video.
 type Price struct {
 	Input, Output Neuron
 	Tiers         []Tier
 	Cache         CacheBilling
+	Unit          Unit      `json:",omitempty"` // of Output, for video; see there
+	Variants      []Variant `json:",omitempty"` // of video, by resolution and length
+	// Highest says that only the highest price over several models is known, so that what it leads to is an estimate.
+	Highest bool `json:",omitempty"`
 }
 
 // At returns the input and output price for a request with the given number of input tokens: the first tier whose
@@ -95,7 +99,7 @@ func Fee(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
 	case AudioGeneration:
 		return p.Output.Mul(startedSeconds(u.Seconds)), u.Seen && u.BySeconds
 	case Chatbot, SpeechToText, Embedding, Decisions:
-	case VideoGeneration: // by a table of lengths and resolutions that is not public
+	case VideoGeneration: // by what the finished job tells
 		return Neuron{}, false
 	default:
 		return Neuron{}, false
