@@ -3,10 +3,13 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/zgproxy/zgproxy/internal/provider"
+	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 func reallyClassified(c *Config) { c.Classify = provider.Classify }
@@ -64,5 +67,30 @@ func TestValidationErrorsAreTheCallers(t *testing.T) {
 	}
 	if c.counts() != "20 0 0" {
 		t.Errorf("asked %s, want the first one each time", c.counts())
+	}
+}
+
+// A model server behind a direct endpoint is read like one behind a provider, in either form of the answer.
+func TestValidationErrorsOfAnEndpoint(t *testing.T) {
+	up := httptest.NewServer(refuses(422, `{"detail":[{"loc":["body","n"],"msg":"not a number"}]}`))
+	t.Cleanup(up.Close)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c := newChain3(t, func(cfg *Config) {
+		reallyClassified(cfg)
+		cfg.Direct, cfg.EndpointKey = transport, func(string) string { return "" }
+	})
+	c.server.SetRoutes(route.Build(&zg.Directory{}, nil, route.Options{Endpoints: []route.Endpoint{{ID: "local", URL: up.URL + "/v1", Models: []string{"chat-1"}}}}))
+	for path, want := range map[string]string{
+		"/v1/chat/completions": `"type":"` + typeRequest + `"`,
+		messagesPath:           `{"type":"error","error":{"type":"invalid_request_error"`,
+	} {
+		for range 5 { // more often than it would take to count as down
+			resp, text := c.do(http.MethodPost, path, "application/json", strings.NewReader(chatBody))
+			if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(text, "body.n: not a number") || !strings.Contains(text, want) ||
+				!strings.Contains(text, "Endpoint local") {
+				t.Errorf("%s: %d %s", path, resp.StatusCode, text)
+			}
+		}
 	}
 }
