@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -52,8 +54,7 @@ func (s *setup) write(ctx context.Context) error {
 	}
 	if s.flags.force {
 		if _, err := os.Lstat(s.out); err == nil {
-			s.report.Backup = s.out + ".bak-" + time.Now().UTC().Format("20060102T150405")
-			if err := os.Link(s.out, s.report.Backup); err != nil {
+			if s.report.Backup, err = keepCopy(s.out, time.Now()); err != nil {
 				return fmt.Errorf("keep a copy of %s: %w", s.out, err)
 			}
 		}
@@ -123,4 +124,18 @@ func (s *setup) check() error {
 	t.row("  zgproxy serve", "the endpoint for your programs, at http://"+cfg.ListenAddress()+"/v1")
 	s.c.show(&t)
 	return nil
+}
+
+// keepCopy gives a file that is about to be replaced a second name, of the time, and a number where two are of one second.
+func keepCopy(path string, now time.Time) (string, error) {
+	name := path + ".bak-" + now.UTC().Format("20060102T150405")
+	for n := 1; ; n++ {
+		backup := name
+		if n > 1 {
+			backup += fmt.Sprintf("-%d", n)
+		}
+		if err := os.Link(path, backup); n == 100 || !errors.Is(err, fs.ErrExist) {
+			return backup, err
+		}
+	}
 }

@@ -51,6 +51,13 @@ func delivered(name, on string, f pieces, is shown) tampering {
 	return tampering{name: name, on: on, with: simprovider.Alteration{Pieces: f}, is: is}
 }
 
+// endedByError is an answer that an error in it ends.
+func endedByError(name, on string, f pieces) tampering {
+	c := delivered(name, on, f, incomplete)
+	c.ended = true
+	return c
+}
+
 // endless is an answer whose end never comes.
 func endless(name, on string, f pieces) tampering {
 	c := delivered(name, on, f, shown{})
@@ -139,7 +146,7 @@ func bytesAltered() []tampering {
 		delivered("inserted event before the end", "S", simprovider.Insert(-1, otherEvent), otherBytes),
 		delivered("inserted comment", "S", simprovider.Insert(1, ": x\n\n"), otherBytes),
 		delivered("inserted empty line", "SL", simprovider.Insert(1, "\n"), otherBytes),
-		delivered("inserted error", "S", simprovider.Insert(-1, "data: {\"error\":{\"message\":\"x\"}}\n\n"), otherBytes),
+		endedByError("inserted error", "S", simprovider.Insert(-1, "data: {\"error\":{\"message\":\"x\"}}\n\n")),
 		delivered("inserted space in front", "DSTXL", simprovider.Insert(0, " "), otherBytes),
 		delivered("inserted byte order mark", "DS", simprovider.Insert(0, "\ufeff"), otherBytes),
 		delivered("inserted space in front of images", "I", simprovider.Insert(0, " "), verified),
