@@ -84,8 +84,11 @@ func (f *moneyFlags) accept(ctx context.Context, c console, op operator, p commo
 		}
 	}
 	if f.json {
-		return writeJSON(c.out, acceptReport{admin.Address{Address: p}, what, sub.Pinned, f.dryRun,
-			sub.DriftTaken, sub.DriftSince, sub.Watched, sub.WatchedSince})
+		return writeJSON(c.out, acceptReport{
+			admin.Address{Address: p},
+			what, sub.Pinned, f.dryRun,
+			sub.DriftTaken, sub.DriftSince, sub.Watched, sub.WatchedSince,
+		})
 	}
 	if !f.dryRun {
 		c.printf("Accepted. %s\n", map[bool]string{true: "It gets requests and top-ups again.", false: "Top-ups go on."}[sub.Suspended != nil])

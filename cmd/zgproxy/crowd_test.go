@@ -72,7 +72,7 @@ func TestMoreCallersThanTheProviderTakes(t *testing.T) {
 				}
 			}
 			_, metrics := w.get(w.daemon.admin + "/metrics")
-			for _, line := range strings.Split(metrics, "\n") {
+			for line := range strings.SplitSeq(metrics, "\n") {
 				if strings.HasPrefix(line, "zgproxy_route_provider_at_once") || strings.HasPrefix(line, "zgproxy_route_wait_seconds_") &&
 					!strings.Contains(line, "bucket") {
 					t.Log(line)

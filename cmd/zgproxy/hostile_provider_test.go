@@ -68,7 +68,7 @@ func providerLies() []script {
 		usage("of 2^64-1", `{"prompt_tokens":18446744073709551615,"completion_tokens":18446744073709551615}`, "bound", estimated),
 		usage("of 2^64", `{"prompt_tokens":18446744073709551616,"completion_tokens":1}`, estimated),
 		usage("negative", `{"prompt_tokens":-1,"completion_tokens":-9223372036854775808}`, estimated),
-		usage("in fractions", `{"prompt_tokens":1.5,"completion_tokens":2.5}`, estimated),
+		usage("in fractions", `{"prompt_tokens":1.5,"completion_tokens":2.5}`, `"basis"`),
 		usage("with exponents", `{"prompt_tokens":1e99,"completion_tokens":1e99}`, estimated),
 		usage("in words", `{"prompt_tokens":"many","completion_tokens":"more"}`, estimated),
 		usage("of null", `null`, estimated),

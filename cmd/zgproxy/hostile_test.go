@@ -192,7 +192,7 @@ func (h *hostile) told(d *running, words []string) error {
 		}
 	}
 	account, _, err := h.net.Chain.SubAccount(h.Context(), devnet.Wallet(), h.p.Address())
-	return fmt.Errorf("neither log nor status says any of %q; the sub-account has %s 0G on chain (%v) and owes %s; the status is %s",
+	return fmt.Errorf("neither log nor status says any of %q; the sub-account has %s 0G on chain (%w) and owes %s; the status is %s",
 		words, account.Balance.Og(), err, h.p.Unsettled(devnet.Wallet()).Og(), status)
 }
 

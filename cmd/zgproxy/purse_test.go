@@ -21,7 +21,7 @@ func (w *world) separately(args ...string) (stdout, stderr string) {
 		w.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(w.Context(), self, args...) //nolint:gosec // the test binary
+	cmd := exec.CommandContext(w.Context(), self, args...)
 	cmd.Env = append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir())
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

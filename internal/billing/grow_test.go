@@ -47,7 +47,7 @@ func TestReservationGrows(t *testing.T) {
 	}
 
 	m = NewMeter(s, MeterConfig{})
-	seen, inLog := mustOpen(t, m, small("seen")), (*Reservation)(nil)
+	seen := mustOpen(t, m, small("seen"))
 	if err := errors.Join(seen.Grow(og(t, "2")), s.Flush(), seen.Grow(og(t, "10"))); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestReservationGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := hold(t, s)
-	inLog = mustOpen(t, m, small("in the log"))
+	inLog := mustOpen(t, m, small("in the log"))
 	if err := errors.Join(inLog.Grow(og(t, "3")), inLog.Grow(og(t, "20")), seen.Grow(og(t, "11"))); err != nil {
 		t.Fatal(err)
 	}

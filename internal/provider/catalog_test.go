@@ -203,17 +203,29 @@ func TestPricesOfVideoAndAudio(t *testing.T) {
 	}{
 		{"audio", "audio-generation", `{"prompt":"","completion":"","audio":"7"}`, zg.Price{Output: n(7)}, true},
 		{"audio of one model", "audio-generation", `{"prompt":"0","completion":"0","audio":"7"}`, zg.Price{Output: n(7)}, true},
-		{"tokens of video", "video-generation", `{"prompt":"","completion":"","video":"9","video_unit":"video_token",
+		{
+			"tokens of video", "video-generation", `{"prompt":"","completion":"","video":"9","video_unit":"video_token",
 			"variants":[{"dimensions":{"has_video_input":"false"},"unit":"video_token","unit_price":"9"}]}`,
-			zg.Price{Output: n(9), Unit: zg.UnitToken, Variants: []zg.Variant{{Price: n(9)}}}, true},
-		{"clips", "video-generation", `{"prompt":"","completion":"","video":"100","variants":[
+			zg.Price{Output: n(9), Unit: zg.UnitToken, Variants: []zg.Variant{{Price: n(9)}}},
+			true,
+		},
+		{
+			"clips", "video-generation", `{"prompt":"","completion":"","video":"100","variants":[
 			{"dimensions":{"resolution":"768p","duration_seconds":"6"},"unit":"video_clip","unit_price":"600"},
 			{"dimensions":{"resolution":"2K","duration_seconds":"6"},"unit":"video_clip","unit_price":"6000"}]}`,
-			zg.Price{Output: n(100), Unit: zg.UnitClip, Variants: []zg.Variant{{Resolution: "768p", Seconds: 6, Price: n(600)}, {Resolution: "2K", Seconds: 6, Price: n(6000)}}}, true},
-		{"seconds", "video-generation", `{"video":"10","variants":[{"dimensions":{"resolution":"1080p"},"unit":"video_second","unit_price":"35"}]}`,
-			zg.Price{Output: n(10), Unit: zg.UnitSecond, Variants: []zg.Variant{{Resolution: "1080p", Price: n(35)}}}, true},
-		{"two units", "video-generation", `{"video":"10","variants":[{"unit":"video_second","unit_price":"35"},{"unit":"video_clip","unit_price":"35"}]}`,
-			zg.Price{Output: n(10), Unit: "video_second+video_clip", Variants: []zg.Variant{{Price: n(35)}, {Price: n(35)}}}, true},
+			zg.Price{Output: n(100), Unit: zg.UnitClip, Variants: []zg.Variant{{Resolution: "768p", Seconds: 6, Price: n(600)}, {Resolution: "2K", Seconds: 6, Price: n(6000)}}},
+			true,
+		},
+		{
+			"seconds", "video-generation", `{"video":"10","variants":[{"dimensions":{"resolution":"1080p"},"unit":"video_second","unit_price":"35"}]}`,
+			zg.Price{Output: n(10), Unit: zg.UnitSecond, Variants: []zg.Variant{{Resolution: "1080p", Price: n(35)}}},
+			true,
+		},
+		{
+			"two units", "video-generation", `{"video":"10","variants":[{"unit":"video_second","unit_price":"35"},{"unit":"video_clip","unit_price":"35"}]}`,
+			zg.Price{Output: n(10), Unit: "video_second+video_clip", Variants: []zg.Variant{{Price: n(35)}, {Price: n(35)}}},
+			true,
+		},
 		{"a row without a price", "video-generation", `{"video":"10","variants":[{"unit":"video_second","unit_price":""}]}`, zg.Price{}, false},
 		{"nothing at all", "video-generation", `{"prompt":"","completion":"","video":""}`, zg.Price{}, false},
 		{"chat", "chatbot", `{"prompt":"1","completion":"2","image":""}`, zg.Price{Input: n(1), Output: n(2)}, true},

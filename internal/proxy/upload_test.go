@@ -31,6 +31,7 @@ func recording(t *testing.T, bytesOfSound int) (contentType string, body []byte)
 
 // hearing is a rig with one provider of speech, which reads an upload whole before it answers, and tells what it had.
 func hearing(t *testing.T, meter billing.MeterConfig) (*rig, chan error) {
+	t.Helper()
 	had := make(chan error, 16)
 	r := meteredRig(t, meter, func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(io.Discard, r.Body)
@@ -101,7 +102,8 @@ func TestUploadWithoutALength(t *testing.T) {
 		budget       zg.Neuron
 		status, most int
 	}{
-		{"small", 2_000, zg.MaxNeuron, 200, 4 << 10}, {"large", 600_000, zg.MaxNeuron, 200, 700_000},
+		{"small", 2_000, zg.MaxNeuron, 200, 4 << 10},
+		{"large", 600_000, zg.MaxNeuron, 200, 700_000},
 		{"large, no room", 600_000, zg.NeuronOf(5_000), 402, 0},
 	} {
 		r, had := hearing(t, billing.MeterConfig{Budgets: billing.Budgets{Fees: billing.Budget{Total: billing.CapOf(tc.budget)}}})

@@ -180,5 +180,5 @@ func (r *record) unit() time.Duration {
 
 // jitter is between half of a wait and all of it, so that several wallets do not come back together.
 func jitter(d time.Duration) time.Duration {
-	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1)) //nolint:gosec // no secret
+	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1))
 }
