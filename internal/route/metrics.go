@@ -30,7 +30,7 @@ var descriptions = struct{ state, success, firstByte, inFlight, most, waiting, p
 	success: prometheus.NewDesc("zgproxy_route_provider_success_ratio",
 		"Share of a provider's late attempts that succeeded.", []string{"provider"}, nil),
 	firstByte: prometheus.NewDesc("zgproxy_route_provider_first_byte_seconds",
-		"Mean time of late to a provider's first byte.", []string{"provider"}, nil),
+		"Mean recent time to a provider's first byte.", []string{"provider"}, nil),
 	inFlight: prometheus.NewDesc("zgproxy_route_provider_in_flight", "Requests under way at a provider.", []string{"provider"}, nil),
 	most: prometheus.NewDesc("zgproxy_route_provider_at_once",
 		"Requests that a provider takes at a time, learned from its refusals; 0: not known.", []string{"provider"}, nil),

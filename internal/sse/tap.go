@@ -139,9 +139,7 @@ func (t *Tap) read(line []byte) {
 	line = bytes.TrimRight(line, "\r")
 	data, isData := bytes.CutPrefix(line, dataPrefix)
 	if !isData {
-		if name, ok := bytes.CutPrefix(line, eventPrefix); ok && bytes.Equal(bytes.TrimSpace(name), errorEvent) {
-			t.sum.Error = true
-		}
+		t.sum.Error = t.sum.Error || errorName(line)
 		if len(line) == 0 || line[0] != '{' {
 			return
 		}
