@@ -89,8 +89,11 @@ func price(p *simprovider.Provider) string {
 		return v.Output.Og() + " per picture"
 	case zg.SpeechToText:
 		return v.Input.Og() + " per second"
-	case zg.AudioGeneration, zg.VideoGeneration:
+	case zg.AudioGeneration:
 		return v.Output.Og() + " per second"
+	case zg.VideoGeneration:
+		_, high, per := v.VideoPrice()
+		return high.Og() + " " + per
 	case zg.Embedding:
 		return v.Input.Mul(million).Og() + " per million tokens"
 	default:

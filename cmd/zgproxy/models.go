@@ -129,12 +129,35 @@ func offeredPrice(o *proxy.Offered) string {
 		return "-"
 	case o.ImagePrice != "":
 		return o.ImagePrice + " an image"
+	case o.Type == zg.VideoGeneration:
+		return videoPrice(o)
 	case o.SecondPrice != "" && o.InputPrice == "":
 		return o.SecondPrice + " a second"
 	case o.Type == zg.SpeechToText:
 		return o.SecondPrice + " a second, " + o.OutputPrice + " out per 1M"
 	}
 	return o.InputPrice + " in, " + o.OutputPrice + " out per 1M"
+}
+
+// videoPrice is the price of a video with its unit, which differs between providers.
+func videoPrice(o *proxy.Offered) string {
+	most := ""
+	for _, row := range o.VideoPrices {
+		if row.Price != o.VideoPrices[0].Price {
+			most = "up to "
+		}
+	}
+	switch {
+	case o.ClipPrice != "":
+		return most + o.ClipPrice + " a clip"
+	case o.TokenPrice != "":
+		return most + o.TokenPrice + " per 1M tokens of video"
+	case o.UnitPrice != "":
+		return fmt.Sprintf("%s%s a unit that is not known (%s)", most, o.UnitPrice, printable(o.Unit))
+	case o.Unit == "":
+		return o.SecondPrice + " a second, times a ratio by its size"
+	}
+	return most + o.SecondPrice + " a second"
 }
 
 // answersInWords says what can be shown about its answers, and what was.

@@ -31,7 +31,7 @@ type providerReport struct {
 	Type          string        `json:"service_type"`
 	Model         string        `json:"model"`
 	InputPrice    zg.Neuron     `json:"input_price_neuron"`  // per token; for speech per second or token
-	OutputPrice   zg.Neuron     `json:"output_price_neuron"` // per token or image
+	OutputPrice   zg.Neuron     `json:"output_price_neuron"` // per token, image, second of audio, or unit of video
 	Verifiability string        `json:"verifiability"`
 	Signer        admin.Address `json:"signer"`
 	ModelSigner   admin.Address `json:"model_signer"`        // of the model's own enclave, if it has one; else all zeros
@@ -83,8 +83,10 @@ func (p *providerReport) price() string {
 		return short(p.InputPrice) + " a second, " + million(p.OutputPrice) + " out per 1M"
 	case zg.Embedding:
 		return million(p.InputPrice) + " in per 1M"
-	case zg.AudioGeneration, zg.VideoGeneration:
+	case zg.AudioGeneration:
 		return short(p.OutputPrice) + " a second"
+	case zg.VideoGeneration: // only its catalogue says whether that is a second, a clip or a token
+		return short(p.OutputPrice) + " a unit of video"
 	case zg.Chatbot, zg.Decisions:
 	}
 	if !p.Registered {
@@ -120,7 +122,8 @@ func providerListCommand() *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List the providers you allow, or all that are registered on chain",
 		Long: `Lists the providers in ZGPROXY_PROVIDERS with what they offer, or with --all everyone who is registered
-on chain. Prices are those on chain, in 0G: per million tokens, per image, or per second of audio.
+on chain. Prices are those on chain, in 0G: per million tokens, per image, per second of audio, or per
+unit of video, which is a second, a clip or a token: "zgproxy models" shows which.
 
 SIGNER says whether the contract's owner vouches for the provider's signer; without that it serves
 nobody. A suspended provider gets neither requests nor money until you accept it. LOCKED is what is in

@@ -29,15 +29,17 @@ type catalogueReport struct {
 
 // catalogueModel is one model, in the provider's own words.
 type catalogueModel struct {
-	ID          string     `json:"id"`
-	Canonical   string     `json:"canonical_id,omitempty"`
-	Name        string     `json:"name,omitempty"`
-	Type        string     `json:"service_type,omitempty"`
-	Context     uint64     `json:"context_length,omitempty"`
-	MaxOutput   uint64     `json:"max_completion_tokens,omitempty"`
-	Priced      bool       `json:"priced"` // else the prices on chain hold
-	InputPrice  zg.Neuron  `json:"input_price_neuron"`
-	OutputPrice zg.Neuron  `json:"output_price_neuron"`
+	ID          string    `json:"id"`
+	Canonical   string    `json:"canonical_id,omitempty"`
+	Name        string    `json:"name,omitempty"`
+	Type        string    `json:"service_type,omitempty"`
+	Context     uint64    `json:"context_length,omitempty"`
+	MaxOutput   uint64    `json:"max_completion_tokens,omitempty"`
+	Priced      bool      `json:"priced"` // else the prices on chain hold
+	InputPrice  zg.Neuron `json:"input_price_neuron"`
+	OutputPrice zg.Neuron `json:"output_price_neuron"`
+	Unit        string    `json:"price_unit,omitempty"` // of video, as the catalogue names it
+	price       zg.Price
 	Requests    uint64     `json:"requests_per_minute,omitempty"`
 	Expires     *time.Time `json:"expires_at,omitempty"`
 }
@@ -56,6 +58,7 @@ func askCatalogue(ctx context.Context, peers *provider.Client, p *providerReport
 		k := catalogueModel{
 			ID: printable(m.ID), Canonical: printable(m.CanonicalID), Name: printable(m.Name), Type: string(m.Type), Context: m.ContextLength, MaxOutput: m.MaxCompletionTokens,
 			Priced: m.Priced, InputPrice: m.Price.Input, OutputPrice: m.Price.Output, Requests: m.Limits.RequestsPerMinute,
+			Unit: string(m.Price.Unit), price: m.Price,
 		}
 		if !m.ExpiresAt.IsZero() {
 			at := m.ExpiresAt.UTC()
@@ -234,9 +237,22 @@ func printCatalogue(c console, r *catalogueReport, p *providerReport) {
 		if m.Priced {
 			priced.InputPrice, priced.OutputPrice = m.InputPrice, m.OutputPrice
 		}
-		t.row(m.ID, orDash(m.Type), numberOrDash(m.Context), priced.price(), numberOrDash(m.Requests))
+		price := priced.price()
+		if m.Priced && zg.ServiceType(priced.Type) == zg.VideoGeneration {
+			price = videoWords(m.price)
+		}
+		t.row(m.ID, orDash(m.Type), numberOrDash(m.Context), price, numberOrDash(m.Requests))
 	}
 	c.show(&t)
+}
+
+// videoWords is the price of a video with what it is for.
+func videoWords(p zg.Price) string {
+	low, high, per := p.VideoPrice()
+	if low == high {
+		return short(low) + " " + per
+	}
+	return short(low) + " to " + short(high) + " " + per
 }
 
 func numberOrDash(n uint64) string {

@@ -216,23 +216,26 @@ func (p *pricing) price(t zg.ServiceType) (zg.Price, bool) {
 	return out, true
 }
 
-// video is the price of a video, with its rows. One unit holds for all of them; two, or one that is not known, stay in the
-// price as they are named, and nothing is sent at it.
+// video is the price of a video, with its rows. One unit holds for all of them; where that is not so, or where it cannot be
+// read, the price has a unit that nobody knows, and nothing is sent at it.
 func (p *pricing) video() (zg.Price, bool) {
-	out := zg.Price{Output: p.Video.Neuron, Unit: zg.Unit(p.VideoUnit)}
+	out := zg.Price{Output: p.Video.Neuron, Unit: unitName(p.VideoUnit)}
 	for i, v := range p.Variants[:min(len(p.Variants), maxVariants)] {
+		unit := unitName(v.Unit)
 		switch {
 		case v.UnitPrice.IsZero():
 			return zg.Price{}, false
-		case i == 0 && p.VideoUnit == "":
-			out.Unit = zg.Unit(v.Unit)
-		case out.Unit != zg.Unit(v.Unit):
-			out.Unit = out.Unit + "+" + zg.Unit(v.Unit)
-		}
-		if v.Unit == "" { // not said
+		case unit == "": // not said
 			out.Unit = "unnamed"
+		case i == 0 && p.VideoUnit == "":
+			out.Unit = unit
+		case out.Unit != unit:
+			out.Unit = "mixed"
 		}
 		resolution, _ := v.Dimensions["resolution"].(string)
+		if len(resolution) > maxUnit {
+			return zg.Price{}, false
+		}
 		row := zg.Variant{Resolution: resolution, Price: v.UnitPrice.Neuron}
 		if length, ok := v.Dimensions["duration_seconds"]; ok {
 			row.Seconds = zg.ReadFigure(fmt.Append(nil, length)).Float()
@@ -240,6 +243,17 @@ func (p *pricing) video() (zg.Price, bool) {
 		out.Variants = append(out.Variants, row)
 	}
 	return out, !out.Output.IsZero() && len(p.Variants) <= maxVariants
+}
+
+// maxUnit is how long the name of a unit or of a resolution may be.
+const maxUnit = 40
+
+// unitName is a unit as it is named, which people get to read; what is no name is none that is known.
+func unitName(t text) zg.Unit {
+	if len(t) > maxUnit || strings.ContainsFunc(string(t), func(r rune) bool { return r > '~' || r < '!' }) {
+		return "unreadable"
+	}
+	return zg.Unit(t)
 }
 
 // amountText is an amount that may be missing.
@@ -283,20 +297,21 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// count is a whole number, written as a number or as a string of digits. null is zero.
+// count is a whole number, in any of the ways in which providers write figures. null is zero. A fraction is none, and what is
+// too large to be exact neither: a price multiplied by less than was meant would be below what is billed.
 type count uint64
 
 func (c *count) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		return nil
-	}
-	n, err := strconv.ParseUint(string(bytes.Trim(b, `"`)), 10, 64)
-	if err != nil {
+	f := zg.ReadFigure(b)
+	if n := f.Count(); f.Bad() || f.Float() != float64(n) || n >= maxCount {
 		return fmt.Errorf("%w: %.40q is not a whole number", ErrAnswer, b)
 	}
-	*c = count(n)
+	*c = count(f.Count())
 	return nil
 }
+
+// maxCount is the first whole number that a figure does not tell from the next.
+const maxCount = 1 << 53
 
 // moment is a date, a date with a time, or seconds since 1970.
 type moment time.Time

@@ -93,6 +93,10 @@ func TestDecodeOddEntries(t *testing.T) {
 	}{
 		{"fields of the wrong type", `{"id":"m","name":7,"context_length":"many","max_completion_tokens":-1,"expiration_date":{}}`, zg.Model{ID: "m"}},
 		{"numbers as text", `{"id":"m","context_length":"4096","max_completion_tokens":null}`, zg.Model{ID: "m", ContextLength: 4096}},
+		{"whole numbers with a point", `{"id":"m","context_length":4096.0,"max_completion_tokens":"1e3"}`, zg.Model{ID: "m", ContextLength: 4096, MaxCompletionTokens: 1000}},
+		{"numbers that are no counts", `{"id":"m","context_length":1e400,"max_completion_tokens":4096.5}`, zg.Model{ID: "m"}},
+		{"words for numbers", `{"id":"m","context_length":"NaN","max_completion_tokens":"0x10"}`, zg.Model{ID: "m"}},
+		{"digits without end", `{"id":"m","context_length":` + strings.Repeat("9", 5000) + `,"max_completion_tokens":9007199254740992}`, zg.Model{ID: "m"}},
 		{"no such day", `{"id":"m","expiration_date":"2026-02-30"}`, zg.Model{ID: "m"}},
 		{"a day before all years", `{"id":"m","expiration_date":"0000-01-01T00:00:00+23:59"}`, zg.Model{ID: "m"}},
 		{"milliseconds", `{"id":"m","expiration_date":1767225600000}`, zg.Model{ID: "m"}},
@@ -138,6 +142,8 @@ func TestUnusablePrices(t *testing.T) {
 		{"tier that makes it free", "chatbot", `{` + good + `,"tiered_pricing":[{"max_input_tokens":0,"input_multiplier":0,"output_multiplier":1}]}`, false},
 		{"tier without a multiplier", "chatbot", `{` + good + `,"tiered_pricing":[{"input_multiplier":1}]}`, false},
 		{"tier of fractions", "chatbot", `{` + good + `,"tiered_pricing":[{"input_multiplier":1.5,"output_multiplier":1}]}`, false},
+		{"tier of more than can be told apart", "chatbot", `{` + good + `,"tiered_pricing":[{"input_multiplier":9007199254740993,"output_multiplier":1}]}`, false},
+		{"tier of a number in quotes", "chatbot", `{` + good + `,"tiered_pricing":[{"input_multiplier":"2.0","output_multiplier":1}]}`, true},
 		{"cache of a fraction", "chatbot", `{` + good + `,"cache_token_billing":{"divisor":0.1}}`, false},
 		{"tiers without end", "chatbot", `{` + good + `,"tiered_pricing":[` + strings.Repeat(`{"input_multiplier":1,"output_multiplier":1},`, maxTiers) +
 			`{"input_multiplier":1,"output_multiplier":1}]}`, false},
@@ -223,9 +229,17 @@ func TestPricesOfVideoAndAudio(t *testing.T) {
 		},
 		{
 			"two units", "video-generation", `{"video":"10","variants":[{"unit":"video_second","unit_price":"35"},{"unit":"video_clip","unit_price":"35"}]}`,
-			zg.Price{Output: n(10), Unit: "video_second+video_clip", Variants: []zg.Variant{{Price: n(35)}, {Price: n(35)}}},
+			zg.Price{Output: n(10), Unit: "mixed", Variants: []zg.Variant{{Price: n(35)}, {Price: n(35)}}},
 			true,
 		},
+		{
+			"a unit without a name", "video-generation", `{"video":"10","variants":[{"unit":"","unit_price":"35"}]}`,
+			zg.Price{Output: n(10), Unit: "unnamed", Variants: []zg.Variant{{Price: n(35)}}},
+			true,
+		},
+		{"a unit that is no name", "video-generation", `{"video":"10","video_unit":"a\u001b[31m b"}`, zg.Price{Output: n(10), Unit: "unreadable"}, true},
+		{"a unit as long as a page", "video-generation", `{"video":"10","video_unit":"` + strings.Repeat("v", 150) + `"}`, zg.Price{Output: n(10), Unit: "unreadable"}, true},
+		{"a resolution as long as a page", "video-generation", `{"video":"10","variants":[{"dimensions":{"resolution":"` + strings.Repeat("v", 150) + `"},"unit":"video_second","unit_price":"35"}]}`, zg.Price{}, false},
 		{"a row without a price", "video-generation", `{"video":"10","variants":[{"unit":"video_second","unit_price":""}]}`, zg.Price{}, false},
 		{"nothing at all", "video-generation", `{"prompt":"","completion":"","video":""}`, zg.Price{}, false},
 		{"chat", "chatbot", `{"prompt":"1","completion":"2","image":""}`, zg.Price{Input: n(1), Output: n(2)}, true},

@@ -36,6 +36,11 @@ type Offered struct {
 	OutputPrice   string         `json:"output_price_0g_per_million,omitempty"`
 	ImagePrice    string         `json:"price_0g_per_image,omitempty"`
 	SecondPrice   string         `json:"price_0g_per_second,omitempty"`
+	ClipPrice     string         `json:"price_0g_per_clip,omitempty"`
+	TokenPrice    string         `json:"price_0g_per_million_video_tokens,omitempty"`
+	UnitPrice     string         `json:"price_0g_per_unit,omitempty"` // of video, for a unit that zgproxy does not know
+	Unit          string         `json:"price_unit,omitempty"`        // of video, as the catalogue names it; absent: a second, times a ratio by the size
+	VideoPrices   []VideoPrice   `json:"video_prices,omitempty"`      // by resolution and length; the price above is the highest
 	ContextLength uint64         `json:"context_length,omitempty"`
 	MaxTokens     uint64         `json:"max_completion_tokens,omitempty"`
 	Limits        *limits        `json:"rate_limits,omitempty"`
@@ -48,6 +53,13 @@ type Offered struct {
 	Unverified    bool           `json:"unverified,omitempty"`  // … and nobody vouches for what it answers
 	Suspended     string         `json:"suspended,omitempty"`   // why it gets no requests
 	Health        route.Health   `json:"health"`                // with the verdicts on its answers
+}
+
+// VideoPrice is a row of a video's prices, for the offer's unit.
+type VideoPrice struct {
+	Resolution string  `json:"resolution,omitempty"`
+	Seconds    float64 `json:"seconds,omitempty"` // of a clip
+	Price      string  `json:"price_0g"`
 }
 
 // limits are what one wallet may ask of the provider.
@@ -105,8 +117,10 @@ func view(b *route.Board, o *route.Offer) Offered {
 	switch o.Service.Type {
 	case zg.TextToImage, zg.ImageEditing:
 		v.ImagePrice = o.Price.Output.Og()
-	case zg.AudioGeneration, zg.VideoGeneration:
+	case zg.AudioGeneration:
 		v.SecondPrice = o.Price.Output.Og()
+	case zg.VideoGeneration:
+		v.video(o.Price)
 	case zg.SpeechToText: // by the second or by the token, as the model counts
 		v.SecondPrice = o.Price.Input.Og()
 		fallthrough
@@ -114,6 +128,26 @@ func view(b *route.Board, o *route.Offer) Offered {
 		v.InputPrice, v.OutputPrice = o.Price.Input.Mul(1e6).Og(), o.Price.Output.Mul(1e6).Og()
 	}
 	return v
+}
+
+// video fills in the prices of a video: what is for a clip, or for a unit that nobody knows, is never told as if it were for
+// something else.
+func (v *Offered) video(p zg.Price) {
+	_, high, _ := p.VideoPrice()
+	v.Unit = string(p.Unit)
+	switch _, measure := p.Compared(zg.VideoGeneration); {
+	case measure == zg.MeasureUnknown:
+		v.UnitPrice = high.Og()
+	case p.Unit == zg.UnitClip:
+		v.ClipPrice = high.Og()
+	case p.Unit == zg.UnitToken:
+		v.TokenPrice = high.Og()
+	default:
+		v.SecondPrice = high.Og()
+	}
+	for _, row := range p.Variants {
+		v.VideoPrices = append(v.VideoPrices, VideoPrice{row.Resolution, row.Seconds, row.Price.Og()})
+	}
 }
 
 // serviceTypes are those that models can have.

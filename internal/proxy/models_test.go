@@ -94,6 +94,46 @@ func TestModelsTellAll(t *testing.T) {
 	}
 }
 
+// What a video costs is told with what it is for; a unit is never told as if it were another.
+func TestVideoPricesAreToldWithTheirUnit(t *testing.T) {
+	n := zg.NeuronOf
+	rows := []zg.Variant{{Resolution: "720p", Seconds: 6, Price: n(60)}, {Resolution: "1080p", Seconds: 6, Price: n(120)}}
+	for _, tc := range []struct {
+		price zg.Price
+		field string
+		want  string
+	}{
+		{zg.Price{Output: n(10)}, "price_0g_per_second", "0.00000000000000001"},
+		{zg.Price{Output: n(10), Unit: zg.UnitSecond, Variants: rows}, "price_0g_per_second", "0.00000000000000012"},
+		{zg.Price{Output: n(10), Unit: zg.UnitClip, Variants: rows}, "price_0g_per_clip", "0.00000000000000012"},
+		{zg.Price{Output: n(10), Unit: zg.UnitToken}, "price_0g_per_million_video_tokens", "0.00000000001"},
+		{zg.Price{Output: n(10), Unit: "video_frame"}, "price_0g_per_unit", "0.00000000000000001"},
+		{zg.Price{Output: n(10), Unit: zg.UnitClip}, "price_0g_per_unit", "0.00000000000000001"}, // of a list that is not there
+	} {
+		e := newEdge(t)
+		o := &route.Offer{Service: service(cheap, zg.VideoGeneration, "film", 0, 1), Model: "film", Label: cheap.Hex(), Price: tc.price}
+		doc, err := json.Marshal(view(e.server.cfg.Board, o))
+		var got map[string]any
+		if err == nil {
+			err = json.Unmarshal(doc, &got)
+		}
+		if err != nil || got[tc.field] != tc.want {
+			t.Errorf("%+v: %s, %v; want %s = %s", tc.price, doc, err, tc.field, tc.want)
+		}
+		for name := range got {
+			if strings.Contains(name, "0g") && name != tc.field {
+				t.Errorf("%+v: %s is told too", tc.price, name)
+			}
+		}
+		if unit, _ := got["price_unit"].(string); unit != string(tc.price.Unit) {
+			t.Errorf("%+v: unit %q", tc.price, unit)
+		}
+		if list, _ := got["video_prices"].([]any); len(list) != len(tc.price.Variants) {
+			t.Errorf("%+v: rows %v", tc.price, list)
+		}
+	}
+}
+
 // What the owner's own endpoint serves is marked as such and has no prices.
 func TestEndpointsAreMarked(t *testing.T) {
 	e := newEdge(t)

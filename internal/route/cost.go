@@ -2,29 +2,24 @@ package route
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// blend is one figure for what an offer charges, to compare offers of the same type by: three input tokens for each output
-// token, or the unit that is billed.
-func blend(o *Offer) zg.Neuron {
-	switch o.Service.Type {
-	case zg.TextToImage, zg.ImageEditing, zg.AudioGeneration, zg.VideoGeneration:
-		return o.Price.Output
-	case zg.Embedding:
-		return o.Price.Input
-	case zg.Chatbot, zg.Decisions, zg.SpeechToText:
-	}
-	return o.Price.Input.Mul(3).Add(o.Price.Output)
-}
+// blend is one figure for what an offer charges, and for what: only offers that charge for the same are compared by it.
+func blend(o *Offer) (zg.Neuron, zg.Measure) { return o.Price.Compared(o.Service.Type) }
 
 // rank sets direct endpoints apart: what they charge is not known here, so they are not compared with providers. They come
-// after them, or before them where the owner gave them a priority below zero.
+// after them, or before them where the owner gave them a priority below zero. Last come providers whose price is for a unit
+// that is not known: nothing is sent to them at such a price.
 func rank(o *Offer) int {
 	switch {
 	case o.Endpoint == "":
+		if _, m := blend(o); m == zg.MeasureUnknown {
+			return 3
+		}
 		return 1
 	case o.Priority < 0:
 		return 0
@@ -48,14 +43,7 @@ func (b *Board) choose(can []candidate, now time.Time) candidate {
 		return can[0]
 	}
 	if b.cfg.Policy == Price {
-		best, seen := can[0], can[0].record.view(now)
-		for _, c := range can[1:] {
-			v := c.record.view(now)
-			if cmp.Or(blend(c.offer).Cmp(blend(best.offer)), cmp.Compare(v.speed, seen.speed), v.inFlight-seen.inFlight) < 0 {
-				best, seen = c, v
-			}
-		}
-		return best
+		return cheapest(can, now)[0]
 	}
 	// The better one of two, not the best of all: else everybody would go to the one that was quick last.
 	i := b.cfg.Rand(len(can))
@@ -64,8 +52,7 @@ func (b *Board) choose(can []candidate, now time.Time) candidate {
 		j++
 	}
 	x, y := can[i].record.view(now), can[j].record.view(now)
-	least := leastPrice(can)
-	if cmp.Or(cmp.Compare(b.cost(can[j].offer, y, least), b.cost(can[i].offer, x, least)), y.inFlight-x.inFlight) < 0 {
+	if cmp.Or(cmp.Compare(b.cost(can[j].offer, y, leastPrice(can, can[j].offer)), b.cost(can[i].offer, x, leastPrice(can, can[i].offer))), y.inFlight-x.inFlight) < 0 {
 		return can[j]
 	}
 	return can[i]
@@ -89,12 +76,48 @@ func foremost(can []candidate) []candidate {
 	return out
 }
 
-// leastPrice is what a price is compared with: the lowest there is, or where somebody takes nothing a sixteenth of the
-// lowest that is something; 0: nobody takes anything.
-func leastPrice(can []candidate) (least float64) {
+// cheapest are the candidates with the lowest price for each measure that there is among them. Prices for different measures
+// are not compared: the quicker one comes first.
+func cheapest(can []candidate, now time.Time) []candidate {
+	type leader struct {
+		candidate
+		price   zg.Neuron
+		measure zg.Measure
+		view    view
+	}
+	var leaders []leader
+	for _, c := range can {
+		l := leader{candidate: c, view: c.record.view(now)}
+		l.price, l.measure = blend(c.offer)
+		i := slices.IndexFunc(leaders, func(x leader) bool { return x.measure == l.measure })
+		switch {
+		case i < 0:
+			leaders = append(leaders, l)
+		case cmp.Or(l.price.Cmp(leaders[i].price), quicker(l.view, leaders[i].view)) < 0:
+			leaders[i] = l
+		}
+	}
+	slices.SortStableFunc(leaders, func(x, y leader) int { return quicker(x.view, y.view) })
+	out := make([]candidate, len(leaders))
+	for i, l := range leaders {
+		out[i] = l.candidate
+	}
+	return out
+}
+
+func quicker(x, y view) int { return cmp.Or(cmp.Compare(x.speed, y.speed), x.inFlight-y.inFlight) }
+
+// leastPrice is what the price of an offer is compared with: the lowest there is for the same measure, or where somebody
+// takes nothing a sixteenth of the lowest that is something; 0: nobody takes anything.
+func leastPrice(can []candidate, o *Offer) (least float64) {
+	_, measure := blend(o)
 	free := false
 	for _, c := range can {
-		p := blend(c.offer).Float()
+		price, m := blend(c.offer)
+		if m != measure || rank(c.offer) != rank(o) {
+			continue
+		}
+		p := price.Float()
 		free = free || p == 0
 		if p > 0 && (least == 0 || p < least) {
 			least = p
@@ -120,14 +143,15 @@ func (b *Board) cost(o *Offer, v view, least float64) float64 {
 	case Priority:
 		return float64(o.Priority)
 	case Price:
-		return blend(o).Float() / zg.OneOG.Float()
+		price, _ := blend(o)
+		return price.Float() / zg.OneOG.Float()
 	case Latency:
 		return v.speed
 	case Balanced:
 	}
 	c := 1.0
-	if p := blend(o).Float(); p > 0 && least > 0 {
-		c = p / least
+	if price, _ := blend(o); !price.IsZero() && least > 0 {
+		c = price.Float() / least
 	}
 	ok := max(v.success, leastSuccess)
 	c *= (v.speed + ownTime) / ownTime * (1 + float64(v.inFlight)/crowd) / (ok * ok)

@@ -138,22 +138,35 @@ func (b *Board) Explain(t *Table, q Query) (Explanation, error) {
 func (b *Board) ranked(can []candidate, now time.Time) []Candidate {
 	list := make([]Candidate, 0, len(can))
 	for _, c := range can {
-		least := leastPrice(slices.DeleteFunc(slices.Clone(can), func(x candidate) bool { return rank(x.offer) != rank(c.offer) }))
 		v := c.record.view(now)
 		h := c.record.health(c.offer, now)
 		list = append(list, Candidate{
-			Offer: c.offer, Label: c.offer.Label, Model: c.offer.Model, Cost: b.cost(c.offer, v, least), Why: b.why(c.offer, v, h), Health: h,
+			Offer: c.offer, Label: c.offer.Label, Model: c.offer.Model, Cost: b.cost(c.offer, v, leastPrice(can, c.offer)), Why: b.why(c.offer, v, h), Health: h,
+		})
+	}
+	leaders := cheapest(can, now)
+	group := func(o *Offer) int { // those whose prices compare stay together
+		_, measure := blend(o)
+		return slices.IndexFunc(leaders, func(l candidate) bool {
+			_, m := blend(l.offer)
+			return m == measure
 		})
 	}
 	slices.SortStableFunc(list, func(x, y Candidate) int {
 		if b.cfg.Policy == Priority {
 			return cmp.Or(x.Offer.Priority-y.Offer.Priority, rank(x.Offer)-rank(y.Offer))
 		}
+		if c := rank(x.Offer) - rank(y.Offer); c != 0 {
+			return c
+		}
 		ties := x.Health.InFlight - y.Health.InFlight
 		if b.cfg.Policy == Price {
 			ties = cmp.Or(cmp.Compare(x.Health.FirstByteMS, y.Health.FirstByteMS), ties)
+			if c := group(x.Offer) - group(y.Offer); c != 0 {
+				return c
+			}
 		}
-		return cmp.Or(rank(x.Offer)-rank(y.Offer), cmp.Compare(x.Cost, y.Cost), ties)
+		return cmp.Or(cmp.Compare(x.Cost, y.Cost), ties)
 	})
 	return list
 }
@@ -264,8 +277,14 @@ func priceWords(o *Offer) string {
 	switch o.Service.Type {
 	case zg.TextToImage, zg.ImageEditing:
 		return amount(o.Price.Output) + " 0G an image"
-	case zg.AudioGeneration, zg.VideoGeneration:
+	case zg.AudioGeneration:
 		return amount(o.Price.Output) + " 0G a second"
+	case zg.VideoGeneration:
+		low, high, per := o.Price.VideoPrice()
+		if low == high {
+			return amount(low) + " 0G " + per
+		}
+		return amount(low) + " to " + amount(high) + " 0G " + per
 	case zg.Embedding:
 		return million(o.Price.Input) + " 0G per million in"
 	case zg.SpeechToText:

@@ -82,12 +82,22 @@ func Build(dir *zg.Directory, catalogs map[common.Address]zg.Catalog, opt Option
 	return t
 }
 
-// byPrice is the order in which offers of the same model are listed.
+// byPrice is the order in which offers of the same model are listed: by what they are and what their prices are for, and only
+// then by price.
 func byPrice(a, b *Offer) int {
+	priceA, forA := listed(a)
+	priceB, forB := listed(b)
 	return cmp.Or(
-		a.Price.Output.Add(a.Price.Input).Cmp(b.Price.Output.Add(b.Price.Input)),
+		strings.Compare(string(a.Service.Type), string(b.Service.Type)), cmp.Compare(rank(a)/3, rank(b)/3), strings.Compare(string(forA), string(forB)), priceA.Cmp(priceB),
 		bytes.Compare(a.Service.Provider[:], b.Service.Provider[:]), strings.Compare(a.Label, b.Label), strings.Compare(a.Model, b.Model),
 	)
+}
+
+func listed(o *Offer) (zg.Neuron, zg.Measure) {
+	if price, measure := blend(o); o.Service.Type == zg.VideoGeneration {
+		return price, measure
+	}
+	return o.Price.Output.Add(o.Price.Input), ""
 }
 
 func offersOf(svc zg.Service, catalog []zg.Model) []*Offer {
