@@ -58,7 +58,7 @@ func TestText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"minimums of testnet", "0.3 in, 0.48 out per million tokens", "0.1 in, 0.4 out per million tokens", "0.003 per picture", "0.0001 per second",
-		"vectors-1  0.02 per million tokens", "retouch-1  0.004 per picture", "voice-1    0.0002 per second", "film-1     0.002 per second", "judge-1    0.05 in, 0.2 out",
+		"vectors-1  0.02 per million tokens", "retouch-1  0.004 per picture", "voice-1    0.0002 per second", "film-1     0.002 a second, times a ratio", "judge-1    0.05 in, 0.2 out",
 		"0.31 in, 0.496 out per million tokens",
 		"\nexport ZGPROXY_NETWORK=devnet\n", "\nexport ZGPROXY_PROVIDERS=0x", "worth nothing",
 	} {

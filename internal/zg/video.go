@@ -48,8 +48,8 @@ func VideoBound(p Price, asked uint64) (bound Neuron, ok bool) {
 	case UnitRatio:
 		return p.Output.Mul(satMul(seconds, largestRatio)), true
 	case UnitSecond:
-		// Units are rounded up: one more than the exact product covers that.
-		return dearest.Mul(seconds).Add(p.Output), true
+		// The price of a row may be rounded down, and units are rounded up: one more of either covers that.
+		return dearest.Add(NeuronOf(1)).Mul(seconds).Add(p.Output), true
 	case UnitClip:
 		return dearest, len(p.Variants) > 0
 	case UnitToken:

@@ -174,14 +174,17 @@ func (p Price) clip(tier string, sure bool, seconds uint64) Neuron {
 func (p Price) multiplier(row Neuron) (m float64, sure bool) {
 	m = row.Float() / p.Output.Float()
 	for _, rounded := range []Neuron{{}, NeuronOf(1)} { // down, or else up
-		for digits, scale := 0, 1.0; digits <= 9 && m < 1e6; digits, scale = digits+1, scale*10 {
+		for digits, scale := 0, 1.0; digits <= 9; digits, scale = digits+1, scale*10 {
 			n := math.Round(m * scale)
+			if n > maxFigure {
+				break // such products are not exact
+			}
 			if p.Output.MulDiv(uint64(n), uint64(scale)).Add(rounded) == row {
 				return n / scale, true // the nearest to the decimal, as reading it gives
 			}
 		}
 	}
-	return m * (1 + 1e-9), false
+	return math.Nextafter(m, math.Inf(1)), false
 }
 
 // tier is the resolution of the table that a size means: the one of that name, or for pixels what the vendors whose names
