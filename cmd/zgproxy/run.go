@@ -153,7 +153,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
 		Verdict: d.verdict, Answered: d.answered, Judge: d.judge, Enforce: cfg.Verify == config.Enforce, HoldBytes: int64(cfg.VerifyHold), Receipt: d.receipt,
 		Ready:   d.ready,
-		Refused: func(p common.Address, r zg.RefusalDetail) { d.keeper.Learn(p, r.Reserve) },
+		Refused: d.keeper.Learn,
 		Keys:    cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
 		DrainBytes: int64(cfg.DrainBytes), DrainTimeout: cfg.DrainTimeout.Std(), UserAgent: userAgent(), Log: log, Metrics: proxy.NewMetrics(d.registry),
 	})

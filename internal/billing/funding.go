@@ -28,6 +28,8 @@ const (
 	refusalReverted     = "reverted"       // likewise
 	refusalCancelled    = "cancelled"      // likewise: it was not mined in time
 	refusalGas          = "gas_low"        // likewise: the wallet could not pay for gas
+	// Of a single request, which the sub-account is not low for: it costs more than can be moved.
+	refusalRequest = "request_too_dear"
 
 	// Followed by the name of a limit, such as day or provider_total.
 	refusalBudget = "budget_transfers_"
@@ -38,7 +40,7 @@ const (
 func hintFor(reason string, p common.Address) string {
 	switch reason {
 	case "":
-		return "A top-up is expected; try again in a moment."
+		return "It is not low, so no top-up is due."
 	case refusalSuspended:
 		return fmt.Sprintf("The provider is suspended. If you trust it as it is now: zgproxy provider accept %s.", p)
 	case refusalAutoFund:
@@ -102,6 +104,8 @@ type facts struct {
 	registered  bool
 	otherSigner bool // it is not the one that was first seen
 	low, high   zg.Neuron
+	demand      zg.Neuron      // what a request costs that waits for money; zero: none does …
+	demandKind  zg.ServiceType // … and what kind it is of
 	ledger      *zg.Ledger
 	minLedger   zg.Neuron // smallest deposit that opens a ledger
 	minAccount  zg.Neuron // smallest first transfer
@@ -128,6 +132,9 @@ func (f *facts) water() (low, high zg.Neuron) {
 	}
 	return low, f.high.Max(low.Add(between))
 }
+
+// need is what has to be there, above what is owed, for the request that waits: what it costs and what the provider wants left.
+func (f *facts) need() zg.Neuron { return f.reserve.Min(f.maxReserve).Max(zg.OneOG).Add(f.demand) }
 
 // decide returns what to do. An intent without a kind and with a reason means that money is needed and must not be moved;
 // without a reason, that none is needed.

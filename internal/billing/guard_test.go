@@ -254,13 +254,13 @@ func TestKeeperLearnsReserves(t *testing.T) {
 			t.Fatal(err)
 		}
 		k, stop := n.run(s, KeeperConfig{MaxReserve: og(t, "4")}, alice)
-		k.Learn(alice, og(t, "4"))
+		k.Learn(alice, wantsReserve(og(t, "4")))
 		advance(time.Minute)
 		if n.locked(alice) != "5.5" {
 			t.Errorf("%s 0G, want 5.5: half a step above the reserve of 4, and a step more", n.locked(alice))
 		}
 		n.set(alice, "1.5")
-		k.Learn(alice, og(t, "1000"))
+		k.Learn(alice, wantsReserve(og(t, "1000")))
 		advance(5 * time.Minute)
 		if reason(k) != refusalReserve || n.locked(alice) != "1.5" {
 			t.Errorf("reason %q, %s 0G; want nothing for a provider that wants 1000", reason(k), n.locked(alice))
@@ -274,7 +274,7 @@ func TestKeeperLearnsReserves(t *testing.T) {
 		if reason(k) != refusalReserve || k.View().Providers[alice].Reserve != og(t, "1000") || !k.View().Providers[alice].ReserveAt.IsZero() {
 			t.Errorf("after a restart: %+v", k.View().Providers[alice])
 		}
-		k.Learn(alice, og(t, "1"))
+		k.Learn(alice, wantsReserve(og(t, "1")))
 		advance(time.Minute)
 		if n.locked(alice) != "3" {
 			t.Errorf("%s 0G after the provider has come to its senses, want 3", n.locked(alice))
@@ -436,4 +436,9 @@ func TestKeeperCorrectsEstimates(t *testing.T) {
 		}
 		stopped(t, stop)
 	})
+}
+
+// wantsReserve is a refusal that names a reserve and nothing else.
+func wantsReserve(n zg.Neuron) Shortfall {
+	return Shortfall{Type: zg.Chatbot, Detail: zg.RefusalDetail{Class: zg.RefusalBalance, Reserve: n}}
 }

@@ -85,6 +85,8 @@ type ProviderView struct {
 	Signer         common.Address
 	Suspended      string // why it gets no money until the owner accepts it, in words; or empty
 	Reason         string // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
+	Demand         Demand // of a request that waits for money
+	Planned        bool   // money is about to be moved to it, or for it
 	// The marks that are in force, with the provider's own reserve.
 	LowWater, HighWater zg.Neuron
 	// Headroom is how much was left above the low-water mark, and FeesAtRead the book's fees at that time.
@@ -295,6 +297,11 @@ func (k *Keeper) logRefusals(next KeeperView) {
 		if pv.Reason != "" && pv.Reason != before[p].Reason {
 			k.cfg.Log.Warn().Str("provider", p.Hex()).Str("reason", pv.Reason).Stringer("locked_neuron", pv.Account.Locked()).
 				Str("hint", pv.Hint(p)).Msg("a sub-account is low and is not topped up")
+		}
+		if d := pv.Demand; d.Reason == refusalRequest && d.Reason != before[p].Demand.Reason {
+			k.metrics.refusals.WithLabelValues(p.Hex(), d.Reason).Inc()
+			k.cfg.Log.Warn().Str("provider", p.Hex()).Str("kind", string(d.Kind)).Stringer("fee_neuron", d.Fee).Stringer("missing_neuron", d.Missing).
+				Str("hint", d.Hint).Msg("a request costs more than can be moved to its provider")
 		}
 	}
 }

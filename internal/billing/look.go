@@ -62,6 +62,8 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 		f, pv := k.facts(p, h, matched[p], claim, claimed, moved)
 		intent, refusal := f.decide()
 		pv.Reason = refusal
+		intent, pv.Demand = f.serve(intent, refusal)
+		pv.Planned = intent.Kind != "" && k.cfg.MayFund(p)
 		view.Providers[p] = pv
 		if refusal != "" {
 			k.metrics.refusals.WithLabelValues(p.Hex(), refusal).Inc()
@@ -285,6 +287,7 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	suspended := k.cfg.Suspended(p)
 	f.suspended = suspended != ""
 	f.low, f.high = k.cfg.Water(p)
+	f.demand, f.demandKind = k.store.demands.most(p, k.cfg.Now())
 	f.room, f.roomLimit = k.cfg.Budget.Left(p, moved.Spent(p))
 	f.account, f.exists = h.Accounts[p]
 	if f.service, f.registered = k.cfg.Service(p); f.registered {

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -81,6 +80,7 @@ type Order struct {
 	Stream       bool
 	Price        zg.Price
 	Bound        zg.Neuron // the most it can cost, see Bound
+	Ask          zg.Neuron // what the provider wants to find in the sub-account for it, see Ask
 	RequestBytes int64     // -1: not known yet
 	At           time.Time // when it came in; zero: now
 	Block        uint64    // of the chain, at which provider, price and signer were read
@@ -217,29 +217,21 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 	if !ok {
 		return nil
 	}
-	// The provider serves while what is locked covers the fees it has not taken yet and its reserve. How much that is shows
-	// when it refuses, which costs nothing; where it has not just done so, nothing is refused that it may serve. A caller
-	// that waits as it was told gets through to the provider again.
-	gate := zg.NeuronOf(1)
-	if now.Sub(pv.ReserveAt) < fundingWait {
-		gate = gate.Max(pv.Reserve)
-	}
-	if pv.UnsettledKnown {
-		gate = gate.Add(pv.Unsettled)
-	}
-	locked := pv.Account.Locked()
-	if pv.Exists && !locked.Less(gate) {
+	refused, own, missing := m.short(o, &pv, now)
+	if refused == nil {
 		return nil
 	}
-	m.cfg.Nudge()
-	r := &Refused{Kind: RefusedBalance, Message: fmt.Sprintf(
-		"The sub-account with provider %s holds %s 0G; the provider serves from %s 0G, so %s 0G are missing.",
-		m.name(o.Provider), locked.Og(), gate.Og(), gate.Sub(locked).Og())}
-	if !pv.Exists {
-		r.Kind, r.Message = RefusedAccount, fmt.Sprintf("There is no sub-account with provider %s yet.", m.name(o.Provider))
+	if !own.IsZero() { // nothing is moved for a request that the owner's budgets do not let through anyway
+		if short := m.store.book.admit(o.Provider, o.Bound, now, &m.cfg.Budgets.Fees); short != nil {
+			return m.overBudget(short)
+		}
+		m.store.book.release(o.Provider, o.Bound)
+		m.store.demands.want(o.Provider, o.Type, own, o.Bound, now)
 	}
-	r.Hint, r.RetryAfter = m.Funding(o.Provider)
-	return r
+	m.store.demands.ask(o.Provider, false, now)
+	m.cfg.Nudge()
+	refused.Hint, refused.RetryAfter = m.Funding(o.Provider, missing)
+	return refused
 }
 
 func absurdPrice() *Refused {
@@ -247,20 +239,6 @@ func absurdPrice() *Refused {
 		Kind: RefusedPrice, Message: "The price of this model is absurd: the request could cost more than all the money there is.",
 		Hint: "Use another provider.",
 	}
-}
-
-// Funding says what has to happen before a provider whose sub-account is missing or low serves again, and how long to wait
-// where that is nothing but waiting.
-func (m *Meter) Funding(p common.Address) (hint string, wait time.Duration) {
-	view := m.cfg.View()
-	if view.ReadAt.IsZero() {
-		return "zgproxy has not read the wallet's accounts yet; it tops up what is low when it has.", fundingWait
-	}
-	pv := view.Providers[p]
-	if pv.Reason == "" {
-		wait = fundingWait
-	}
-	return pv.Hint(p), wait
 }
 
 // name is the checksummed text of a provider's address.
@@ -294,96 +272,6 @@ func (m *Meter) SetVerdict(requestID string, j zg.Judgement) {
 	if err != nil {
 		m.cfg.Log.Error().Err(err).Str("request_id", requestID).Msg("a verdict was not recorded")
 	}
-}
-
-// Reservation is an admitted request that has to be closed.
-type Reservation struct {
-	meter *Meter
-	once  sync.Once
-	row   request
-
-	mu     sync.Mutex
-	bound  zg.Neuron // what is held: as the order says, or more
-	closed bool
-}
-
-// ErrReservationClosed means that a request was booked already, so nothing more can be sent for it.
-var ErrReservationClosed = errors.New("the request is booked already")
-
-// Grow holds more for a request whose size shows only while it is sent: what comes next may be handed on when it returns nil,
-// and whatever happens then, no more than this bound is booked, and no less abandoned. The error is a *Refused, with which
-// what was held before stays, or ErrReservationClosed. A bound that is not above the one in force changes nothing.
-func (r *Reservation) Grow(bound zg.Neuron) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	m, o := r.meter, &r.row.order
-	switch {
-	case r.closed:
-		return ErrReservationClosed
-	case !r.bound.Less(bound):
-		return nil
-	case !bound.Less(absurd):
-		return absurdPrice()
-	}
-	if short := m.store.book.extend(o.Provider, r.bound, bound, m.cfg.Now(), &m.cfg.Budgets.Fees); short != nil {
-		refused := m.overBudget(short)
-		m.metrics.refused.WithLabelValues(string(refused.Kind)).Inc()
-		return refused
-	}
-	// The row itself may be in the writer's hands.
-	grown := &request{
-		opened: r.row.opened, order: r.row.order, providerText: r.row.providerText, bound: bound.String(), priceIn: r.row.priceIn, priceOut: r.row.priceOut,
-	}
-	if err := m.store.writer.grow(grown); err != nil {
-		m.store.book.shrink(o.Provider, bound, r.bound)
-		return m.unrecorded(err)
-	}
-	r.bound = bound
-	return nil
-}
-
-// final ends the growing and returns the order with the bound that is in force.
-func (r *Reservation) final() Order {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	o := r.row.order
-	if r.closed = true; o.Bound != r.bound {
-		o.Bound, r.row.grown = r.bound, r.bound.String()
-	}
-	return o
-}
-
-// Close books what the request cost and returns it. It counts once: later calls return the first booking. It never waits
-// for the disk: the close record is queued, and Store.Flush and Store.Err tell what became of it.
-func (r *Reservation) Close(out Outcome) Booking {
-	r.once.Do(func() {
-		m, o := r.meter, r.final()
-		b := price(&o, &out)
-		now := m.cfg.Now()
-		r.row.out, r.row.booking, r.row.closed, r.row.quarter = out, b, micros(now), m.store.book.quarter(now)
-		m.store.book.close(o.Provider, o.Bound, b.Fee, r.row.quarter)
-		m.metrics.booked(r.row.providerText, o.Model, &out.Usage, b)
-		if !b.Claimed.IsZero() {
-			m.metrics.above.Inc()
-			m.cfg.Log.Warn().Str("request_id", o.ID).Str("provider", r.row.providerText).Str("model", o.Model).
-				Str("reason", b.Reason).Stringer("claimed_neuron", b.Claimed).Stringer("bound_neuron", o.Bound).
-				Msg("an answer's usage leads above the upper bound; the bound is booked")
-		}
-		if out.ChatID != "" {
-			m.store.recent.add(out.ChatID, r.row.opened)
-		}
-		if out.Verdict == zg.VerdictPending {
-			m.judging.Store(o.ID, &r.row)
-		}
-		if _, err := m.store.writer.put(op{close: &r.row}); err != nil {
-			m.cfg.Log.Error().Err(err).Str("request_id", o.ID).Msg("a request was closed after the store; it will be booked at its bound")
-		}
-		if pv, ok := m.cfg.View().Providers[o.Provider]; ok && pv.Reason == "" &&
-			pv.Headroom.Less(m.store.book.Provider(o.Provider).Fees.Sub(pv.FeesAtRead)) {
-			m.cfg.Nudge() // what was spent since the last look may have taken the sub-account below its mark
-		}
-	})
-	return r.row.booking
 }
 
 // price is the fee of an exchange. Where the truth is not known it is the upper bound, marked as an estimate. So it is

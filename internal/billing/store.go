@@ -37,6 +37,7 @@ type Store struct {
 	writer  *writer
 	book    *Book
 	recent  recent
+	demands *demands // what requests need that the sub-accounts hold too little for
 	// firstNew divides the requests of earlier processes from those of this one.
 	firstNew int64
 }
@@ -51,7 +52,7 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the operator chooses the directory
 		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
-	s := &Store{book: newBook()}
+	s := &Store{book: newBook(), demands: newDemands()}
 	if s.lock, err = lockDir(dir); err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func TestKeeperPausesSuspendedProviders(t *testing.T) {
 		if view[alice].Reason != refusalSuspended || view[bob].Reason != refusalSuspended || view[alice].Suspended != "It lied." || n.moved() != 0 {
 			t.Fatalf("alice %q, bob %q, %d transfers; want a pause", view[alice].Reason, view[bob].Reason, n.moved())
 		}
-		hint, wait := NewMeter(s, MeterConfig{View: k.View}).Funding(alice)
+		hint, wait := NewMeter(s, MeterConfig{View: k.View}).Funding(alice, zg.Neuron{})
 		if !strings.Contains(hint, "It lied.") || !strings.Contains(hint, "zgproxy provider accept "+alice.Hex()) || wait != 0 {
 			t.Errorf("hint %q, wait %s", hint, wait)
 		}

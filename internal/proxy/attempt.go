@@ -111,6 +111,7 @@ func (c *call) anew(n int, stream bool) {
 // reservation is what an attempt may cost, set aside until it is booked.
 type reservation interface {
 	Grow(bound zg.Neuron) error
+	Bound() zg.Neuron
 	Close(billing.Outcome) billing.Booking
 }
 
@@ -118,6 +119,8 @@ type reservation interface {
 type unpaid struct{}
 
 func (unpaid) Grow(zg.Neuron) error { return nil }
+
+func (unpaid) Bound() zg.Neuron { return zg.Neuron{} }
 
 func (unpaid) Close(billing.Outcome) billing.Booking { return billing.Booking{Basis: zg.FeeUnpaid} }
 
@@ -134,6 +137,7 @@ func (c *call) open(p *parcel) (reservation, error) {
 	held, err := c.srv.cfg.Meter.Open(c.r.Context(), billing.Order{
 		ID: c.id, Route: c.op.path, Key: c.key, Provider: o.Service.Provider, Type: o.Service.Type, Model: o.Model,
 		Stream: c.stream, Price: o.Price, Bound: billing.Bound(o.Service.Type, o.Price, p.bound),
+		Ask:          billing.Ask(o.Service.Type, o.Price, p.bound),
 		RequestBytes: p.length(), At: at, Block: o.Block, Centralized: o.Service.Info.Centralized(),
 	})
 	if refused, ok := errors.AsType[*billing.Refused](err); ok && !errors.Is(err, billing.ErrStore) {

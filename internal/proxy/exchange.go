@@ -210,7 +210,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		x.lease.Told(toldLimit(detail))
 		if short := detail.Class == zg.RefusalBalance || detail.Class == zg.RefusalNoAccount || detail.Class == zg.RefusalNotAcknowledged; short && c.offer.Endpoint == "" {
 			if s.cfg.Refused != nil {
-				s.cfg.Refused(c.offer.Service.Provider, detail)
+				s.cfg.Refused(c.offer.Service.Provider, billing.Shortfall{Type: c.offer.Service.Type, Bound: x.held.Bound(), Detail: detail})
 			}
 			back.err, back.refusal = c.fundsError(detail), nil
 		}

@@ -24,7 +24,7 @@ func (c *call) fundsError(d zg.RefusalDetail) *APIError {
 		return e
 	}
 	e := problem(string(d.Class), "")
-	hint, wait := c.srv.cfg.Meter.Funding(provider)
+	hint, wait := c.srv.cfg.Meter.Funding(provider, d.Required.Sub(own.Locked))
 	switch d.Class {
 	case zg.RefusalBalance:
 		e.Message, e.RetryAfter = "Provider "+who+" wants more in its sub-account before it serves", wait

@@ -76,7 +76,7 @@ type Config struct {
 	// /v1/verify is not served.
 	Receipt func(ctx context.Context, id string) (zg.AnswerReceipt, bool, error)
 	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
-	Refused func(provider common.Address, detail zg.RefusalDetail)
+	Refused func(common.Address, billing.Shortfall)
 	// Board knows how the offers are doing.
 	Board *route.Board
 	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
