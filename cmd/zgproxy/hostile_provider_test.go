@@ -120,6 +120,8 @@ func refusalLies() []script {
 		balance("negative", "-1000.000000"),
 		balance("that is no number", "1.2.3"),
 		balance("of nothing", "0.000000"),
+		refused("request fee of 10^30 0G", http.StatusBadRequest, "validate request: insufficient balance: your locked balance is 3.000000 0G, but the required minimum is 4.000000 0G "+
+			"(breakdown: minimum reserve 1.000000 0G + unsettled fees 0.000000 0G + current request fee 1"+strings.Repeat("0", 30)+" 0G)", "insufficient_balance"),
 		refused("never enough", http.StatusBadRequest, "insufficient balance: your locked balance is never enough", "insufficient_balance"),
 		refused("account denied", http.StatusBadRequest, "validate request: get account from contract, account not exist", "no_account", "account_not_seen"),
 		refused("acknowledgement denied", http.StatusBadRequest, "validate request: user not acknowledge the provider", "not_acknowledged", "account_not_seen"),

@@ -49,6 +49,8 @@ func (d *daemon) limitChecks() (out []admin.Check) {
 	for _, p := range d.cfg.Providers {
 		if pv := view.Providers[p]; pv.Reason != "" {
 			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is low and not topped up (%s). %s", p, pv.Reason, pv.Hint(p))})
+		} else if w := pv.Demand; w.Reason != "" {
+			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is not paid for a request (%s). %s", p, w.Reason, w.Hint)})
 		}
 	}
 	return out
@@ -81,6 +83,13 @@ func (d *daemon) status() any {
 		Og     string    `json:"0g"`
 	}
 	money := func(n zg.Neuron) amount { return amount{n, n.Og()} }
+	type demand struct {
+		Kind    string `json:"kind"`
+		Fee     amount `json:"fee"`
+		Missing amount `json:"missing"`          // of what has to be in the sub-account for it
+		Reason  string `json:"reason,omitempty"` // why that is not moved
+		Hint    string `json:"hint,omitempty"`
+	}
 	type account struct {
 		Provider       string   `json:"provider"`
 		Model          string   `json:"model,omitempty"`
@@ -106,6 +115,7 @@ func (d *daemon) status() any {
 		Signer         string   `json:"signer,omitempty"`         // the TEE signer first seen, or accepted since
 		Suspended      string   `json:"suspended,omitempty"`      // why it gets nothing until it is accepted
 		Funding        string   `json:"funding,omitempty"`
+		Demand         *demand  `json:"demand,omitempty"` // a request that costs more than is there; absent: none waits
 		Warnings       []string `json:"warnings,omitempty"`
 	}
 	accounts := []account{}
@@ -126,6 +136,9 @@ func (d *daemon) status() any {
 		a.Owed, a.Drift, a.Debited, a.Settled, a.Corrected = money(pv.Owed), money(pv.Drift), money(pv.Debited), money(pv.Settled), money(pv.Corrected)
 		a.Watched = money(pv.Watched)
 		a.Reserve, a.LowWater, a.HighWater = money(pv.Reserve), money(pv.LowWater), money(pv.HighWater)
+		if w := pv.Demand; !w.Fee.IsZero() {
+			a.Demand = &demand{string(w.Kind), money(w.Fee), money(w.Missing), w.Reason, w.Hint}
+		}
 		if left, ok := d.keeper.Runway(p); ok {
 			seconds := int64(left.Seconds())
 			a.Runway = &seconds
