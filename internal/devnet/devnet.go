@@ -29,6 +29,7 @@ type Config struct {
 	Testnet      bool          // the contracts' minimums of the testnet instead of those of mainnet
 	TokenDelay   time.Duration // before each token of an answer
 	SettleEvery  time.Duration // how often providers take what they are owed; 0: only when told
+	SettleLag    time.Duration // how long after its receipt a settlement's fees are still claimed
 	MoreChats    int           // further providers of chat models, lorem-2 and so on
 	AllKinds     bool          // one provider of each further kind of service
 	Twins        int           // further providers of echo-1, twin-1 and so on, each a little dearer than the one before
@@ -179,7 +180,7 @@ func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
 	setup := simprovider.Config{
 		Key: ProviderKey(o.name), TEEKey: TEEKey(o.name), Type: o.kind, Model: o.model, Behaviour: o.behaviour,
 		Price: zg.Price{Input: o.input, Output: o.output}, TokenDelay: cfg.TokenDelay,
-		Chain: n.Chain, Listen: listen, Limits: limits, SettleEvery: cfg.SettleEvery, Log: cfg.Log,
+		Chain: n.Chain, Listen: listen, Limits: limits, SettleEvery: cfg.SettleEvery, SettleLag: cfg.SettleLag, Log: cfg.Log,
 	}
 	service := simchain.ServiceParams{
 		ServiceType: string(o.kind), Model: o.model, Verifiability: "TeeML", InputPrice: o.input, OutputPrice: o.output,

@@ -110,6 +110,16 @@ type Config struct {
 	Whitelist    []common.Address // wallets that pay nothing and have no limits
 	AccountCache time.Duration    // how long sub-account and service are believed; 0: 1 s, negative: not at all
 	SettleEvery  time.Duration    // 0: only when Settle is called
+	// SettleLag is how long after its receipt a settlement's fees are still claimed, and wanted on top of the reserve, until
+	// they are deleted: the chain shows them as taken meanwhile.
+	SettleLag time.Duration
+	// ReserveOnRow claims what a request for sound or a video has to be covered for while it, or its job, is under way. The
+	// reserve is never taken; the fee replaces it. Without this, a job is claimed at nothing until it ends.
+	ReserveOnRow bool
+	// ReleaseEvery gives up one fee of so many instead of taking it, with the next settlement; 0: none.
+	ReleaseEvery int
+	// PruneAfter gives up, with the next settlement, fees that could not be taken for so long; 0: never.
+	PruneAfter time.Duration
 
 	// ReencodeRequests makes the provider decode and encode every chat request, as those with an upstream model id do.
 	ReencodeRequests bool

@@ -38,7 +38,9 @@ type exchange struct {
 	status int  // of the answer when all is well
 	mute   bool // the answer announces no signature
 	cut    bool // the connection is gone by our own doing
-	record Exchange
+	// reserve is on the request's row until it has ended, or its job has.
+	reserve zg.Neuron
+	record  Exchange
 }
 
 func (p *Provider) infer(w http.ResponseWriter, r *http.Request, path string, to route) {
@@ -103,11 +105,16 @@ func (x *exchange) admitFor(model string, units uint64) error {
 		return err
 	}
 	x.price, _ = x.p.cfg.price(model) // just checked
-	if err := x.p.admit(x.r.Context(), x.user, x.price.Output.Mul(units)); err != nil {
+	cost := x.price.Output.Mul(units)
+	if err := x.p.admit(x.r.Context(), x.user, cost); err != nil {
 		return err
 	}
 	if x.kind != x.p.cfg.Type { // the model server knows nothing of such a route
 		return modelError(http.StatusNotFound, "NotFoundError", "Not Found")
+	}
+	if x.p.cfg.ReserveOnRow && !x.p.whitelist[x.user] {
+		x.reserve = cost
+		x.p.purse.hold(x.user, cost)
 	}
 	return nil
 }
@@ -209,7 +216,8 @@ func (x *exchange) book(u zg.Usage, fee zg.Neuron) {
 		return
 	}
 	x.record.Fee = fee
-	x.p.purse.add(x.user, fee)
+	x.p.purse.replace(x.user, x.reserve, fee)
+	x.reserve = zg.Neuron{}
 	x.p.limits.charge(x.user, u.InputTokens+u.OutputTokens, u.Images)
 }
 
@@ -279,6 +287,7 @@ func (x *exchange) finish() {
 	}
 	x.record.ResponseBytes, x.record.ResponseSHA256 = x.out.sentBytes, hex.EncodeToString(x.out.sent.Sum(nil))
 	x.record.ClientLeft = x.out.left && !x.cut
+	x.p.purse.free(x.user, x.reserve)
 	x.p.records.add(x.record)
 }
 

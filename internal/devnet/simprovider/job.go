@@ -51,12 +51,13 @@ func (x *exchange) accept(j *job, path, prompt string) {
 	j.created = x.p.cfg.Now()
 	j.updated, j.state, j.fails = j.created, jobPending, strings.Contains(prompt, failing)
 	j.x = &exchange{
-		p: x.p, kind: x.kind, fault: x.fault, user: x.user, price: x.price, key: x.key, status: x.status,
+		p: x.p, kind: x.kind, fault: x.fault, user: x.user, price: x.price, key: x.key, status: x.status, reserve: x.reserve,
 		record: Exchange{
 			Path: path, User: x.user, Model: x.record.Model, RequestBytes: x.record.RequestBytes, RequestSHA256: x.record.RequestSHA256,
 			Status: x.status, Fault: x.fault.Kind,
 		},
 	}
+	x.reserve = zg.Neuron{} // the job's from now on
 	x.p.jobs.put(j.id, j, 0)
 	if d := x.p.cfg.JobDelay; d > 0 {
 		p := x.p
@@ -103,6 +104,7 @@ func (j *job) conclude(p *Provider) {
 		j.state, j.err = jobFailed, "the model server has failed"
 	}
 	j.result = j.finish(j.x, j.fails)
+	j.release()
 	j.x.record.ResKey = j.announced(p)
 	j.x.record.ResponseBytes, j.x.record.ResponseSHA256 = int64(len(j.result)), digest(j.result)
 	p.records.add(j.x.record)
@@ -122,5 +124,12 @@ func (j *job) survive() {
 	defer j.mu.Unlock()
 	if j.x.kind != zg.VideoGeneration && !j.done() {
 		j.state, j.err = jobFailed, "the provider was restarted"
+		j.release()
 	}
+}
+
+// release takes the reserve off that is still on the row: nothing was billed.
+func (j *job) release() {
+	j.x.p.purse.free(j.x.user, j.x.reserve)
+	j.x.reserve = zg.Neuron{}
 }

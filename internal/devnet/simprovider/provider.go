@@ -56,7 +56,7 @@ func Start(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startWith(cfg, newPurse(), newRecords(), newShelf[*job](cfg.Now, jobTTL))
+	return startWith(cfg, newPurse(cfg), newRecords(), newShelf[*job](cfg.Now, jobTTL))
 }
 
 func startWith(cfg Config, purse *purse, records *records, jobs *shelf[*job]) (*Provider, error) {
