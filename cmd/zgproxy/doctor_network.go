@@ -211,7 +211,7 @@ func checkGas(ctx context.Context, d *doctor, _ *patient) finding {
 		return failed(hintRPC, err.Error(), "the price of gas cannot be read")
 	}
 	most := d.cfg.MaxFeePerGas.Neuron
-	text := fmt.Sprintf("a transaction offers %s neuron per gas, and ZGPROXY_MAX_FEE_PER_GAS is %s", now, most)
+	text := fmt.Sprintf("a transaction costs %s neuron per gas now, and ZGPROXY_MAX_FEE_PER_GAS is %s", now, most)
 	switch {
 	case most.Less(now):
 		return failed("Wait until the network is less busy, or raise ZGPROXY_MAX_FEE_PER_GAS.", "Nothing is signed at that price, so nothing is topped up.", "%s", text)

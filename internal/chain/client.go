@@ -30,7 +30,8 @@ type Config struct {
 	ChainID           uint64
 	Ledger, Inference common.Address
 	User              common.Address        // the wallet
-	CallTimeout       time.Duration         // of one call; 0: 15 s
+	CallTimeout       time.Duration         // of one try of a call; 0: 15 s
+	Tries             int                   // of a call that is refused for a passing reason; 0: 8, 1: it is not retried
 	HTTP              *http.Client          // nil: one of our own; answers are bounded and redirects refused either way
 	Registerer        prometheus.Registerer // nil: no metrics
 }
@@ -45,12 +46,17 @@ type Client struct {
 	name    atomic.Pointer[string] // service name, once known
 	fixed   atomic.Pointer[minimums]
 	metrics *clientMetrics
+	retries allowance
+	wait    func(context.Context, time.Duration) error // between two tries
 }
 
 // New builds a Client without any network traffic.
 func New(cfg Config) (*Client, error) {
 	if cfg.CallTimeout == 0 {
 		cfg.CallTimeout = 15 * time.Second
+	}
+	if cfg.Tries == 0 {
+		cfg.Tries = defaultTries
 	}
 	// Errors do not repeat the URL, which may hold a key.
 	errURL := errors.New("ZGPROXY_RPC_URL is not the http or https URL of a JSON-RPC endpoint")
@@ -62,23 +68,24 @@ func New(cfg Config) (*Client, error) {
 		return nil, errURL
 	}
 	return &Client{
-		cfg: cfg, rpc: rc, eth: ethclient.NewClient(rc), led: bindings.NewLedgerManager(), inf: bindings.NewInferenceServing(), metrics: newClientMetrics(cfg.Registerer),
+		cfg: cfg, rpc: rc, eth: ethclient.NewClient(rc), led: bindings.NewLedgerManager(), inf: bindings.NewInferenceServing(),
+		metrics: newClientMetrics(cfg.Registerer), retries: allowance{left: fullAllowance}, wait: wait,
 	}, nil
 }
 
-// observe bounds, explains and counts one call.
+// observe bounds, explains and counts one call, which is retried while the endpoint refuses it for a passing reason.
 func observe[T any](ctx context.Context, c *Client, method string, f func(context.Context) (T, error)) (T, error) {
-	bounded, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
-	defer cancel()
-	start := time.Now()
-	v, err := f(bounded)
-	if err != nil {
-		err = explain(err, c.cfg.CallTimeout)
-	}
-	c.metrics.observe(method, time.Since(start), err)
+	v, err := retried(ctx, c, func(ctx context.Context) (T, error) {
+		bounded, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
+		defer cancel()
+		start := time.Now()
+		v, err := f(bounded)
+		c.metrics.observe(method, time.Since(start), explain(err, c.cfg.CallTimeout))
+		return v, err
+	})
 	if err != nil {
 		var zero T
-		return zero, fmt.Errorf("%s: %w", method, err)
+		return zero, fmt.Errorf("%s: %w", method, explain(err, c.cfg.CallTimeout))
 	}
 	return v, nil
 }

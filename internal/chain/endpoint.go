@@ -53,6 +53,7 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	noteAdvice(r, resp)
 	resp.Body = &limitedBody{ReadCloser: resp.Body, left: maxAnswer}
 	return resp, nil
 }
@@ -95,7 +96,7 @@ func refusedByCode(err error) bool {
 // explain turns what the RPC library returns into errors that may be logged: in the contract's own terms where it
 // refused, else bounded and printable, and without the endpoint's URL, which may hold a key.
 func explain(err error, timeout time.Duration) error {
-	if errors.Is(err, ErrNoContract) {
+	if err == nil || errors.Is(err, ErrNoContract) {
 		return err
 	}
 	if httpErr, ok := errors.AsType[rpc.HTTPError](err); ok {

@@ -58,7 +58,7 @@ func startNetwork(t *testing.T) *network {
 
 func (n *network) open(t *testing.T, change func(*chain.Config)) *chain.Client {
 	t.Helper()
-	cfg := chain.Config{RPCURL: n.URL(), ChainID: n.ChainID(), Ledger: n.Ledger(), Inference: n.Inference(), User: n.user}
+	cfg := chain.Config{RPCURL: n.URL(), ChainID: n.ChainID(), Ledger: n.Ledger(), Inference: n.Inference(), User: n.user, Tries: 1}
 	if change != nil {
 		change(&cfg)
 	}

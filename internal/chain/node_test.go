@@ -221,7 +221,7 @@ func (n *node) answer(method string, params []json.RawMessage) (any, *nodeError)
 
 func (n *node) client(t *testing.T, change ...func(*Config)) *Client {
 	t.Helper()
-	cfg := Config{RPCURL: n.url, ChainID: testChain, Ledger: ledgerAddr, Inference: inferenceAddr, User: userAddr, CallTimeout: 30 * time.Second, Registerer: prometheus.NewRegistry()}
+	cfg := Config{RPCURL: n.url, ChainID: testChain, Ledger: ledgerAddr, Inference: inferenceAddr, User: userAddr, CallTimeout: 30 * time.Second, Tries: 1, Registerer: prometheus.NewRegistry()}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -45,10 +45,11 @@ func (c *Client) HasCode(ctx context.Context, at common.Address) (bool, error) {
 	return len(code) > 0, err
 }
 
-// FeePerGas is what a transaction would offer now per unit of gas at most, in neuron. The owner's limit does not count.
+// FeePerGas is the least that a transaction must offer now per unit of gas, in neuron: the base fee and the tip. Nothing is
+// signed where that is above the owner's limit, which does not count here.
 func (c *Client) FeePerGas(ctx context.Context) (zg.Neuron, error) {
 	base, tip, err := NewSender(c, nil, SenderConfig{}).suggestion(ctx)
-	return tip.Add(base.Mul(2)), err // as sign does
+	return tip.Add(base), err
 }
 
 // Nonces are the lowest nonce of the wallet that is not used up, and the lowest that no waiting transaction has either.

@@ -61,7 +61,10 @@ func (s *Sender) supplant(ctx context.Context, prev zg.SignedTx, next func(old *
 		return zg.SignedTx{}, err
 	}
 	tip = raised(tip).Max(suggested)
-	feeCap = raised(feeCap).Max(tip.Add(base.Mul(2)))
+	feeCap, err = s.offer(base, tip, raised(feeCap).Max(base.Add(tip)))
+	if err != nil {
+		return zg.SignedTx{}, err
+	}
 	return s.signTx(next(old), feeCap, tip)
 }
 

@@ -65,8 +65,8 @@ func (s *Sender) sign(ctx context.Context, c call) (zg.SignedTx, error) {
 	if err != nil {
 		return zg.SignedTx{}, err
 	}
-	feeCap := tip.Add(base.Mul(2))
-	if err := s.allowed(feeCap); err != nil { // before the balance is compared with what such a fee would come to
+	feeCap, err := s.offer(base, tip, base.Add(tip)) // before the balance is compared with what such a fee would come to
+	if err != nil {
 		return zg.SignedTx{}, err
 	}
 	if err := s.affords(ctx, c.value.Add(feeCap.Mul(limit))); err != nil {
@@ -122,6 +122,16 @@ func (s *Sender) suggestion(ctx context.Context) (base, tip zg.Neuron, err error
 		return base, tip, err
 	}
 	return at.baseFee, tip.Max(s.cfg.MinTip), nil
+}
+
+// offer is the most that a transaction offers per gas: the tip and twice the base fee, which can double within six blocks
+// and is charged as it then is, or the owner's limit where that is less. What fits the limit now is signed: least, which is
+// what the next block charges or what a replacement has to offer.
+func (s *Sender) offer(base, tip, least zg.Neuron) (zg.Neuron, error) {
+	if err := s.allowed(least); err != nil {
+		return zg.Neuron{}, err
+	}
+	return tip.Add(base.Mul(2)).Max(least).Min(s.cfg.MaxFeePerGas), nil
 }
 
 // allowed checks a fee per gas against the owner's limit.

@@ -125,7 +125,9 @@ func TestFees(t *testing.T) {
 		{"below the network's floor", 1, 7, 100 * gwei, 2 * gwei, 2*gwei + 14},
 		{"a base fee that may double", 2 * gwei, 10 * gwei, 100 * gwei, 2 * gwei, 22 * gwei},
 		{"exactly the owner's limit", 2 * gwei, 10 * gwei, 22 * gwei, 2 * gwei, 22 * gwei},
-		{"one above it", 2 * gwei, 10 * gwei, 22*gwei - 1, 0, 0},
+		{"less room for the base fee to rise", 2 * gwei, 10 * gwei, 22*gwei - 1, 2 * gwei, 22*gwei - 1},
+		{"exactly what the next block charges", 2 * gwei, 10 * gwei, 12 * gwei, 2 * gwei, 12 * gwei},
+		{"one above it", 2 * gwei, 10 * gwei, 12*gwei - 1, 0, 0},
 		{"a node that asks for everything", 1 << 63, 7, 100 * gwei, 0, 0},
 		{"no limit set", 4 * gwei, 7, 0, 0, 0},
 	} {

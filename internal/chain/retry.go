@@ -1,0 +1,128 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// How a call is retried that an endpoint refused for a passing reason. Public endpoints answer a good share of calls with
+// 429 when many people use them; with 30 % refused, 8 tries fail once in 15,000 calls. Every call may be sent again: reads
+// change nothing, and the bytes of a signed transaction are the same transaction however often they arrive.
+const (
+	defaultTries = 8
+	firstPause   = 100 * time.Millisecond
+	maxPause     = 2 * time.Second
+	maxAdvice    = 10 * time.Second // of a Retry-After; an endpoint that asks for more is not available
+)
+
+// allowance is how many retries are left for all calls together. An endpoint that refuses everything uses it up, and calls
+// fail at the first refusal from then on, so that an outage is reported at once rather than after seconds of hope in each
+// call. Calls that succeed refill it, one each, so that retries last up to half of all calls refused.
+type allowance struct {
+	mu   sync.Mutex
+	left int
+}
+
+const fullAllowance = 24
+
+func (a *allowance) take() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.left == 0 {
+		return false
+	}
+	a.left--
+	return true
+}
+
+func (a *allowance) refill() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left = min(a.left+1, fullAllowance)
+}
+
+// passing reports whether a call failed for a reason that may be gone at the next try. A call that ran into its time limit
+// is not retried: it has taken that time already.
+func passing(err error) bool {
+	if httpErr, ok := errors.AsType[rpc.HTTPError](err); ok {
+		switch httpErr.StatusCode {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+	}
+	if node, ok := errors.AsType[rpc.Error](err); ok {
+		return limitedByNode(node.ErrorCode(), node.Error())
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// limitedByNode reports whether a JSON-RPC error is about the number of calls. -32005 is "limit exceeded" by the
+// convention of the vendors, some of which use it for ranges of logs that are too wide too: those come again and fail again.
+func limitedByNode(code int, message string) bool {
+	if code == -32005 || code == http.StatusTooManyRequests {
+		return true
+	}
+	message = strings.ToLower(message)
+	return strings.Contains(message, "rate limit") || strings.Contains(message, "too many requests")
+}
+
+// pause is how long to wait before the next try: twice as long each time, spread by half so that many callers who were
+// refused together do not come back together, and at least what the endpoint asked for.
+func pause(try int, advice time.Duration) time.Duration {
+	d := min(firstPause<<try, maxPause)
+	return max(d/2+rand.N(d), advice) //nolint:gosec // no secret depends on it
+}
+
+// advised carries an answer's Retry-After from the transport to the retries.
+type advised struct{}
+
+// noteAdvice keeps the Retry-After of a refusal for the call that it refuses.
+func noteAdvice(r *http.Request, resp *http.Response) {
+	advice, ok := r.Context().Value(advised{}).(*time.Duration)
+	if !ok || resp.StatusCode < http.StatusBadRequest {
+		return
+	}
+	if s, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16); err == nil {
+		*advice = time.Duration(s) * time.Second
+	}
+}
+
+// wait returns after d, or with the reason when ctx ends first.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// retried performs a call until it succeeds, fails for good, or is out of tries.
+func retried[T any](ctx context.Context, c *Client, f func(context.Context) (T, error)) (T, error) {
+	for try := 0; ; try++ {
+		var advice time.Duration
+		v, err := f(context.WithValue(ctx, advised{}, &advice))
+		if err == nil {
+			c.retries.refill()
+			return v, nil
+		}
+		if try+1 >= c.cfg.Tries || advice > maxAdvice || !passing(err) || !c.retries.take() {
+			return v, err
+		}
+		if c.wait(ctx, pause(try, advice)) != nil {
+			return v, err // what the endpoint said tells more than that the caller left
+		}
+	}
+}
