@@ -262,14 +262,19 @@ func rpcAnswers() []script {
 		everything("errors of 10 MB", simchain.Fault{Error: &simchain.RPCError{Code: -32000, Message: strings.Repeat("x", 10<<20)}}, badRPC),
 		everything("20 MB of zeros", simchain.Fault{Body: `{"jsonrpc":"2.0","id":1,"result":"0x` + strings.Repeat("0", 20<<20) + `"}`}, "larger than"),
 		everything("slow", simchain.Fault{Delay: 150 * time.Millisecond}),
-		{name: "every other call fails", lie: func(h *hostile) {
-			var n atomic.Int64
-			h.net.Chain.SetFault(func(string, []byte) *simchain.Fault {
-				if n.Add(1)%2 == 0 {
-					return &simchain.Fault{Status: http.StatusServiceUnavailable}
-				}
-				return nil
-			})
-		}, log: []string{"HTTP status 503"}},
+		// Retries get through this one, so that there is nothing to tell; through the next they do not.
+		{name: "every other call fails", lie: func(h *hostile) { h.answersOneOf(2) }},
+		{name: "nineteen of twenty calls fail", lie: func(h *hostile) { h.answersOneOf(20) }, log: []string{"HTTP status 503"}},
 	}
+}
+
+// answersOneOf makes the chain's endpoint refuse all calls but one of n.
+func (h *hostile) answersOneOf(n int64) {
+	var calls atomic.Int64
+	h.net.Chain.SetFault(func(string, []byte) *simchain.Fault {
+		if calls.Add(1)%n != 0 {
+			return &simchain.Fault{Status: http.StatusServiceUnavailable}
+		}
+		return nil
+	})
 }
