@@ -344,12 +344,20 @@ func receiptInWords(r *zg.AnswerReceipt) *table {
 	row("text", r.SignedText)
 	row("signature", r.Signature)
 	if r.Fee != nil {
-		row("fee", r.Fee.Og()+" 0G ("+string(r.FeeBasis)+")")
+		row("fee", r.Fee.Og()+" 0G ("+basisInWords(r.FeeBasis, r.FeeReason)+")")
 	}
 	if r.Settled != nil {
 		row("taken", strings.TrimSuffix(r.Settled.Og()+" 0G by "+r.Settlement, " by "))
 	}
 	return &t
+}
+
+// basisInWords says how a fee came about.
+func basisInWords(basis zg.FeeBasis, reason string) string {
+	if reason == "" {
+		return string(basis)
+	}
+	return string(basis) + ": " + strings.ReplaceAll(reason, "_", " ")
 }
 
 func bytesInWords(n int64, digest string) string {

@@ -101,6 +101,7 @@ type Outcome struct {
 	Images                        [][32]byte // digests of the decoded images of the answer
 	FirstByte, Total              time.Duration
 	Err                           string     // category of what went wrong, or empty
+	Told                          ToldFee    // what the answer says it is charged
 	Verdict                       zg.Verdict // where it is known already
 	VerdictCode                   string     // likewise
 }
@@ -109,7 +110,7 @@ type Outcome struct {
 type Booking struct {
 	Fee     zg.Neuron
 	Basis   zg.FeeBasis
-	Reason  string    // why the fee is an estimate
+	Reason  string    // why the fee is an estimate, or that the provider told it
 	Claimed zg.Neuron // what the answer's own usage leads to, where that was not believed
 }
 
@@ -130,6 +131,7 @@ type Meter struct {
 	metrics *meterMetrics
 	names   sync.Map // address → its checksummed text, which is slow to make
 	judging sync.Map // id → row whose verdict is being found out
+	tolds   onces    // of which providers something about told fees was logged
 }
 
 // NewMeter builds a Meter on an open store.

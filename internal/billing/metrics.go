@@ -43,8 +43,8 @@ func (m *storeMetrics) observe(records int, took time.Duration) {
 }
 
 type meterMetrics struct {
-	fees, tokens, refused *prometheus.CounterVec
-	above                 prometheus.Counter
+	fees, tokens, refused, told *prometheus.CounterVec
+	above                       prometheus.Counter
 }
 
 func newMeterMetrics(reg prometheus.Registerer) *meterMetrics {
@@ -58,11 +58,14 @@ func newMeterMetrics(reg prometheus.Registerer) *meterMetrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zgproxy_meter_refusals_total", Help: "Requests refused before anything was sent or spent.",
 		}, []string{"reason"}),
+		told: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_told_fees_total", Help: "Answers that told their fee in neuron, by what became of it: booked, disagrees (booked; the usage leads to another), above_bound, unreadable.",
+		}, []string{"provider", "outcome"}),
 		above: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "zgproxy_fees_above_bound_total", Help: "Requests whose fee was higher than the upper bound computed before.",
 		}),
 	}
-	register(reg, m.fees, m.tokens, m.refused, m.above)
+	register(reg, m.fees, m.tokens, m.refused, m.told, m.above)
 	return m
 }
 

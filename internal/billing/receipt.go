@@ -30,7 +30,7 @@ const (
 	chatSearch  = 1_000_000
 )
 
-const selectReceipt = `SELECT opened_at, id, state, route, service_type, provider, model, stream, price_in, price_out, fee, COALESCE(basis, ''),
+const selectReceipt = `SELECT opened_at, id, state, route, service_type, provider, model, stream, price_in, price_out, fee, COALESCE(basis, ''), COALESCE(reason, ''),
 	COALESCE(input_tokens, 0), COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0),
 	request_sha256, response_sha256, COALESCE(request_bytes, 0), COALESCE(response_bytes, 0), COALESCE(res_key, ''), COALESCE(chat_id, ''),
 	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at, settled, COALESCE(settlement, ''),
@@ -47,7 +47,7 @@ func scanReceipt(scan func(...any) error) (r zg.AnswerReceipt, err error) {
 	var incomplete bool
 	var settlement string
 	var u zg.ReceiptUsage
-	if err := scan(&key, &r.ID, &state, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.PriceIn, &r.PriceOut, &fee, &r.FeeBasis,
+	if err := scan(&key, &r.ID, &state, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.PriceIn, &r.PriceOut, &fee, &r.FeeBasis, &r.FeeReason,
 		&u.InputTokens, &u.OutputTokens, &u.CachedTokens, &u.Images, &u.Seconds, &request, &response, &r.RequestBytes, &r.ResponseBytes,
 		&r.SignatureID, &r.ChatID, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &settlement, &r.Block, &r.Centralized, &incomplete,
 		&images, &r.Expected, &r.SignedText, &r.Signature, &r.TextForm, &r.ByteForm, &r.ReencodedRequest); err != nil {

@@ -76,7 +76,7 @@ func (r *Reservation) final() Order {
 func (r *Reservation) Close(out Outcome) Booking {
 	r.once.Do(func() {
 		m, o := r.meter, r.final()
-		b := price(&o, &out)
+		b := m.told(&o, &out, price(&o, &out))
 		now := m.cfg.Now()
 		r.row.out, r.row.booking, r.row.closed, r.row.quarter = out, b, micros(now), m.store.book.quarter(now)
 		m.store.book.close(o.Provider, o.Bound, b.Fee, r.row.quarter)

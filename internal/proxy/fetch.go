@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -198,13 +197,4 @@ func (r *relaying) ownURLs(doc []byte) ([]byte, bool) {
 		return doc, false // it is no document of images: it passes as it is
 	}
 	return out, changed
-}
-
-// audioUsage is what the header of generated audio says it is billed for: started seconds.
-func audioUsage(h http.Header) zg.Usage {
-	seconds, err := strconv.ParseFloat(h.Get("X-0g-Audio-Duration-Seconds"), 64)
-	if err != nil || !(seconds >= 0) || seconds > 1e9 {
-		return zg.Usage{}
-	}
-	return zg.Usage{Seen: true, BySeconds: true, Seconds: seconds}
 }

@@ -143,7 +143,7 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 	}
 	switch {
 	case r.op.bytes:
-		out.Usage = audioUsage(r.header)
+		audioOutcome(out, r.header)
 	case !out.Usage.Seen:
 		out.Usage.InputTokens = r.parcel.inputTokens
 	}

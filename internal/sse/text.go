@@ -2,8 +2,9 @@ package sse
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // textReader counts words and remembers the end of the last cue of subtitles.
@@ -37,15 +38,18 @@ func (t *textReader) cue() {
 	t.line = t.line[:0]
 }
 
+// longestPart is what no hours, minutes or seconds of a time are above.
+const longestPart = 1e6
+
 // cueTime reads 00:01:02,345 and 01:02.345.
 func cueTime(s string) (float64, bool) {
 	var total float64
 	for part := range strings.SplitSeq(strings.Replace(s, ",", ".", 1), ":") {
-		v, err := strconv.ParseFloat(part, 64)
-		if err != nil || v < 0 || v > 1e6 {
+		f := zg.ReadFigure([]byte(part))
+		if !f.Told() || f.Bad() || f.Float() > longestPart || strings.HasPrefix(part, "-") { // -00:05 is not five seconds
 			return 0, false
 		}
-		total = total*60 + v
+		total = total*60 + f.Float()
 	}
 	return total, true
 }

@@ -150,7 +150,8 @@ type AnswerReceipt struct {
 	PriceOut   Neuron        `json:"price_out_neuron"`
 	Fee        *Neuron       `json:"fee_neuron,omitempty"`
 	FeeBasis   FeeBasis      `json:"fee_basis,omitempty"`
-	Block      uint64        `json:"block,omitempty"` // of the chain, at which provider, price and signer were read
+	FeeReason  string        `json:"fee_reason,omitempty"` // why it is an estimate, or that the provider told it
+	Block      uint64        `json:"block,omitempty"`      // of the chain, at which provider, price and signer were read
 	Settled    *Neuron       `json:"settled_neuron,omitempty"`
 	Settlement string        `json:"settlement_tx,omitempty"`
 }
