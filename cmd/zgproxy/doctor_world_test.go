@@ -629,7 +629,8 @@ func TestDoctorBesideTheDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := zg.Pin{Provider: alpha.Address(), Signer: w.net.Providers[1].TEESigner(), Source: zg.SourceService, URL: alpha.URL(), At: time.Now()}
+	stranger := w.net.Providers[1].TEESigner()
+	other := zg.Pin{Provider: alpha.Address(), Signer: stranger, Source: zg.SourceService, Settler: stranger, URL: alpha.URL(), At: time.Now()}
 	_, err = s.Accept(alpha.Address(), billing.Acceptance{Pin: other})
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)

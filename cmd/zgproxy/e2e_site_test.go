@@ -65,7 +65,8 @@ func newSite(t *testing.T, withheld bool) *site {
 	for i, kv := range s.env {
 		s.env[i] = strings.Replace(kv, ","+last.Address().Hex(), "", 1)
 	}
-	s.env = append(s.env, "ZGPROXY_VERIFY=observe", "ZGPROXY_API_KEYS="+localKey, "ZGPROXY_ALLOWED_ORIGINS=https://app.example.com", "ZGPROXY_LOW_WATER=1.2", "ZGPROXY_DRAIN_TIMEOUT=500ms", "ZGPROXY_SHUTDOWN_GRACE=2s")
+	s.env = append(s.env, "ZGPROXY_VERIFY=observe", "ZGPROXY_API_KEYS="+localKey, "ZGPROXY_ALLOWED_ORIGINS=https://app.example.com", "ZGPROXY_LOW_WATER=1.2", "ZGPROXY_DRAIN_TIMEOUT=500ms", "ZGPROXY_SHUTDOWN_GRACE=2s",
+		"ZGPROXY_PACE_WAIT=0s") // what a client makes of a limit is seen when nothing waits for its end
 	api := s.inProcess().api
 	s.front = place{Base: api + "/v1", Root: api, Key: localKey}
 	s.findProviders()

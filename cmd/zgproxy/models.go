@@ -189,6 +189,9 @@ func answersInWords(o *proxy.Offered) string {
 }
 
 func stateInWords(o *proxy.Offered) string {
+	if o.Waiting != "" {
+		return "waiting: " + o.Waiting
+	}
 	if o.Suspended != "" {
 		return "suspended: " + strings.ReplaceAll(o.Suspended, "_", " ")
 	}

@@ -100,10 +100,12 @@ func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Accept
 	case what.Pin != nil && registered && !svc.TEESignerAcknowledged:
 		return problem(codeChanged, "It comes back by itself when the contract's owner vouches for the signer that you know; accept another one then.",
 			"nobody vouches for the provider's signer now")
+	case what.Pin != nil && registered && svc.TEESigner == (common.Address{}):
+		return problem(codeChanged, "It can be accepted when it names a signer on chain.", "the provider names no signer now")
 	case what.Pin != nil && (!known || !what.Pin.Same(pinReport(now))):
 		return problem(codeChanged, hintLookAgain, "the provider has changed its signer or its URL meanwhile")
 	}
-	a := billing.Acceptance{Drift: what.Drift.Min(pv.Drift), Signer: svc.TEESigner}
+	a := billing.Acceptance{Drift: what.Drift.Min(pv.Drift)}
 	if what.Pin != nil {
 		a.Pin = now
 	}
@@ -116,8 +118,11 @@ func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Accept
 	}
 	d.log.Warn().Str("provider", p.Hex()).Stringer("drift_neuron", accepted.Drift).Str("signer", accepted.Pin.Signer.Hex()).Str("url", accepted.Pin.URL).
 		Str("suspended", accepted.Lifted.Code).Msg("the operator accepts a provider as it is")
-	if err := d.trust.accepted(ctx); err != nil {
+	if err := d.trust.reload(ctx, p); err != nil {
 		return err
+	}
+	if svc.TEESignerAcknowledged {
+		d.trust.waited(p)
 	}
 	d.rebuildRoutes()
 	d.keeper.Nudge()

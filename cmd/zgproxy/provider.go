@@ -41,6 +41,7 @@ type providerReport struct {
 	Locked        amount        `json:"locked"`              // what it may count on
 	URL           string        `json:"url"`
 	Suspended     string        `json:"suspended,omitempty"` // why it gets nothing until it is accepted
+	Waiting       string        `json:"waiting,omitempty"`   // what it waits for: until then it serves nobody; it comes back by itself
 }
 
 // listProviders lists every service, and the allowed providers that have none.
@@ -58,6 +59,9 @@ func listProviders(cfg config.Config, b balances) providersReport {
 			Account: exists, Acknowledged: account.Acknowledged, Locked: money(account.Locked()), URL: svc.URL,
 			Suspended: b.suspended[p].Reason,
 		})
+		if registered {
+			out.Providers[len(out.Providers)-1].Waiting = waitingFor(&svc)
+		}
 	}
 	for _, svc := range b.services {
 		add(svc.Provider, svc, true)
@@ -125,8 +129,8 @@ func providerListCommand() *cobra.Command {
 on chain. Prices are those on chain, in 0G: per million tokens, per image, per second of audio, or per
 unit of video, which is a second, a clip or a token: "zgproxy models" shows which.
 
-SIGNER says whether the contract's owner vouches for the provider's signer; without that it serves
-nobody. A suspended provider gets neither requests nor money until you accept it. LOCKED is what is in
+SIGNER says whether the contract's owner vouches for the provider's signer; until then the provider is
+waiting and serves nobody. An upgrade looks like that for a while, and ends by itself. A suspended provider gets neither requests nor money until you accept it. LOCKED is what is in
 your sub-account with it.`,
 		Example: `  zgproxy provider list
   zgproxy provider list --all
@@ -168,7 +172,7 @@ func printProviders(c console, list []providerReport) {
 	t.head("PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "SIGNER", "LOCKED", "URL")
 	for i := range list {
 		p := &list[i]
-		signer, locked := "not vouched for", "none"
+		signer, locked := "waiting", "none"
 		switch {
 		case p.Suspended != "":
 			signer = "suspended"
@@ -184,7 +188,9 @@ func printProviders(c console, list []providerReport) {
 	}
 	c.show(&t)
 	for i := range list {
-		if p := &list[i]; p.Suspended != "" {
+		if p := &list[i]; p.Suspended == "" && p.Allowed && p.Waiting != "" {
+			c.printf("\n%s is waiting: %s.\n  It comes back by itself; other providers of its model serve meanwhile.\n", p.Provider.Hex(), p.Waiting)
+		} else if p.Suspended != "" {
 			c.printf("\n%s is suspended: %s\n  If you trust it as it is now: zgproxy provider accept %s\n", p.Provider.Hex(), p.Suspended, p.Provider.Hex())
 		}
 	}

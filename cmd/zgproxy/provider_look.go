@@ -192,7 +192,7 @@ func printProvider(c console, r *showReport) {
 	t.row("  verifiable", orDash(printable(p.Verifiability)))
 	vouched := "the contract's owner vouches for it"
 	if !p.Vouched {
-		vouched = "the contract's owner does not vouch for it, so it serves nobody"
+		vouched = "waiting: " + p.Waiting + ", so it serves nobody; it comes back by itself"
 	}
 	t.row("  signer", p.Signer.Hex()+": "+vouched)
 	allowed := "yes, it is in ZGPROXY_PROVIDERS"
@@ -359,7 +359,7 @@ func healthOf(p *providerReport, c *catalogueReport, wallet bool) providerHealth
 	bad(!p.Registered, "it is not registered on chain")
 	bad(p.Suspended != "", "it is suspended: "+p.Suspended)
 	if p.Registered {
-		bad(!p.Vouched, "the contract's owner does not vouch for its signer")
+		bad(!p.Vouched, "it is waiting: "+zg.WaitingForSigner)
 		bad(c.Error != "", c.Error)
 		bad(c.Error == "" && len(c.Models) == 0, "its catalogue is empty")
 	}

@@ -60,9 +60,13 @@ func addRecorded(ctx context.Context, r records, cfg config.Config, out *account
 func (s *subReport) trusted(pins map[common.Address]zg.Pin, suspended map[common.Address]zg.Suspension) {
 	if pin, ok := pins[s.Provider.Address]; ok {
 		s.Pinned = pinReport(pin)
+		s.OtherSigner = pin.Settler != (common.Address{}) && s.Registered && pin.Settler != s.Signer.Address
 	}
 	why, ok := suspended[s.Provider.Address]
 	if !ok {
+		if s.Allowed && s.Waiting != "" && s.Note == "" {
+			s.Note = "Waiting: " + s.Waiting + ". It comes back by itself when that happens."
+		}
 		return
 	}
 	s.Suspended = &admin.Suspension{Code: why.Code, Reason: why.Reason, RequestID: why.RequestID, At: why.At}

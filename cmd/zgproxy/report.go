@@ -101,6 +101,7 @@ type subReport struct {
 	HighWater amount            `json:"high_water"`
 	Low       bool              `json:"low"`
 	Runway    *int64            `json:"runway_seconds,omitempty"` // how long it lasts at the rate of late; absent: nothing is spent, or no daemon runs
+	Waiting   string            `json:"waiting,omitempty"`        // what it waits for: until then it serves nobody; it comes back by itself
 	Funding   string            `json:"funding,omitempty"`        // why it is low and not topped up: a code, and in words:
 	Note      string            `json:"note,omitempty"`
 }
@@ -191,6 +192,7 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		s.Registered, s.Model, s.Type, s.Vouched = true, svc.Model, string(svc.Type), svc.TEESignerAcknowledged
 		s.Signer = admin.Address{Address: svc.TEESigner}
 		s.Current = pinReport(zg.PinOf(svc, time.Time{}))
+		s.Waiting = waitingFor(&svc)
 	}
 	for _, r := range account.Refunds {
 		free := r.CreatedAt.Add(b.holdings.LockTime)
@@ -209,7 +211,6 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		s.Owed, s.Drift, s.Funding = &owed, &drift, v.Reason
 		s.DriftTaken, s.DriftSince, s.Watched, s.WatchedSince = &taken, timeOrNil(v.DriftSince), &watched, timeOrNil(v.WatchedSince)
 		s.LowWater, s.HighWater = money(v.LowWater), money(v.HighWater) // with the reserve it has asked for
-		s.OtherSigner = v.Signer != (common.Address{}) && s.Registered && v.Signer != s.Signer.Address
 		left = left.Sub(v.Owed)
 	}
 	s.Low = left.Less(s.LowWater.Neuron)

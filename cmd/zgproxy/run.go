@@ -126,7 +126,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 		Every: cfg.KeeperInterval.Std(), Budget: budgets(cfg).Transfers, AutoFund: cfg.AutoFund.Neuron, WalletFloor: cfg.WalletFloor.Neuron,
 		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
 		MaxReserve: cfg.MaxReserve.Neuron, DriftTolerance: cfg.DriftTolerance.Neuron, QuietFor: min(time.Minute, 2*cfg.KeeperInterval.Std()),
-		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Suspended: d.trust.reason, Log: log, Registerer: d.registry,
+		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Suspended: d.trust.reason, Trusted: d.trust.trusted, Log: log, Registerer: d.registry,
 	}
 	if from != nil {
 		from.attach(&keeping, func() { d.keeper.Nudge() })

@@ -171,7 +171,7 @@ var fieldWords = map[string]string{
 	"steps":                 "what was to be done, one transaction each",
 	"summary":               "how many ended how",
 	"suspended_at":          "when",
-	"suspension.code":       "invalid_answers, signer_changed, url_changed or signer_not_accepted",
+	"suspension.code":       "invalid_answers, signer_unknown, signer_changed or url_changed; of older versions also signer_not_accepted",
 	"tee_signer":            "of its enclave, by the chain",
 	"text_form":             "which form the signed text has",
 	"to":                    "where it goes, in words",

@@ -47,6 +47,11 @@ func (d *daemon) limitChecks() (out []admin.Check) {
 	}
 	view := d.keeper.View()
 	for _, p := range d.cfg.Providers {
+		if why, waits := d.trust.waits(p); waits {
+			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf(
+				"%s waits since %s: %s. It gets no requests, and comes back by itself; other providers of its models serve meanwhile.",
+				p, why.At.UTC().Format(time.RFC3339), zg.WaitingForSigner)})
+		}
 		if pv := view.Providers[p]; pv.Reason != "" {
 			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is low and not topped up (%s). %s", p, pv.Reason, pv.Hint(p))})
 		} else if w := pv.Demand; w.Reason != "" {
@@ -112,7 +117,8 @@ func (d *daemon) status() any {
 		LowWater       amount   `json:"low_water"`
 		HighWater      amount   `json:"high_water"`
 		Runway         *int64   `json:"runway_seconds,omitempty"` // absent while nothing is spent
-		Signer         string   `json:"signer,omitempty"`         // the TEE signer first seen, or accepted since
+		Signer         string   `json:"signer,omitempty"`         // the TEE signer that it is trusted with
+		Waiting        string   `json:"waiting,omitempty"`        // what it waits for, without requests; it comes back by itself
 		Suspended      string   `json:"suspended,omitempty"`      // why it gets nothing until it is accepted
 		Funding        string   `json:"funding,omitempty"`
 		Demand         *demand  `json:"demand,omitempty"` // a request that costs more than is there; absent: none waits
@@ -124,8 +130,8 @@ func (d *daemon) status() any {
 		a := account{Provider: p.Hex(), Model: svc.Model, URL: svc.URL}
 		if !known {
 			a.Warnings = append(a.Warnings, "not registered on chain")
-		} else if !svc.TEESignerAcknowledged {
-			a.Warnings = append(a.Warnings, "its signer is not acknowledged by the contract owner; it refuses requests")
+		} else if a.Waiting = waitingFor(&svc); a.Waiting != "" {
+			a.Warnings = append(a.Warnings, "waiting: "+a.Waiting+"; it gets no requests, and comes back by itself")
 		}
 		pv := view.Providers[p]
 		a.Account, a.Locked, a.PendingRefund, a.Acknowledged = pv.Exists, money(pv.Account.Locked()), money(pv.Account.PendingRefund), pv.Account.Acknowledged
@@ -143,8 +149,8 @@ func (d *daemon) status() any {
 			seconds := int64(left.Seconds())
 			a.Runway = &seconds
 		}
-		if pv.Signer != (common.Address{}) {
-			a.Signer = pv.Signer.Hex()
+		if pin, ok := d.trust.pin(p); ok && pin.Settler != (common.Address{}) {
+			a.Signer = pin.Settler.Hex()
 		}
 		accounts = append(accounts, a)
 	}

@@ -24,17 +24,22 @@ type trust struct {
 
 	mu        sync.Mutex
 	pins      map[common.Address]zg.Pin
+	accepted  map[common.Address][]zg.Pin // the signers of every pin that each had
 	suspended map[common.Address]zg.Suspension
-	waiting   map[common.Address]zg.Suspension // not acknowledged for now; read from the chain, so nothing to keep
-	unsaved   []zg.Suspension                  // in force, and still to be made durable
-	wake      chan struct{}                    // holds one: there is something to save
-	saving    sync.Mutex                       // taken before mu, and held while the store writes
+	waiting   map[common.Address]zg.Suspension  // not acknowledged for now; read from the chain, so nothing to keep
+	changes   map[common.Address]*signerChanges // what this process saw of each
+	unsaved   []zg.Suspension                   // in force, and still to be made durable
+	wake      chan struct{}                     // holds one: there is something to save
+	saving    sync.Mutex                        // taken before mu, and held while the store writes
 }
 
 func newTrust(ctx context.Context, store *billing.Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*trust, error) {
-	t := &trust{store: store, log: log, grace: grace, wake: make(chan struct{}, 1), waiting: map[common.Address]zg.Suspension{}}
+	t := &trust{store: store, log: log, grace: grace, wake: make(chan struct{}, 1), waiting: map[common.Address]zg.Suspension{}, changes: map[common.Address]*signerChanges{}}
 	var err error
-	if t.pins, t.suspended, err = store.Trust(ctx); err != nil {
+	if t.pins, t.suspended, err = store.Trust(ctx); err == nil {
+		t.accepted, err = store.Signers(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read whom the owner trusts: %w", err)
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -43,6 +48,12 @@ func newTrust(ctx context.Context, store *billing.Store, grace time.Duration, lo
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		return float64(len(t.suspended))
+	}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "zgproxy_providers_waiting", Help: "Providers that get no requests until the contract's owner vouches for their signer.",
+	}, func() float64 {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return float64(len(t.waiting))
 	}))
 	return t, nil
 }
@@ -82,7 +93,7 @@ func (t *trust) inForce(now time.Time) (out map[common.Address]zg.Suspension, un
 		}
 	}()
 	for p, s := range out {
-		if s.Code == zg.SuspendedInvalid {
+		if s.Shown() {
 			continue // what was shown by an answer has no grace
 		}
 		if ends := s.At.Add(t.grace); now.Before(ends) {
@@ -93,56 +104,6 @@ func (t *trust) inForce(now time.Time) (out map[common.Address]zg.Suspension, un
 		}
 	}
 	return out, until
-}
-
-// observe pins what is seen for the first time, and reports the code of what has changed since, or "".
-func (t *trust) observe(s zg.Service, now time.Time) (code string, err error) {
-	pin, known := t.pin(s.Provider)
-	if known {
-		return pin.Against(s), nil
-	}
-	if !s.TEESignerAcknowledged {
-		return "", nil // nobody vouches for it yet, so there is nothing to remember
-	}
-	pin = zg.PinOf(s, now)
-	if _, err := t.store.Pin(pin); err != nil {
-		return "", fmt.Errorf("remember a provider: %w", err)
-	}
-	t.mu.Lock()
-	t.pins[s.Provider] = pin
-	t.mu.Unlock()
-	t.log.Info().Str("provider", s.Provider.Hex()).Str("signer", pin.Signer.Hex()).Str("source", pin.Source).Msg("this provider's signer is remembered from now on")
-	return "", nil
-}
-
-// wait keeps requests from a provider for as long as nobody vouches for its signer. That is no suspension: an upgrade takes
-// the acknowledgement away for a while, and nothing is shown by it. Top-ups stop because of what the chain says.
-func (t *trust) wait(s zg.Suspension) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, already := t.waiting[s.Provider]; already {
-		return
-	}
-	t.waiting[s.Provider] = s
-	t.log.Warn().Str("provider", s.Provider.Hex()).Str("code", s.Code).Msg("provider waits: " + s.Reason)
-}
-
-// waits reports whether a provider waits.
-func (t *trust) waits(p common.Address) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, ok := t.waiting[p]
-	return ok
-}
-
-// waited ends the waiting: the chain vouches for its signer again, whoever that is.
-func (t *trust) waited(p common.Address) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, ok := t.waiting[p]; ok {
-		delete(t.waiting, p)
-		t.log.Info().Str("provider", p.Hex()).Msg("the provider's signer is vouched for again")
-	}
 }
 
 // suspend stops requests and top-ups to a provider at once, and has it made durable by run. It never waits.
@@ -168,9 +129,13 @@ func (t *trust) suspend(s zg.Suspension) {
 	ev.Msg("provider suspended: " + s.Reason + " Look at it, then: zgproxy provider accept " + s.Provider.Hex())
 }
 
-// accepted takes over what the store says after the owner has accepted a provider.
-func (t *trust) accepted(ctx context.Context) error {
+// reload takes over what the store says after the owner has accepted provider p.
+func (t *trust) reload(ctx context.Context, p common.Address) error {
 	pins, suspended, err := t.store.Trust(ctx)
+	if err != nil {
+		return err
+	}
+	accepted, err := t.store.Signers(ctx)
 	if err != nil {
 		return err
 	}
@@ -179,7 +144,8 @@ func (t *trust) accepted(ctx context.Context) error {
 	for _, s := range t.unsaved { // of others, meanwhile
 		suspended[s.Provider] = s
 	}
-	t.pins, t.suspended = pins, suspended
+	t.pins, t.suspended, t.accepted = pins, suspended, accepted
+	t.of(p).over = time.Now()
 	return nil
 }
 

@@ -56,6 +56,7 @@ func (d *daemon) judge(ctx context.Context, a *proxy.Answered) zg.Judgement {
 
 func (d *daemon) exchange(a *proxy.Answered) attest.Exchange {
 	x := d.exchangeWith(&a.Offer.Service)
+	x.At = time.Now()
 	x.RequestID, x.Model, x.ResKey, x.Stream, x.Complete = a.RequestID, a.Offer.Model, signatureKey(a), a.Stream, a.Complete
 	x.Request, x.Response, x.RequestSHA256, x.ResponseSHA256, x.Images = a.Request, a.Response, a.RequestSHA256, a.ResponseSHA256, a.Images
 	return x
@@ -83,17 +84,32 @@ func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 		level = zerolog.WarnLevel
 	}
 	d.log.WithLevel(level).Str("request_id", x.RequestID).Str("provider", x.Provider.Hex()).Str("verdict", string(j.Verdict)).Str("code", j.Code).Msg("verdict")
-	if j.Verdict == zg.VerdictInvalid {
-		d.trust.suspend(zg.Suspension{
-			Provider: x.Provider, Code: zg.SuspendedInvalid, RequestID: x.RequestID, At: time.Now(),
-			Reason: "The signature of an answer does not fit: " + j.Sentence(x.Centralized) + ".",
-		})
+	if j.Verdict != zg.VerdictInvalid {
+		return
 	}
+	why := zg.Suspension{
+		Provider: x.Provider, Code: zg.SuspendedInvalid, RequestID: x.RequestID, At: time.Now(),
+		Reason: "The signature of an answer does not fit: " + j.Sentence(x.Centralized) + ".",
+	}
+	if j.Code == attest.CodeWrongSigner {
+		if d.trust.straggles(x.Provider, j.Signer, x.At) {
+			return
+		}
+		// Forged, or signed by a provider in the middle of an upgrade, whose new signer is not on chain yet: it cannot be told
+		// apart until the chain names that signer.
+		why.Code, why.Signer = zg.SuspendedStranger, j.Signer
+		why.Reason += fmt.Sprintf(" If it is being upgraded, this ends when the chain names %s as its signer.", j.Signer.Hex())
+	}
+	d.trust.suspend(why)
 }
 
-var errNotListed = errors.New("the provider is not in the directory")
+var (
+	errNotListed = errors.New("the provider is not in the directory")
+	errUnvouched = errors.New("nobody vouches for the provider's signer now, as happens while it is upgraded")
+)
 
-// freshSigner reads now whose signature counts for a provider; the zero address where nobody's does.
+// freshSigner reads now whose signature counts for a provider; the zero address where nobody's does. While its signer is not
+// vouched for, nothing can be said about whose counts: an upgrade looks like that.
 func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Address, error) {
 	if err := d.directory.Refresh(ctx); err != nil {
 		return common.Address{}, err
@@ -101,6 +117,9 @@ func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Addr
 	s, ok := zg.ServiceOf(d.directory.Snapshot().Services, p)
 	if !ok {
 		return common.Address{}, errNotListed
+	}
+	if !s.TEESignerAcknowledged {
+		return common.Address{}, errUnvouched
 	}
 	signer, _ := s.Signer()
 	return signer, nil
@@ -111,32 +130,51 @@ func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Addr
 func (d *daemon) checkPins(ctx context.Context) {
 	for _, p := range d.cfg.Providers {
 		code, svc := d.changedSince(p)
-		if svc.TEESignerAcknowledged && code == "" {
+		d.trust.saw(svc)
+		if err := d.trust.explained(svc); err != nil {
+			d.log.Error().Err(err).Str("provider", p.Hex()).Msg("the suspension of a provider could not be ended")
+		}
+		_, suspended := d.trust.suspension(p)
+		if svc.TEESignerAcknowledged && (code == "" || suspended) {
 			d.trust.waited(p)
 		}
-		if code == "" || (code == zg.SuspendedUnacked && d.trust.waits(p)) {
+		back := d.trust.comesBack(svc, code)
+		_, waits := d.trust.waits(p)
+		if !back && (code == "" || (code == zg.SuspendedUnacked && waits)) {
 			continue
 		}
-		if _, already := d.trust.suspension(p); already {
+		if suspended && !back && code != zg.SuspendedUnacked {
 			continue
 		}
 		if err := d.directory.Refresh(ctx); err != nil {
 			d.log.Warn().Err(err).Str("provider", p.Hex()).Str("code", code).Msg("a provider seems to have changed, which could not be confirmed; nothing follows from it yet")
 			continue
 		}
-		if code, svc = d.changedSince(p); code == "" {
-			d.trust.waited(p)
-			continue
-		}
-		pin, _ := d.trust.pin(p)
-		why := zg.Suspension{Provider: p, Code: code, At: time.Now(), Reason: changeReason(code, pin, svc)}
-		if code == zg.SuspendedUnacked {
-			d.trust.wait(why)
-			continue
-		}
-		d.trust.suspend(why) // before the waiting ends, so that no request slips between
-		d.trust.waited(p)
+		d.changed(p)
 	}
+}
+
+// changed acts on a change of a provider that two readings have shown.
+func (d *daemon) changed(p common.Address) {
+	code, svc := d.changedSince(p)
+	if d.trust.comesBack(svc, code) {
+		if err := d.trust.takeBack(svc, time.Now()); err != nil {
+			d.log.Error().Err(err).Str("provider", p.Hex()).Msg("a provider that is what it was before could not be taken back")
+		}
+		return
+	}
+	if code == "" {
+		d.trust.waited(p)
+		return
+	}
+	pin, _ := d.trust.pin(p)
+	why := zg.Suspension{Provider: p, Code: code, At: time.Now(), Reason: changeReason(code, pin, svc)}
+	if code == zg.SuspendedUnacked {
+		d.trust.wait(why)
+		return
+	}
+	d.trust.suspend(why) // before the waiting ends, so that no request slips between
+	d.trust.waited(p)
 }
 
 // changedSince compares a provider in the last reading of the chain with its pin.
@@ -156,6 +194,9 @@ func changeReason(code string, pin zg.Pin, s zg.Service) string {
 	switch code {
 	case zg.SuspendedSigner:
 		now, signs := s.Signer()
+		if signs && now == pin.Signer || pin.Signer == (common.Address{}) {
+			return fmt.Sprintf("The signer that it settles with is %s now; it was %s.", s.TEESigner.Hex(), pin.Settler.Hex())
+		}
 		if !signs {
 			return fmt.Sprintf("Its answers were signed by %s, and now it says that it signs none.", pin.Signer.Hex())
 		}
@@ -163,8 +204,12 @@ func changeReason(code string, pin zg.Pin, s zg.Service) string {
 	case zg.SuspendedURL:
 		return fmt.Sprintf("Its address on chain is %.200q now; it was %.200q.", s.URL, pin.URL)
 	}
-	return "The owner of the contract no longer vouches for its signer, as happens for a while when a provider is upgraded. " +
-		"It waits for that, and comes back by itself if it is the signer you know."
+	if pin.Provider == (common.Address{}) {
+		return "The chain has not acknowledged its signer yet: the owner of the contract has to vouch for it first. " +
+			"It waits for that, and is used as soon as that happens."
+	}
+	return "The chain has not acknowledged its signer yet: the owner of the contract no longer vouches for it, as happens for a " +
+		"while when a provider is upgraded. It waits for that, and comes back by itself if it is a signer that you know."
 }
 
 // currentPin is what a provider is now.
@@ -205,6 +250,7 @@ func (d *daemon) resumeVerdicts(ctx context.Context) error {
 			continue
 		}
 		x := d.exchangeWith(&svc)
+		x.At = r.At
 		x.RequestID, x.Model, x.ResKey, x.Stream, x.Complete = r.ID, r.Model, r.SignatureID, r.Stream, r.Complete
 		x.RequestSHA256, x.ResponseSHA256 = digestOf(r.RequestSHA256), digestOf(r.ResponseSHA256)
 		for _, image := range r.ImagesSHA256 {

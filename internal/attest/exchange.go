@@ -9,6 +9,8 @@
 package attest
 
 import (
+	"time"
+
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -17,6 +19,7 @@ import (
 // Exchange is one answered request, as far as its signature is concerned.
 type Exchange struct {
 	RequestID string
+	At        time.Time // when the answer was given, for whoever takes the result
 	Provider  common.Address
 	BaseURL   string         // of the provider
 	Model     string         // the provider's own id, as it was sent

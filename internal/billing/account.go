@@ -29,7 +29,6 @@ type account struct {
 	through  int64
 	accepted zg.Neuron // drift that the owner has accepted
 	reserve  zg.Neuron // what the provider said it wants left; zero: it never refused
-	signer   common.Address
 }
 
 // debit counts an amount that was taken.

@@ -50,7 +50,7 @@ func hintFor(reason string, p common.Address) string {
 	case refusalService:
 		return "The provider is no longer registered; use another one."
 	case refusalSigner:
-		return "The provider's signer is not vouched for, so it serves nobody; use another one."
+		return "The provider waits until the contract's owner vouches for its signer, and serves nobody until then; it comes back by itself. Use another one meanwhile."
 	case refusalSignerChange:
 		return fmt.Sprintf("The provider signs with another key than before. If you trust it: zgproxy provider accept %s.", p)
 	case refusalConsent:
@@ -91,25 +91,25 @@ func transferBudget(l Limit) string {
 
 // facts are everything a funding decision about one provider depends on.
 type facts struct {
-	provider    common.Address
-	suspended   bool // it gets nothing until the owner accepts it
-	account     zg.SubAccount
-	exists      bool
-	owed        zg.Neuron // fees not taken on chain yet, no more of them than we witnessed
-	held        zg.Neuron // upper bounds of the requests under way
-	drift       bool      // it has taken or claims more than that, beyond the tolerance
-	reserve     zg.Neuron // what the provider wants left; zero: not known
-	maxReserve  zg.Neuron
-	service     zg.Service
-	registered  bool
-	otherSigner bool // it is not the one that was first seen
-	low, high   zg.Neuron
-	demand      zg.Neuron      // what a request costs that waits for money; zero: none does …
-	demandKind  zg.ServiceType // … and what kind it is of
-	ledger      *zg.Ledger
-	minLedger   zg.Neuron // smallest deposit that opens a ledger
-	minAccount  zg.Neuron // smallest first transfer
-	spare       zg.Neuron // of the wallet, above its floor
+	provider   common.Address
+	suspended  bool // it gets nothing until the owner accepts it
+	account    zg.SubAccount
+	exists     bool
+	owed       zg.Neuron // fees not taken on chain yet, no more of them than we witnessed
+	held       zg.Neuron // upper bounds of the requests under way
+	drift      bool      // it has taken or claims more than that, beyond the tolerance
+	reserve    zg.Neuron // what the provider wants left; zero: not known
+	maxReserve zg.Neuron
+	service    zg.Service
+	registered bool
+	untrusted  string // what of it is not what the owner knows: the code of a suspension, or ""
+	low, high  zg.Neuron
+	demand     zg.Neuron      // what a request costs that waits for money; zero: none does …
+	demandKind zg.ServiceType // … and what kind it is of
+	ledger     *zg.Ledger
+	minLedger  zg.Neuron // smallest deposit that opens a ledger
+	minAccount zg.Neuron // smallest first transfer
+	spare      zg.Neuron // of the wallet, above its floor
 
 	room      zg.Neuron // what the budgets leave for transfers …
 	roomLimit Limit     // … and the limit that leaves the least
@@ -183,10 +183,12 @@ func (f *facts) forbidden() string {
 		return refusalAutoFund
 	case !f.registered:
 		return refusalService
-	case !f.service.TEESignerAcknowledged:
+	case !f.service.TEESignerAcknowledged, f.untrusted == zg.SuspendedUnacked:
 		return refusalSigner
-	case f.otherSigner:
+	case f.untrusted == zg.SuspendedSigner:
 		return refusalSignerChange
+	case f.untrusted != "":
+		return refusalSuspended
 	case f.exists && !f.account.Acknowledged:
 		// A transfer would give the consent again that the owner has taken back.
 		return refusalConsent

@@ -42,7 +42,7 @@ func TestDecide(t *testing.T) {
 		{name: "consent taken back", change: func(f *facts) { f.account.Acknowledged = false }, amount: "0", reason: refusalConsent},
 		{name: "service gone", change: func(f *facts) { f.registered = false }, amount: "0", reason: refusalService},
 		{name: "signer not vouched for", change: func(f *facts) { f.service.TEESignerAcknowledged = false }, amount: "0", reason: refusalSigner},
-		{name: "another signer", change: func(f *facts) { f.otherSigner = true }, amount: "0", reason: refusalSignerChange},
+		{name: "another signer", change: func(f *facts) { f.untrusted = zg.SuspendedSigner }, amount: "0", reason: refusalSignerChange},
 		{name: "suspended", change: func(f *facts) { f.suspended, f.drift = true, true }, amount: "0", reason: refusalSuspended},
 		{name: "suspended and missing", change: func(f *facts) { missing(f); f.suspended = true }, amount: "0", reason: refusalSuspended},
 		{name: "drift", change: func(f *facts) { f.drift = true }, amount: "0", reason: refusalDrift},

@@ -29,8 +29,7 @@ func spend(t *testing.T, s *Store, id, fee string) {
 // accept is the owner accepting what is shown of alice.
 func accept(t *testing.T, n *network, s *Store, k *Keeper) Accepted {
 	t.Helper()
-	svc, _ := n.service(alice)
-	a, err := s.Accept(alice, Acceptance{Drift: k.View().Providers[alice].Drift, Signer: svc.TEESigner})
+	a, err := s.Accept(alice, Acceptance{Drift: k.View().Providers[alice].Drift})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,51 +194,49 @@ func TestKeeperWithoutEvents(t *testing.T) {
 	})
 }
 
-// A provider whose signer changes is not topped up until the owner accepts the new one.
-func TestKeeperPinsSigners(t *testing.T) {
+// What the owner does not know a provider as gets no top-up. The question is asked about the reading that the decision is made
+// from, and where it cannot be answered, nothing is paid.
+func TestKeeperPaysWhomTheOwnerKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
 		n := newNetwork(t)
-		n.set(alice, "3")
-		signs := func(signer byte) {
+		n.set(alice, "1")
+		var code string
+		var failed error
+		n.with(func() {
+			code = zg.SuspendedSigner
+			n.services[alice] = zg.Service{Provider: alice, Type: zg.Chatbot, TEESignerAcknowledged: true, TEESigner: common.Address{2}}
+		})
+		cfg := KeeperConfig{Trusted: func(s zg.Service) (is string, err error) {
 			n.with(func() {
-				n.services[alice] = zg.Service{Provider: alice, Type: zg.Chatbot, TEESignerAcknowledged: true, TEESigner: common.Address{signer}}
+				if is, err = code, failed; s.Provider != alice || s.TEESigner != (common.Address{2}) {
+					t.Errorf("asked about %+v", s)
+				}
 			})
+			return is, err
+		}}
+		k, stop := n.run(openStore(t, t.TempDir()), cfg, alice)
+		defer stopped(t, stop)
+		for _, tt := range []struct {
+			code   string
+			err    error
+			reason string
+		}{
+			{zg.SuspendedSigner, nil, refusalSignerChange},
+			{zg.SuspendedUnacked, nil, refusalSigner},
+			{zg.SuspendedURL, nil, refusalSuspended},
+			{"", errors.New("disk full"), refusalSigning},
+		} {
+			n.with(func() { code, failed = tt.code, tt.err })
+			advance(5 * time.Minute)
+			if reason(k) != tt.reason || n.moved() != 0 {
+				t.Errorf("%q, %v: reason %q, %d transfers; want %q and none", tt.code, tt.err, reason(k), n.moved(), tt.reason)
+			}
 		}
-		signs(1)
-		s, err := Open(t.Context(), dir, StoreOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, stop := n.run(s, KeeperConfig{}, alice)
-		stopped(t, stop)
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		signs(2)
-		n.set(alice, "1")
-		s = openStore(t, dir)
-		k, stop := n.run(s, KeeperConfig{}, alice)
+		n.with(func() { code, failed = "", nil })
 		advance(5 * time.Minute)
-		if reason(k) != refusalSignerChange || n.moved() != 0 {
-			t.Errorf("reason %q, %d transfers; want a pause", reason(k), n.moved())
+		if n.moved() != 1 || reason(k) != "" {
+			t.Errorf("known: %d transfers, reason %q", n.moved(), reason(k))
 		}
-		signs(1)
-		advance(time.Minute)
-		if n.moved() != 1 {
-			t.Errorf("the old signer is back: reason %q", reason(k))
-		}
-		signs(2)
-		n.set(alice, "1")
-		advance(time.Minute)
-		if a := accept(t, n, s, k); a.Signer != (common.Address{2}) {
-			t.Errorf("accepted %+v", a)
-		}
-		advance(time.Minute)
-		if n.moved() != 2 || k.View().Providers[alice].Signer != (common.Address{2}) {
-			t.Errorf("accepted: reason %q, %d transfers", reason(k), n.moved())
-		}
-		stopped(t, stop)
 	})
 }
 

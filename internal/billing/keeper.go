@@ -53,6 +53,10 @@ type KeeperConfig struct {
 	Unsettled func(context.Context, common.Address) (zg.Neuron, error)
 	// Suspended says why a provider is to get no money until the owner accepts it, in words; empty: it may. nil: none is.
 	Suspended func(common.Address) string
+	// Trusted compares a reading of a provider with what the owner knows it as, and says why it is to get no money: the code of
+	// a suspension, or "". It is asked about the very reading that a decision is made from. nil: a signer that is vouched for
+	// will do.
+	Trusted func(zg.Service) (code string, err error)
 	// QuietFor is how long a provider's requests must be at rest for its figures to correct our estimates; 0: a minute.
 	QuietFor   time.Duration
 	Log        zerolog.Logger
@@ -82,11 +86,10 @@ type ProviderView struct {
 	Corrected      zg.Neuron // what requests were booked at above what was taken for them
 	Reserve        zg.Neuron // what it wants left in the sub-account, as its last refusal said; zero: it never refused
 	ReserveAt      time.Time // when it said so last; zero: not since this process started
-	Signer         common.Address
-	Suspended      string // why it gets no money until the owner accepts it, in words; or empty
-	Reason         string // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
-	Demand         Demand // of a request that waits for money
-	Planned        bool   // money is about to be moved to it, or for it
+	Suspended      string    // why it gets no money until the owner accepts it, in words; or empty
+	Reason         string    // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
+	Demand         Demand    // of a request that waits for money
+	Planned        bool      // money is about to be moved to it, or for it
 	// The marks that are in force, with the provider's own reserve.
 	LowWater, HighWater zg.Neuron
 	// Headroom is how much was left above the low-water mark, and FeesAtRead the book's fees at that time.
@@ -150,6 +153,14 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	}
 	if cfg.Suspended == nil {
 		cfg.Suspended = func(common.Address) string { return "" }
+	}
+	if cfg.Trusted == nil {
+		cfg.Trusted = func(s zg.Service) (string, error) {
+			if !s.TEESignerAcknowledged {
+				return zg.SuspendedUnacked, nil
+			}
+			return "", nil
+		}
 	}
 	if cfg.MayFund == nil {
 		cfg.MayFund = func(common.Address) bool { return true }

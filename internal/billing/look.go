@@ -291,8 +291,11 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	f.room, f.roomLimit = k.cfg.Budget.Left(p, moved.Spent(p))
 	f.account, f.exists = h.Accounts[p]
 	if f.service, f.registered = k.cfg.Service(p); f.registered {
-		a = k.pin(a, f.service)
-		f.otherSigner = a.signer != (common.Address{}) && a.signer != f.service.TEESigner
+		var err error
+		if f.untrusted, err = k.cfg.Trusted(f.service); err != nil {
+			k.cfg.Log.Error().Err(err).Str("provider", p.Hex()).Msg("it is not known whether to trust a provider, so it gets no money")
+			f.blocked = refusalSigning
+		}
 	}
 	if fail, ok := k.failures[p]; ok && k.cfg.Now().Before(fail.until) {
 		f.blocked = fail.reason
@@ -310,7 +313,7 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	pv.Exists, pv.Account, pv.Unsettled, pv.UnsettledKnown, pv.Owed = f.exists, f.account, claim, claimed, f.owed
 	pv.Debited, pv.Settled, pv.Corrected = a.debited, a.settled, a.corrected
 	pv.Reserve, pv.ReserveAt, pv.LowWater, pv.HighWater = a.reserve, saidAt, low, high
-	pv.Headroom, pv.FeesAtRead, pv.Signer, pv.Suspended = f.spendable().Sub(low), sum.Fees, a.signer, suspended
+	pv.Headroom, pv.FeesAtRead, pv.Suspended = f.spendable().Sub(low), sum.Fees, suspended
 	return f, pv
 }
 
@@ -324,19 +327,6 @@ func (k *Keeper) drifted(p common.Address, drift, withoutHolds zg.Neuron) bool {
 		delete(k.drifting, p)
 	}
 	return k.drifting[p]
-}
-
-// pin remembers the signer of a provider that is seen for the first time. A signer nobody vouches for is not one yet.
-func (k *Keeper) pin(a account, s zg.Service) account {
-	if a.signer != (common.Address{}) || s.TEESigner == (common.Address{}) || !s.TEESignerAcknowledged {
-		return a
-	}
-	if _, err := k.change(s.Provider, func(stored *account) { stored.signer = s.TEESigner }); err != nil {
-		k.cfg.Log.Error().Err(err).Str("provider", s.Provider.Hex()).Msg("a provider's signer was not recorded")
-		return a
-	}
-	a.signer = s.TEESigner
-	return a
 }
 
 // change alters what is recorded of an account, in the store and here.

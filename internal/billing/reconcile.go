@@ -269,7 +269,7 @@ func (db *session) dues(p common.Address, after int64) (out []due, free int64, m
 	return out, free, rows == duesAtOnce && !blocked, blocked, err
 }
 
-const accountColumns = `block, balance, pending, carried, debited, settled, corrected, unmatched, settled_through, accepted, reserve, signer, before, lent`
+const accountColumns = `block, balance, pending, carried, debited, settled, corrected, unmatched, settled_through, accepted, reserve, before, lent`
 
 // account reads one row; a provider that was never looked at has an empty one.
 func (db *session) account(p common.Address) (account, error) {
@@ -288,11 +288,9 @@ func (a *account) scan(row []driver.Value) error {
 	block, _ := row[0].(int64)
 	a.block = uint64(block)
 	a.through, _ = row[8].(int64)
-	signer, _ := row[11].(string)
-	a.signer = common.HexToAddress(signer)
 	var errs []error
 	for i, into := range map[int]*zg.Neuron{
-		1: &a.balance, 2: &a.pending, 3: &a.carried, 4: &a.debited, 5: &a.settled, 6: &a.corrected, 7: &a.unmatched, 9: &a.accepted, 10: &a.reserve, 12: &a.before, 13: &a.lent,
+		1: &a.balance, 2: &a.pending, 3: &a.carried, 4: &a.debited, 5: &a.settled, 6: &a.corrected, 7: &a.unmatched, 9: &a.accepted, 10: &a.reserve, 11: &a.before, 12: &a.lent,
 	} {
 		errs = append(errs, into.Scan(row[i]))
 	}
@@ -300,13 +298,9 @@ func (a *account) scan(row []driver.Value) error {
 }
 
 func (db *session) saveAccount(a *account) error {
-	signer := ""
-	if a.signer != (common.Address{}) {
-		signer = a.signer.Hex()
-	}
-	_, err := db.exec(`INSERT OR REPLACE INTO accounts (provider, `+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err := db.exec(`INSERT OR REPLACE INTO accounts (provider, `+accountColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		a.provider.Hex(), int64(a.block), a.balance.String(), a.pending.String(), a.carried.String(), a.debited.String(), a.settled.String(),
-		a.corrected.String(), a.unmatched.String(), a.through, a.accepted.String(), a.reserve.String(), signer, a.before.String(), a.lent.String())
+		a.corrected.String(), a.unmatched.String(), a.through, a.accepted.String(), a.reserve.String(), a.before.String(), a.lent.String())
 	return err
 }
 
@@ -355,7 +349,7 @@ func (s *Store) accounts() (map[common.Address]account, error) {
 	all := make(map[common.Address]account)
 	err := s.writer.do(false, func(db *session) error {
 		return db.query(`SELECT `+accountColumns+`, provider FROM accounts`, func(row []driver.Value) error {
-			name, _ := row[14].(string)
+			name, _ := row[len(row)-1].(string)
 			a := account{provider: common.HexToAddress(name)}
 			all[a.provider] = a
 			err := a.scan(row)

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -70,7 +71,7 @@ func (s *Store) Owed(ctx context.Context) (_ map[common.Address]zg.Neuron, err e
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	out := make(map[common.Address]zg.Neuron)
-	row := make([]driver.Value, 15)
+	row := make([]driver.Value, strings.Count(accountColumns, ",")+2)
 	into := make([]any, len(row))
 	for i := range row {
 		into[i] = &row[i]
@@ -83,7 +84,7 @@ func (s *Store) Owed(ctx context.Context) (_ map[common.Address]zg.Neuron, err e
 		if err := a.scan(row); err != nil {
 			return nil, fmt.Errorf("read where matching stands: %w", err)
 		}
-		name, _ := row[14].(string)
+		name, _ := row[len(row)-1].(string)
 		p := common.HexToAddress(name)
 		out[p] = a.owed(fees[p], zg.Neuron{}, false)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	firstPin = zg.Pin{Provider: alice, Signer: bob, Source: zg.SourceTarget, URL: "http://one.example", At: time.UnixMicro(1000).UTC()}
+	firstPin = zg.Pin{Provider: alice, Signer: bob, Source: zg.SourceTarget, Settler: common.Address{9}, URL: "http://one.example", At: time.UnixMicro(1000).UTC()}
 	// suspension is that of alice.
 	suspension = zg.Suspension{Provider: alice, Code: zg.SuspendedInvalid, Reason: "It lied.", RequestID: "req_9", At: time.UnixMicro(2000).UTC()}
 )
@@ -37,7 +37,7 @@ func TestTrust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	otherPin := zg.Pin{Provider: alice, URL: "http://two.example", Source: zg.SourceService, At: time.UnixMicro(3000).UTC()}
+	otherPin := zg.Pin{Provider: alice, Settler: common.Address{7}, URL: "http://two.example", Source: zg.SourceService, At: time.UnixMicro(3000).UTC()}
 	otherReason := zg.Suspension{Provider: alice, Code: zg.SuspendedURL, Reason: "It moved.", At: time.UnixMicro(4000).UTC()}
 	fresh := func(got bool, err error) func(want bool) {
 		return func(want bool) {
@@ -64,7 +64,7 @@ func TestTrust(t *testing.T) {
 
 	// What was not shown is not accepted, and neither is anything beside it.
 	for name, shown := range map[string]zg.Suspension{"none": {}, "another reason": otherReason, "another time": {Provider: alice, Code: suspension.Code}} {
-		if _, err := s.Accept(alice, Acceptance{Drift: zg.OneOG, Signer: bob, Pin: otherPin, Suspension: shown}); !errors.Is(err, ErrOtherSuspension) {
+		if _, err := s.Accept(alice, Acceptance{Drift: zg.OneOG, Pin: otherPin, Suspension: shown}); !errors.Is(err, ErrOtherSuspension) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -72,12 +72,12 @@ func TestTrust(t *testing.T) {
 	if pin, why := trusted(t, s); pin != firstPin || why != suspension || len(accounts) != 0 || err != nil {
 		t.Errorf("trust %+v, %+v, accounts %+v, %v", pin, why, accounts, err)
 	}
-	got, err := s.Accept(alice, Acceptance{Drift: zg.OneOG, Signer: common.Address{7}, Pin: otherPin, Suspension: zg.Suspension{Provider: alice, Code: suspension.Code, At: suspension.At}})
-	if want := (Accepted{Drift: zg.OneOG, Signer: common.Address{7}, Pin: otherPin, Replaced: firstPin, Lifted: suspension}); err != nil || got != want {
+	got, err := s.Accept(alice, Acceptance{Drift: zg.OneOG, Pin: otherPin, Suspension: zg.Suspension{Provider: alice, Code: suspension.Code, At: suspension.At}})
+	if want := (Accepted{Drift: zg.OneOG, Pin: otherPin, Replaced: firstPin, Lifted: suspension}); err != nil || got != want {
 		t.Errorf("accepted %+v, %v; want %+v", got, err, want)
 	}
 	accounts, err = s.accounts()
-	if pin, why := trusted(t, s); pin != otherPin || why != (zg.Suspension{}) || err != nil || accounts[alice].signer != (common.Address{7}) || accounts[alice].accepted != zg.OneOG {
+	if pin, why := trusted(t, s); pin != otherPin || why != (zg.Suspension{}) || err != nil || accounts[alice].accepted != zg.OneOG {
 		t.Errorf("trust %+v, %+v, account %+v, %v", pin, why, accounts[alice], err)
 	}
 	// Accepted, it can be suspended again; and without a pin in it, an acceptance leaves the pin.

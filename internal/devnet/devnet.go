@@ -7,6 +7,7 @@ package devnet
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"net"
@@ -241,6 +242,41 @@ func (n *Network) Restart(i int) error {
 	}
 	n.Providers[i] = p
 	return nil
+}
+
+// Upgrade starts a provider again with another image, whose signer is another one: see simprovider.Config.Image. The chain does
+// not know of it until Announce.
+func (n *Network) Upgrade(i int, image string) error {
+	p, err := n.Providers[i].Upgrade(image)
+	if err != nil {
+		return err
+	}
+	n.Providers[i] = p
+	return nil
+}
+
+// Reboot starts a provider again with the image of its beginning.
+func (n *Network) Reboot(i int) error {
+	p, err := n.Providers[i].Reboot()
+	if err != nil {
+		return err
+	}
+	n.Providers[i] = p
+	return nil
+}
+
+// Announce is a provider noticing that the chain names another signer than its own: it registers its own, and so loses the
+// acknowledgement until the contract's owner gives it again (Chain.AcknowledgeSigner).
+func (n *Network) Announce(ctx context.Context, i int, key *ecdsa.PrivateKey) error {
+	p := n.Providers[i]
+	s, err := n.Chain.Service(ctx, p.Address())
+	if err != nil || s.TEESigner == p.TEESigner() {
+		return err
+	}
+	return n.Chain.RegisterService(ctx, key, simchain.ServiceParams{
+		ServiceType: string(s.Type), URL: s.URL, Model: s.Model, Verifiability: s.Verifiability,
+		InputPrice: s.InputPrice, OutputPrice: s.OutputPrice, TEESigner: p.TEESigner(),
+	})
 }
 
 // Close ends the providers, then the chain, and waits for all of it.

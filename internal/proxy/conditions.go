@@ -43,6 +43,7 @@ var conditions = map[string]condition{
 	"provider_not_allowed": {http.StatusForbidden, typePermit, false},
 	"no_provider_allowed":  {http.StatusForbidden, typePermit, false},
 	"provider_suspended":   {http.StatusServiceUnavailable, typeServer, false},
+	"provider_waiting":     {http.StatusServiceUnavailable, typeServer, false},
 	"provider_unsigned":    {http.StatusForbidden, typePermit, false},
 	"operation_unsigned":   {http.StatusForbidden, typePermit, false},
 	"format_unsigned":      {http.StatusBadRequest, typeRequest, false},

@@ -51,7 +51,8 @@ type Offered struct {
 	Endpoint      bool           `json:"endpoint,omitempty"`    // the owner's own, not of the network:
 	Unpaid        bool           `json:"unpaid,omitempty"`      // … what it costs is not paid here
 	Unverified    bool           `json:"unverified,omitempty"`  // … and nobody vouches for what it answers
-	Suspended     string         `json:"suspended,omitempty"`   // why it gets no requests
+	Suspended     string         `json:"suspended,omitempty"`   // why it gets no requests until it is accepted
+	Waiting       string         `json:"waiting,omitempty"`     // what it waits for, without requests; it comes back by itself
 	Health        route.Health   `json:"health"`                // with the verdicts on its answers
 }
 
@@ -106,8 +107,12 @@ func view(b *route.Board, o *route.Offer) Offered {
 	if l := o.Limits; l != (zg.RateLimits{}) {
 		v.Limits = &limits{l.RequestsPerMinute, l.TokensPerMinute, l.ImagesPerMinute}
 	}
-	if o.Suspension != nil {
-		v.Suspended = o.Suspension.Code
+	switch s := o.Suspension; {
+	case s == nil:
+	case s.Code == zg.SuspendedUnacked:
+		v.Waiting = zg.WaitingForSigner
+	default:
+		v.Suspended = s.Code
 	}
 	if o.Endpoint != "" {
 		v.Endpoint, v.Unpaid, v.Unverified = true, true, true

@@ -129,7 +129,7 @@ func errSuspended(o *route.Offer) *APIError {
 		text += " (" + s.RequestID + ")"
 	}
 	if s.Code == zg.SuspendedUnacked {
-		return problem("provider_suspended", text+". Nothing was sent and nothing spent. Use the model of another provider meanwhile.")
+		return problem("provider_waiting", text+". Nothing was sent and nothing spent. Use the model of another provider meanwhile.")
 	}
 	return problem("provider_suspended", text+fmt.Sprintf(". Nothing was sent and nothing spent. If you trust it as it is now: zgproxy provider accept %s. "+
 		"Or use the model of another provider.", o.Label))

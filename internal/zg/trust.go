@@ -11,8 +11,16 @@ type Pin struct {
 	Provider common.Address
 	Signer   common.Address // whose signature counts; zero: the service signs nothing
 	Source   string         // where the signer was read: SourceService or SourceTarget
-	URL      string
-	At       time.Time
+	// Settler is the service's own signer on chain, with which the provider settles. It is Signer, unless the model has an
+	// enclave of its own or the service signs nothing. Zero: not known, in a pin of an older store.
+	Settler common.Address
+	URL     string
+	At      time.Time
+}
+
+// SameSigners reports whether two pins name the same signers, wherever the provider was.
+func (p Pin) SameSigners(o Pin) bool {
+	return p.Signer == o.Signer && p.Source == o.Source && p.Settler == o.Settler
 }
 
 // Where the signer of a service is named.
@@ -28,25 +36,42 @@ type Suspension struct {
 	Reason    string // a sentence for people
 	RequestID string // whose answer showed it; empty: the chain did
 	At        time.Time
+	// Signer is, of SuspendedStranger, who signed the answer.
+	Signer common.Address
 }
 
 // Outranks reports whether a suspension takes the place of an earlier one: an answer that does not fit counts for more than
-// a change on chain, which the owner may have given some grace.
-func (s Suspension) Outranks(earlier Suspension) bool {
-	return s.Code == SuspendedInvalid && earlier.Code != SuspendedInvalid
+// one whose signer is not known, and that for more than a change on chain, which the owner may have given some grace.
+func (s Suspension) Outranks(earlier Suspension) bool { return s.rank() > earlier.rank() }
+
+func (s Suspension) rank() int {
+	switch s.Code {
+	case SuspendedInvalid:
+		return 2
+	case SuspendedStranger:
+		return 1
+	}
+	return 0
 }
+
+// Shown reports that an answer showed it, so that there is no grace.
+func (s Suspension) Shown() bool { return s.rank() > 0 }
 
 // Why a provider is suspended.
 const (
-	SuspendedInvalid = "invalid_answers"     // the signature of an answer did not fit
-	SuspendedSigner  = "signer_changed"      // another signer than the pinned one
-	SuspendedURL     = "url_changed"         // another address than the pinned one
-	SuspendedUnacked = "signer_not_accepted" // the contract's owner no longer vouches for the signer
+	SuspendedInvalid  = "invalid_answers"     // the signature of an answer did not fit
+	SuspendedStranger = "signer_unknown"      // an answer was signed by somebody whom the chain does not name
+	SuspendedSigner   = "signer_changed"      // another signer than the pinned one
+	SuspendedURL      = "url_changed"         // another address than the pinned one
+	SuspendedUnacked  = "signer_not_accepted" // the contract's owner does not vouch for the signer: the provider waits
 )
+
+// WaitingForSigner says in words what a provider waits for that is SuspendedUnacked.
+const WaitingForSigner = "the chain has not acknowledged its signer yet"
 
 // PinOf reads the pin of a service as it is now.
 func PinOf(s Service, at time.Time) Pin {
-	p := Pin{Provider: s.Provider, URL: s.URL, Source: SourceService, At: at}
+	p := Pin{Provider: s.Provider, URL: s.URL, Source: SourceService, Settler: s.TEESigner, At: at}
 	p.Signer, _ = s.Signer()
 	if p.Signer != (common.Address{}) && p.Signer != s.TEESigner {
 		p.Source = SourceTarget
@@ -58,9 +83,11 @@ func PinOf(s Service, at time.Time) Pin {
 func (p Pin) Against(s Service) string {
 	signer, signs := s.Signer()
 	switch {
-	case p.Signer != (common.Address{}) && !s.TEESignerAcknowledged:
+	case !s.TEESignerAcknowledged: // it refuses everybody, whatever it signs
 		return SuspendedUnacked
 	case p.Signer != (common.Address{}) && (!signs || signer != p.Signer):
+		return SuspendedSigner
+	case p.Settler != (common.Address{}) && s.TEESigner != p.Settler:
 		return SuspendedSigner
 	case p.URL != s.URL:
 		return SuspendedURL

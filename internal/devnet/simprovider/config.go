@@ -77,6 +77,10 @@ type Centralized struct {
 type Config struct {
 	Key    *ecdsa.PrivateKey // the provider's account: its address, and who pays for settlements
 	TEEKey *ecdsa.PrivateKey // signs answers and settlements
+	// Image, when set, makes the signer a key of the image that runs, as of brokers behind a controller: it is derived from
+	// TEEKey, which signs nothing itself, and the digest "sha256:…". Upgrade changes it, Reboot goes back to this one.
+	Image string
+	image imageKeys
 	// Address overrides the address of Key, for tests with tokens that were made elsewhere. Such a provider cannot settle.
 	Address common.Address
 
@@ -175,6 +179,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	if !cfg.Behaviour.serves(cfg.Type) {
 		return cfg, errors.New("simprovider: " + string(cfg.Behaviour) + " does not serve type " + string(cfg.Type))
 	}
+	cfg.deriveKey()
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}

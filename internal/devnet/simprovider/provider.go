@@ -186,15 +186,7 @@ func (p *Provider) Kill() {
 // Restart closes the provider and starts it again at the same address, with what it is owed, its records and its videos:
 // real ones keep those in a database. Answers under way are broken off and billed as far as they went, asynchronous jobs
 // fail; sessions, signatures and limits are forgotten.
-func (p *Provider) Restart() (*Provider, error) {
-	if err := p.Close(); err != nil {
-		return nil, fmt.Errorf("restart %s: %w", p.cfg.Model, err)
-	}
-	cfg := p.cfg
-	cfg.Listen = strings.TrimPrefix(p.url, "http://")
-	p.jobs.each((*job).survive)
-	return startWith(cfg, p.purse, p.records, p.jobs)
-}
+func (p *Provider) Restart() (*Provider, error) { return p.restartAs(p.cfg.Image) }
 
 // ServeHTTP routes. It is called by the provider's own server.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {

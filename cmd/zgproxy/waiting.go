@@ -1,0 +1,218 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// waitingFor says what a registered provider waits for, or "": until its signer is vouched for it serves nobody.
+func waitingFor(s *zg.Service) string {
+	if s.TEESignerAcknowledged {
+		return ""
+	}
+	return zg.WaitingForSigner
+}
+
+// observe pins what is seen for the first time, and reports the code of what has changed since, or "".
+func (t *trust) observe(s zg.Service, now time.Time) (code string, err error) {
+	pin, known := t.pin(s.Provider)
+	if known {
+		if code = pin.Against(s); code != "" || pin.Settler != (common.Address{}) {
+			return code, nil
+		}
+	}
+	if !s.TEESignerAcknowledged || s.TEESigner == (common.Address{}) {
+		return zg.SuspendedUnacked, nil // nobody vouches for it yet, so there is nothing to remember
+	}
+	pin = zg.PinOf(s, now)
+	if _, err := t.store.Pin(pin); err != nil {
+		return "", fmt.Errorf("remember a provider: %w", err)
+	}
+	t.mu.Lock()
+	t.pins[s.Provider] = pin
+	t.accepted[s.Provider] = append(t.accepted[s.Provider], pin)
+	t.mu.Unlock()
+	if !known {
+		t.log.Info().Str("provider", s.Provider.Hex()).Str("signer", pin.Signer.Hex()).Str("source", pin.Source).Msg("this provider's signer is remembered from now on")
+	}
+	return "", nil
+}
+
+// trusted is what the keeper asks about the reading that it decides from.
+func (t *trust) trusted(s zg.Service) (code string, err error) { return t.observe(s, time.Now()) }
+
+// comesBack reports whether a provider is what its owner accepted once, or what it is pinned as, and only a change of signer
+// stands against it: it was upgraded, and then started again as it was.
+func (t *trust) comesBack(s zg.Service, code string) bool {
+	if !s.TEESignerAcknowledged || s.TEESigner == (common.Address{}) {
+		return false
+	}
+	now := zg.PinOf(s, time.Time{})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	pin, pinned := t.pins[s.Provider]
+	why, suspended := t.suspended[s.Provider]
+	if !pinned || pin.URL != s.URL || (suspended && why.Code != zg.SuspendedSigner) {
+		return false
+	}
+	switch code {
+	case "":
+		return suspended
+	case zg.SuspendedSigner:
+		return slices.ContainsFunc(t.accepted[s.Provider], now.SameSigners)
+	}
+	return false
+}
+
+// takeBack ends the suspension of a provider that comesBack, and expects its signature from now on. Where the store says that
+// it does not come back, nothing changes.
+func (t *trust) takeBack(s zg.Service, now time.Time) error {
+	t.saving.Lock() // no suspension is on its way to the store
+	defer t.saving.Unlock()
+	pin := zg.PinOf(s, now)
+	t.mu.Lock()
+	_, unsaved := t.outstanding(s.Provider)
+	t.mu.Unlock()
+	if unsaved {
+		return nil // it is saved first; the next reading comes soon
+	}
+	back, err := t.store.Return(pin)
+	if err != nil || !back {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pins[s.Provider] = pin
+	if t.suspended[s.Provider].Code == zg.SuspendedSigner { // and not for something that an answer has shown since
+		delete(t.suspended, s.Provider)
+	}
+	delete(t.waiting, s.Provider)
+	t.of(s.Provider).over = time.Now()
+	t.log.Warn().Str("provider", s.Provider.Hex()).Str("signer", pin.Signer.Hex()).
+		Msg("the provider signs with a key that was accepted before; it is used again")
+	return nil
+}
+
+// outstanding finds a suspension that is in force and not in the store yet. mu is held.
+func (t *trust) outstanding(p common.Address) (zg.Suspension, bool) {
+	i := slices.IndexFunc(t.unsaved, func(s zg.Suspension) bool { return s.Provider == p })
+	if i < 0 {
+		return zg.Suspension{}, false
+	}
+	return t.unsaved[i], true
+}
+
+// explained ends the suspension for an answer that a stranger signed, where the chain names the stranger by now. What follows
+// from the new signer is for whoever calls this to see to: nothing has been shown to be accepted by it.
+func (t *trust) explained(s zg.Service) error {
+	t.saving.Lock()
+	defer t.saving.Unlock()
+	t.mu.Lock()
+	why, is := t.suspended[s.Provider]
+	_, unsaved := t.outstanding(s.Provider)
+	t.mu.Unlock()
+	if !is || unsaved || why.Code != zg.SuspendedStranger || !namesSigner(s, why.Signer) {
+		return nil
+	}
+	done, err := t.store.Explain(s.Provider, why.Signer)
+	if err != nil || !done {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.suspended[s.Provider].Code == zg.SuspendedStranger {
+		delete(t.suspended, s.Provider)
+	}
+	t.log.Warn().Str("provider", s.Provider.Hex()).Str("signer", why.Signer.Hex()).Str("request_id", why.RequestID).
+		Msg("the chain names the signer of the answer that did not fit: the provider was being upgraded")
+	return nil
+}
+
+// signerChanges are the signers that the chain has named for a provider, and when a change of them was over last.
+type signerChanges struct {
+	named []common.Address // the latest, and no more than a few
+	over  time.Time
+}
+
+// maxNamed bounds how many signers of a provider are remembered as named.
+const maxNamed = 8
+
+// saw takes note of whom the chain names for a provider, vouched for or not.
+func (t *trust) saw(s zg.Service) {
+	if s.Provider == (common.Address{}) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.of(s.Provider)
+	for _, signer := range []common.Address{s.TEESigner, s.Info.TargetTEEAddress} {
+		if signer == (common.Address{}) || slices.Contains(c.named, signer) {
+			continue
+		}
+		if c.named = append(c.named, signer); len(c.named) > maxNamed {
+			c.named = c.named[1:]
+		}
+	}
+}
+
+// of are the changes of a provider. mu is held.
+func (t *trust) of(p common.Address) *signerChanges {
+	c := t.changes[p]
+	if c == nil {
+		c = &signerChanges{}
+		t.changes[p] = c
+	}
+	return c
+}
+
+// straggles reports whether an answer is one from before a change of signer was over, by a signer that the chain has named, or
+// that was accepted: its verdict came late, and shows nothing of the provider as it is now.
+func (t *trust) straggles(p, signer common.Address, given time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.of(p)
+	return given.Before(c.over) && (slices.Contains(c.named, signer) || slices.ContainsFunc(t.accepted[p], func(pin zg.Pin) bool {
+		return pin.Signer == signer
+	}))
+}
+
+// namesSigner reports whether the chain names a signer for a service, vouched for or not.
+func namesSigner(s zg.Service, signer common.Address) bool {
+	return signer != (common.Address{}) && (s.TEESigner == signer || s.Info.Separated() && s.Info.TargetTEEAddress == signer)
+}
+
+// wait keeps requests from a provider for as long as nobody vouches for its signer. That is no suspension: an upgrade takes
+// the acknowledgement away for a while, and nothing is shown by it. Top-ups stop because of what the chain says.
+func (t *trust) wait(s zg.Suspension) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, already := t.waiting[s.Provider]; already {
+		return
+	}
+	t.waiting[s.Provider] = s
+	t.log.Warn().Str("provider", s.Provider.Hex()).Str("code", s.Code).Msg("provider waits: " + s.Reason)
+}
+
+// waits tells why a provider waits, and since when.
+func (t *trust) waits(p common.Address) (zg.Suspension, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.waiting[p]
+	return s, ok
+}
+
+// waited ends the waiting: the chain vouches for its signer again, whoever that is.
+func (t *trust) waited(p common.Address) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.waiting[p]; ok {
+		delete(t.waiting, p)
+		t.of(p).over = time.Now()
+		t.log.Info().Str("provider", p.Hex()).Msg("the provider's signer is vouched for again")
+	}
+}
