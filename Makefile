@@ -99,6 +99,12 @@ crash: ## kill the real binary at ROUNDS (1000) random moments and at every name
 soak: ## EXCHANGES (100000) requests in bad weather; the book has to equal the chain to the neuron
 	ZG_SOAK_EXCHANGES=$(EXCHANGES) go test -run '^TestSoak$$' -v -timeout 120m ./cmd/zgproxy | grep -v '"level":'
 
+MINUTES ?= 60
+
+.PHONY: lag
+lag: ## MINUTES (60) beside providers whose claims lag behind the chain; no look may take that for drift
+	ZG_LAG_MINUTES=$(MINUTES) go test -run '^TestLag$$' -v -timeout $$(( $(MINUTES) + 20 ))m ./cmd/zgproxy | grep -v '"level":'
+
 UPDATE ?=
 ARGS ?=
 

@@ -89,8 +89,17 @@ func TestSoak(t *testing.T) {
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	w := newWorld(t, devnet.Config{PriceFactor: 100, MoreChats: 2})
-	s := &soak{world: w, total: rounds(t, "ZG_SOAK_EXCHANGES", 2000), opened: map[int]zg.Neuron{}, faults: map[string]int{}}
+	s := soakOn(t, devnet.Config{PriceFactor: 100, MoreChats: 2})
+	s.total = rounds(t, "ZG_SOAK_EXCHANGES", 2000)
+	s.begin()
+	return s
+}
+
+// soakOn is a network whose chats and transcriptions a daemon is to use that has not begun yet.
+func soakOn(t *testing.T, cfg devnet.Config) *soak {
+	t.Helper()
+	w := newWorld(t, cfg)
+	s := &soak{world: w, opened: map[int]zg.Neuron{}, faults: map[string]int{}}
 	var providers []string
 	for i, p := range w.net.Providers {
 		if p.Type() != zg.Chatbot && p.Type() != zg.SpeechToText || i == 2 { // the third sells what the first does, and dearer
@@ -118,11 +127,16 @@ func newSoak(t *testing.T) *soak {
 	w.env = append(w.env, "ZGPROXY_PROVIDERS="+strings.Join(providers, ","), "ZGPROXY_VERIFY=off",
 		"ZGPROXY_LOW_WATER=4 0G", "ZGPROXY_HIGH_WATER=6 0G")
 	w.env = append(w.env, transfersPerDay(zg.OneOG.Mul(10_000))...)
+	return s
+}
+
+// begin starts the daemon and waits until its sub-accounts are full.
+func (s *soak) begin() {
+	s.Helper()
 	s.child()
 	for _, i := range s.sims {
 		s.eventually("topped up", func() error { return s.holdsAtLeast(i, 5) })
 	}
-	return s
 }
 
 func (s *soak) holdsAtLeast(i int, og uint64) error {
@@ -134,14 +148,17 @@ func (s *soak) holdsAtLeast(i int, og uint64) error {
 }
 
 // exchange sends one request; false means that it was refused. One in ten callers leaves before the end, one answer in
-// twenty carries no usage.
+// twenty carries no usage, one in forty is cut off.
 func (s *soak) exchange(client *http.Client, random *rand.Rand) bool {
 	if random.IntN(25) == 0 {
 		return s.upload(random.IntN(2) == 0)
 	}
 	text := fmt.Sprintf("lorem:%d", 3+random.IntN(8))
-	if random.IntN(20) == 0 {
+	switch random.IntN(40) {
+	case 0, 1:
 		text += " fault:no-usage"
+	case 2:
+		text += " fault:" + string(simprovider.ResetMidStream) // booked at the bound until the provider's own figures are seen
 	}
 	stream := random.IntN(10) < 7
 	body := fmt.Sprintf(`{"model":%q,"stream":%v,"max_tokens":16,"messages":[{"role":"user","content":%q}]}`, s.models[random.IntN(len(s.models))], stream, text)
@@ -159,6 +176,10 @@ func (s *soak) exchange(client *http.Client, random *rand.Rand) bool {
 		return true
 	}
 	defer func() { _ = resp.Body.Close() }() // read as far as wanted
+	if resp.StatusCode == http.StatusBadGateway && strings.HasSuffix(text, string(simprovider.ResetMidStream)) {
+		s.broken.Add(1) // a document was cut off before anything of it was passed on
+		return true
+	}
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.Copy(io.Discard, resp.Body) // a refusal
 		s.refused.Add(1)

@@ -117,6 +117,32 @@ func TestClaimThatStaysIsDrift(t *testing.T) {
 	})
 }
 
+// A claim that still contains what was taken does not make an estimate look right: it is corrected by the claim after that.
+func TestEstimatesWaitForASettlementUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "9")
+		n.claim("0")
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{}, alice)
+		spend(t, s, "a", "1")
+		cut := order("cut", alice) // booked at its bound of 3; the provider has it at 0.4
+		cut.Bound = og(t, "3")
+		if b := mustOpen(t, NewMeter(s, MeterConfig{}), cut).Close(Outcome{Reached: true}); b.Fee != cut.Bound {
+			t.Fatalf("booked %+v", b)
+		}
+		n.claim("1.4")
+		n.set(alice, "8") // takes the first …
+		advance(3 * time.Minute)
+		n.claim("0.4") // … and deletes it long after that
+		advance(3 * time.Minute)
+		if pv := k.View().Providers[alice]; pv.Corrected != og(t, "2.6") || !pv.Drift.IsZero() {
+			t.Errorf("corrected by %s, drift %s; want 2.6 and none", pv.Corrected.Og(), pv.Drift.Og())
+		}
+		stopped(t, stop)
+	})
+}
+
 // Debits again and again do not keep a claim unexplained for ever, and never explain more than was debited.
 func TestFlightIsBounded(t *testing.T) {
 	one, now := zg.OneOG, time.Unix(1_000_000, 0)

@@ -138,13 +138,17 @@ type still struct {
 }
 
 // quiet reports that nothing has moved for a while: no request of the provider is under way or just finished, its claim
-// stays the same, and it has taken nothing. Only then do its figures and ours speak of the same requests. A claim that is
-// lower because of a debit that we have not seen yet would make our estimates look too high.
+// stays the same, and it has taken nothing that it may still claim. Only then do its figures and ours speak of the same
+// requests. A claim that is lower because of a debit that we have not seen yet would make our estimates look too high; one
+// that still contains what was taken would make them look right, and they are corrected only once.
 func (k *Keeper) quiet(p common.Address, before Sum, r *reading) bool {
 	now, sum := k.cfg.Now(), k.store.book.Provider(p)
 	next := still{sum.Requests, r.claim, now}
 	last, ok := k.still[p]
 	rest := r.claimed && r.told && len(r.debits) == 0 && before.Open == 0 && sum.Open == 0 && sum.Requests == before.Requests
+	if f := k.flights[p]; f != nil && !f.total().IsZero() {
+		rest = false
+	}
 	if ok && rest && last.requests == next.requests && last.claim == next.claim {
 		next.since = last.since
 	}
