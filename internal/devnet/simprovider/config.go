@@ -90,6 +90,13 @@ type Config struct {
 	Price     zg.Price  // what is billed; the chain's figures are not consulted
 	// Also lists further models and their prices, which makes this a provider of several models.
 	Also map[string]zg.Price
+	// Upstreams, when set, are several vendors of Model, each with an entry of the catalogue; they stand in for Price.
+	Upstreams []Upstream
+	// PriceList writes the prices of sound and videos as providers of several models do: what has no meaning is empty, and a
+	// video has its unit and rows.
+	PriceList bool
+	// Film is how videos are priced; nil: by the second, times a ratio by the size.
+	Film *FilmPrices
 	// Canonical is another name that the model answers to. Like real providers that have one, this one then decodes and
 	// encodes every chat request.
 	Canonical string
@@ -227,6 +234,9 @@ func (b Behaviour) serves(t zg.ServiceType) bool {
 // price is what the named model costs; false when it is not served.
 func (cfg Config) price(model string) (zg.Price, bool) {
 	if model == cfg.Model || cfg.Canonical != "" && model == cfg.Canonical {
+		if len(cfg.Upstreams) > 0 {
+			return cheapest(cfg.Upstreams).Price, true
+		}
 		return cfg.Price, true
 	}
 	p, ok := cfg.Also[model]

@@ -72,6 +72,13 @@ func (p *Provider) serveUnsettled(w http.ResponseWriter, r *http.Request, of str
 // catalogue lists the models as GET /v1/models does.
 func (p *Provider) catalogue() []map[string]any {
 	data := []map[string]any{p.catalogueEntry(p.cfg.Model, p.cfg.Price)}
+	for i, u := range p.cfg.Upstreams {
+		entry := p.catalogueEntry(p.cfg.Model, u.Price)
+		if entry["provider_identity"] = u.Identity; i == 0 {
+			data = data[:0]
+		}
+		data = append(data, entry)
+	}
 	for _, id := range slices.Sorted(maps.Keys(p.cfg.Also)) {
 		data = append(data, p.catalogueEntry(id, p.cfg.Also[id]))
 	}
@@ -118,6 +125,9 @@ func (p *Provider) catalogueEntry(id string, price zg.Price) map[string]any {
 func (p *Provider) pricing(price zg.Price) map[string]any {
 	if p.cfg.Type == zg.TextToImage || p.cfg.Type == zg.ImageEditing {
 		return map[string]any{"prompt": "0", "completion": "0", "image": price.Output.String()}
+	}
+	if list, ok := p.listed(price); ok {
+		return list
 	}
 	m := map[string]any{"prompt": price.Input.String(), "completion": price.Output.String()}
 	if p.cfg.Type == zg.VideoGeneration {

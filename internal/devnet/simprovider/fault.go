@@ -54,6 +54,11 @@ const (
 	ZeroUsage FaultKind = "zero-usage"
 	// QuotedDuration writes the length of a verbose transcription in quotes, beside no usage; billed by that length.
 	QuotedDuration FaultKind = "quoted-duration"
+	// FeeTold tells, in X-0G-Fee, the lines of Body, each as a header of its own, and no fee without a Body, as older brokers
+	// do. The truth is billed.
+	FeeTold FaultKind = "fee-told"
+	// FeeOther bills sound at three neuron more than its length, and tells so.
+	FeeOther FaultKind = "fee-other"
 	// UsageEachChunk puts the usage so far on every event of a chat's stream.
 	UsageEachChunk FaultKind = "usage-each-chunk"
 	// CachedUsage reports half of the prompt as read from the cache, and bills it so. Messages also report two eighths as

@@ -2,6 +2,7 @@ package simprovider
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -51,7 +52,14 @@ type videoObject struct {
 	Completed *int64      `json:"completed_at"`
 	Seconds   string      `json:"seconds"`
 	Size      string      `json:"size"`
+	Usage     *filmUsage  `json:"usage,omitempty"`
 	Error     *videoError `json:"error"`
+}
+
+// filmUsage is what a vendor measured.
+type filmUsage struct {
+	Duration uint64 `json:"output_video_duration,omitempty"`
+	Tokens   uint64 `json:"completion_tokens,omitempty"`
 }
 
 type videoError struct {
@@ -104,7 +112,11 @@ func (x *exchange) film() error {
 		return err
 	}
 	length, seconds, ok := req.length()
-	if err := x.admitFor(req.Model, seconds); err != nil {
+	film := x.p.cfg.Film
+	size := cmp.Or(req.Size, "720x1280")
+	seconds = film.delivered(seconds)
+	units := film.units(seconds, size)
+	if err := x.admitFor(req.Model, units); err != nil {
 		return err
 	}
 	switch {
@@ -115,10 +127,6 @@ func (x *exchange) film() error {
 		return modelError(http.StatusBadRequest, "BadRequestError", fmt.Sprintf("seconds must be more than 0 and at most %d", longestVideo))
 	case req.Prompt == "":
 		return modelError(http.StatusBadRequest, "BadRequestError", "prompt must not be empty")
-	}
-	size := req.Size
-	if size == "" {
-		size = "720x1280"
 	}
 	v := videoObject{
 		ID: "video_" + strings.ReplaceAll(x.key, "-", ""), Object: "video", Model: req.Model, Status: "queued", Created: x.created(), Seconds: length, Size: size,
@@ -131,7 +139,14 @@ func (x *exchange) film() error {
 		if failed {
 			v.Status, v.Progress, v.Completed, v.Error = "failed", 0, nil, &videoError{"generation_failed", "the model server has failed"}
 		} else {
-			x.book(zg.Usage{Seen: true, Seconds: float64(seconds), BySeconds: true}, x.price.Output.Mul(seconds))
+			x.book(zg.Usage{Seen: true, Seconds: float64(seconds), BySeconds: true}, x.price.Output.Mul(units))
+			switch {
+			case film == nil:
+			case film.Unit == zg.UnitToken:
+				v.Usage = &filmUsage{Tokens: units}
+			default:
+				v.Usage = &filmUsage{Duration: seconds}
+			}
 		}
 		body := encodePlain(v)
 		x.attest(requestDigest, digest(x.signedForm(body)))

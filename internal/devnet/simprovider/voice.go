@@ -93,13 +93,23 @@ func (x *exchange) speak() error {
 	if x.fault.Kind == NoUsage { // no length, no fee: all that was set aside is taken
 		billed.Seconds = float64(req.longest())
 	}
-	x.bill(billed)
+	if fee, _ := zg.Fee(x.kind, x.price, billed); x.fault.Kind == FeeOther {
+		x.book(billed, fee.Add(zg.NeuronOf(3)))
+	} else {
+		x.bill(billed)
+	}
 	if x.fault.Kind != NoUsage {
 		told, fee := tenths, x.record.Fee
 		if x.fault.Kind == WrongUsage {
 			told, fee = 2*told, fee.Mul(2)
 		}
 		x.w.Header().Set("X-0G-Fee", fee.String())
+		if x.fault.Kind == FeeTold {
+			x.w.Header().Del("X-0G-Fee")
+			for line := range strings.Lines(x.fault.Body) {
+				x.w.Header().Add("X-0G-Fee", strings.TrimSpace(line))
+			}
+		}
 		x.w.Header().Set("X-0G-Audio-Duration-Seconds", fmt.Sprintf("%d.%d", told/10, told%10))
 	}
 	x.deliver(kind, x.coded(hum(req.Input, int(tenths))))
