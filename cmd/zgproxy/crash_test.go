@@ -351,6 +351,7 @@ func (c *crashes) telling() bool {
 
 // TestCrashPointsAreListed compares the points in the code with those that are tried.
 func TestCrashPointsAreListed(t *testing.T) {
+	t.Parallel()
 	c := newCrashes(t)
 	c.refuseFirstFees()
 	list := filepath.Join(t.TempDir(), "passed")
@@ -390,7 +391,7 @@ func newCrashes(t *testing.T) *crashes {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	w := newWorld(t, devnet.Config{PriceFactor: 2500, SettleEvery: 300 * time.Millisecond})
+	w := newWorld(t, devnet.Config{PriceFactor: 2500, SettleEvery: 300 * time.Millisecond, SettleLag: 100 * time.Millisecond})
 	providers := w.net.Providers[:2]
 	w.env = append(w.env, "ZGPROXY_PROVIDERS="+providers[0].Address().Hex()+","+providers[1].Address().Hex())
 	c := &crashes{

@@ -17,6 +17,7 @@ import (
 // a time, alone or together with those of others. Every caller is answered at the first try, and few requests are one too
 // many for the provider.
 func TestMoreCallersThanTheProviderTakes(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		limits simprovider.Limits
 		others []int // how many requests of others there are, one figure after the other
@@ -26,6 +27,7 @@ func TestMoreCallersThanTheProviderTakes(t *testing.T) {
 		"both":                         {simprovider.Limits{Concurrent: 5, Global: 6}, []int{3, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, devnet.Config{Limits: tc.limits, TokenDelay: 5 * time.Millisecond})
 			// Nobody is given up for being slow on a busy machine.
 			w.env = append(w.env, "ZGPROXY_PACE_WAIT=5m")

@@ -83,6 +83,7 @@ func TestChangedProviderIsSuspended(t *testing.T) {
 // A lost acknowledgement keeps requests away, callers are told so, and it ends by itself when the chain vouches again: for the
 // signer that is known. For another one the owner is asked.
 func TestUnacknowledgedProviderWaits(t *testing.T) {
+	t.Parallel() // what is waited for takes half a minute
 	w, move := moving(t, "ZGPROXY_SIGNER_GRACE=0s")
 	d := w.inProcess()
 	p := w.lorem().Address()

@@ -44,10 +44,16 @@ func (c *Chain) send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 	if err != nil {
 		return nil, err
 	}
+	gas += gas / 2
 	gwei := big.NewInt(1_000_000_000)
+	// The node takes no transaction that could cost more than one whole coin, as one for fifty users could at this price.
+	feeCap := new(big.Int).Div(zg.OneOG.Big(), new(big.Int).SetUint64(gas))
+	if most := new(big.Int).Mul(gwei, big.NewInt(100)); feeCap.Cmp(most) > 0 {
+		feeCap = most
+	}
 	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(c.chainID), &types.DynamicFeeTx{
-		ChainID: c.chainID, Nonce: nonce, To: to, Value: value, Data: data, Gas: gas + gas/2,
-		GasTipCap: new(big.Int).Mul(gwei, big.NewInt(4)), GasFeeCap: new(big.Int).Mul(gwei, big.NewInt(100)),
+		ChainID: c.chainID, Nonce: nonce, To: to, Value: value, Data: data, Gas: gas,
+		GasTipCap: new(big.Int).Mul(gwei, big.NewInt(4)), GasFeeCap: feeCap,
 	})
 	if err != nil {
 		return nil, err
