@@ -38,7 +38,7 @@ var (
 	}
 	lagReal = lagPace{
 		settle: 30 * time.Second, lag: 12 * time.Second, look: "2s",
-		think: time.Second, busy: 50 * time.Second, rest: 20 * time.Second, others: 60, watchings: 10,
+		think: time.Second, busy: 50 * time.Second, rest: 20 * time.Second, others: 60, watchings: 3,
 	}
 )
 
@@ -75,8 +75,9 @@ func TestLag(t *testing.T) {
 	l.sims = without(l.sims, lagReleasing)
 	l.compare()
 	l.compareReleased(l.net.Providers[lagReleasing])
-	t.Logf("%d exchanges: %d whole, %d left by their callers, %d refused, %d broken off, %d of them uploads; %d looks, at %d a claim was only explained by a settlement under way, %s 0G at most",
-		l.next.Load(), l.plain.Load(), l.left.Load(), l.refused.Load(), l.broken.Load(), l.uploads.Load(), l.looks, l.watched, l.most.Og())
+	t.Logf("%d exchanges: %d whole, %d left by their callers, %d refused, %d broken off, %d of them uploads",
+		l.next.Load(), l.plain.Load(), l.left.Load(), l.refused.Load(), l.broken.Load(), l.uploads.Load())
+	t.Logf("%d looks, at %d a claim was only explained by a settlement under way, %s 0G at most", l.looks, l.watched, l.most.Og())
 	if l.watched < l.pace.watchings {
 		t.Errorf("%d looks fell into a lag: this shows nothing", l.watched)
 	}
@@ -242,7 +243,8 @@ func (l *lagging) judge() {
 	watched := false
 	for _, a := range s.Accounts {
 		if !a.Drift.Neuron.IsZero() || a.Funding != "" {
-			l.Errorf("look %d at %s: drift %s, not topped up because of %q: %+v", l.looks, s.Funding.ReadAt, a.Drift.Neuron.Og(), a.Funding, a)
+			l.Errorf("look %d at %s: drift %s, not topped up because of %q: %+v",
+				l.looks, s.Funding.ReadAt, a.Drift.Neuron.Og(), a.Funding, a)
 		}
 		if w := a.Watched.Neuron; !w.IsZero() {
 			watched = true

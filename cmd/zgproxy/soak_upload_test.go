@@ -11,7 +11,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// soakSound is the size of a recording in the soak: more than one step of what is set aside for an upload without a length.
+// soakSound is the size of a recording in the soak: more than one step of what is set aside for an upload without a
+// length.
 const soakSound = 96 << 10
 
 const soakBoundary = "soak"
@@ -23,7 +24,8 @@ func (s *soak) soakForm() string {
 		strings.Repeat("s", soakSound) + "\r\n--" + soakBoundary + "--\r\n"
 }
 
-// upload sends a recording without saying its length, or half of one before it hangs up; false means that it was refused.
+// upload sends a recording without saying its length, or half of one before it hangs up; false means that it was
+// refused.
 func (s *soak) upload(half bool) bool {
 	if half {
 		s.uploads.Add(1)
@@ -71,7 +73,8 @@ func (s *soak) hangUp() error {
 	first, second := form[:len(form)/4], form[len(form)/4:len(form)/2]
 	// What cannot be written was refused already.
 	_, _ = fmt.Fprintf(conn, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"+
-		"Content-Type: multipart/form-data; boundary=%s\r\n\r\n%x\r\n%s\r\n%x\r\n%s", soakBoundary, len(first), first, len(second), second)
+		"Content-Type: multipart/form-data; boundary=%s\r\n\r\n%x\r\n%s\r\n%x\r\n%s",
+		soakBoundary, len(first), first, len(second), second)
 	return conn.Close()
 }
 
@@ -79,8 +82,8 @@ func (s *soak) hangUp() error {
 // taken for it on chain.
 func (s *soak) compareUploads() {
 	s.Helper()
-	rows, err := s.store().QueryContext(s.Context(), `SELECT id, bound, COALESCE(fee, '0'), COALESCE(settled, '0'), COALESCE(request_bytes, 0)
-		FROM requests WHERE provider = ?`, s.speech.Address().Hex())
+	rows, err := s.store().QueryContext(s.Context(), `
+		SELECT id, bound, COALESCE(fee, '0'), COALESCE(settled, '0'), COALESCE(request_bytes, 0) FROM requests WHERE provider = ?`, s.speech.Address().Hex())
 	if err != nil {
 		s.Fatal(err)
 	}
