@@ -78,6 +78,7 @@ func (f *FilmPrices) units(seconds uint64, size string) uint64 {
 		return whole(float64(seconds))
 	case zg.UnitToken:
 		return filmTokens[tier] * seconds
+	case zg.UnitRatio, zg.UnitClip:
 	}
 	var fits *FilmRow
 	largest := 0.0
