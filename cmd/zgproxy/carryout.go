@@ -116,6 +116,10 @@ func showSteps(c console, r *accountReport, steps []step) {
 	if tx := r.Unfinished; tx != nil {
 		c.printf("Not finished yet, and seen through first: %s (nonce %d).\n\n", transactionInWords(tx), tx.Nonce)
 	}
+	if f := r.Foreign; f != nil {
+		c.printf("Note: %s of this wallet were not made here, and nothing is topped up until you accept them: zgproxy wallet accept.\n\n",
+			plural(int(min(f.Count, 1<<30)), "transaction"))
+	}
 	if len(steps) == 0 {
 		c.printf("There is nothing to do: it is so already.\n")
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/zgproxy/zgproxy/internal/billing"
 )
 
 // Every check comes after those it needs, says what it means, and is in the manual as it is in the program.
@@ -79,6 +81,7 @@ func TestDoctorClock(t *testing.T) {
 func TestDoctorNonce(t *testing.T) {
 	seven := signed{any: true, highest: 7}
 	waiting := signed{any: true, highest: 7, under: true}
+	one := billing.Foreign{Txs: make([]billing.ForeignTx, 1)}
 	for name, c := range map[string]struct {
 		next, pending uint64
 		before, after signed
@@ -92,6 +95,10 @@ func TestDoctorNonce(t *testing.T) {
 		"signed after":              {8, 8, seven, signed{any: true, highest: 8, under: true}, checkPass},
 		"sent by somebody":          {9, 9, seven, seven, checkWarn},
 		"waiting, of somebody":      {8, 9, seven, seven, checkWarn},
+		"of somebody, on record":    {9, 9, seven, signed{any: true, highest: 7, agreed: 9, foreign: one}, checkWarn},
+		"of somebody, accepted":     {9, 9, seven, signed{any: true, highest: 7, agreed: 9}, checkPass},
+		"used before":               {9, 9, signed{}, signed{agreed: 9}, checkPass},
+		"by somebody, none of ours": {10, 10, signed{}, signed{agreed: 9}, checkWarn},
 		"forgotten":                 {7, 7, seven, seven, checkWarn},
 	} {
 		if got := judgeNonce(c.next, c.pending, c.before, c.after); got.status != c.want {

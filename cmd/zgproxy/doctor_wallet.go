@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/wallet"
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -44,7 +45,7 @@ func walletChecks() []check {
 		{
 			id: "wallet.nonce", needs: []string{"network.chain_id", "machine.store"}, run: checkNonce,
 			means: "The chain has used the nonces that the journal has, and no others: nobody else sends from this wallet.",
-			todo:  "Find out who else sends from the wallet, and give that program a wallet of its own.",
+			todo:  "`zgproxy wallet accept` shows them, and accepts them if they are yours. Give another program a wallet of its own.",
 		},
 		{
 			id: "wallet.budgets", needs: []string{"machine.store"}, run: checkBudgets,
@@ -250,7 +251,9 @@ func checkNonce(ctx context.Context, d *doctor, _ *patient) finding {
 type signed struct {
 	any     bool
 	highest uint64
-	under   bool // one waits to be mined
+	under   bool            // one waits to be mined
+	foreign billing.Foreign // made elsewhere, and not accepted
+	agreed  uint64          // nonces below it are accounted for: ours, from before, or on record as foreign
 }
 
 func (d *doctor) signed(ctx context.Context) (s signed, err error) {
@@ -262,6 +265,12 @@ func (d *doctor) signed(ctx context.Context) (s signed, err error) {
 	if s.highest, s.any, err = d.store.HighestNonce(ctx, name); err == nil {
 		_, s.under, err = d.store.Unfinished(ctx, name)
 	}
+	if err == nil {
+		s.foreign, err = d.store.Foreign(ctx, name)
+	}
+	if err == nil {
+		s.agreed, err = d.store.NoncesAgreed(ctx, name)
+	}
 	return s, err
 }
 
@@ -271,16 +280,26 @@ func judgeNonce(next, pending uint64, before, after signed) finding {
 	const fix = "Find out who else sends from this wallet, and give that program a wallet of its own."
 	const reason = "Two programs that send from one wallet take each other's nonces."
 	ours := after.highest + 1
+	if !after.any {
+		if ours = after.agreed; ours == 0 {
+			ours = next // nothing was compared yet
+		}
+	}
+	ours = max(ours, after.agreed)
 	switch {
-	case !after.any:
-		return passed("the next nonce is %d, and the journal is empty", next)
+	case after.foreign.Count() > 0:
+		return warned("Look at them, and accept them if they are yours: zgproxy wallet accept.", foreignWarning(after.foreign),
+			"%s of this wallet were not made here, and top-ups are paused", plural(int(min(after.foreign.Count(), 1<<30)), "transaction"))
 	case before.any && next <= before.highest && !before.under:
 		return warned("Use another ZGPROXY_RPC_URL if it lasts.", "The endpoint is behind, or the chain has forgotten a transaction: the daemon waits, or makes it again.",
 			"the chain says that nonce %d is not used, and the journal has up to %d", next, before.highest)
 	case next > ours:
-		return warned(fix, reason, "%s of this wallet after nonce %d are not in the journal", plural(int(next-ours), "transaction"), after.highest)
+		return warned(fix, reason, "%s of this wallet from nonce %d on are not in the journal", plural(int(min(next-ours, 1<<30)), "transaction"), ours)
 	case pending > ours:
 		return warned(fix, reason, "%s of this wallet wait to be mined and are not in the journal", plural(int(pending-ours), "transaction"))
+	}
+	if !after.any {
+		return passed("the next nonce is %d, and the journal is empty", next)
 	}
 	return passed("the next nonce is %d, as the journal has it", ours)
 }

@@ -86,6 +86,7 @@ func problem(code, hint, format string, args ...any) *admin.CommandError {
 const (
 	hintResume    = "What is signed is recorded: the daemon, or the next command that moves money, sees it through. Nothing is paid twice."
 	hintLookAgain = "Look with zgproxy account, and try again."
+	hintForeign   = "Somebody else sends from this wallet. See what with zgproxy wallet accept, and accept it if it is yours; nothing is topped up meanwhile."
 	hintRPC       = "Try again; if it lasts, check ZGPROXY_RPC_URL."
 )
 
@@ -109,12 +110,12 @@ func explain(err error) *admin.CommandError {
 		p.Code, p.Hint = codeTokenID, "See which there are: zgproxy token list"
 	case errors.Is(err, zg.ErrInsufficientFunds):
 		p.Code, p.Hint = codeNotEnough, "Send 0G to the wallet, or move less."
-	case errors.Is(err, zg.ErrDecidedOtherwise), errors.Is(err, zg.ErrMoreGas), errors.Is(err, billing.ErrOtherSuspension):
+	case errors.Is(err, zg.ErrDecidedOtherwise), errors.Is(err, zg.ErrMoreGas), errors.Is(err, billing.ErrOtherSuspension), errors.Is(err, billing.ErrOtherForeign):
 		p.Code, p.Hint = codeChanged, hintLookAgain
 	case errors.Is(err, chain.ErrFeeTooHigh):
 		p.Code, p.Hint = codeFeeTooHigh, "Wait until the network is less busy, or raise ZGPROXY_MAX_FEE_PER_GAS."
 	case errors.Is(err, billing.ErrForeignNonce):
-		p.Code, p.Hint = codeForeignNonce, "Somebody else sends from this wallet. Find out who before anything else is sent."
+		p.Code, p.Hint = codeForeignNonce, hintForeign
 	case errors.Is(err, billing.ErrLocked):
 		p.Code = codeInUse
 	case errors.Is(err, context.Canceled):

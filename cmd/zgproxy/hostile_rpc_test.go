@@ -160,8 +160,8 @@ func rpcLies() []script {
 		says("no receipts", receipt, `null`, "transaction"),
 
 		says("nonce of zero", nonce, `"0x0"`, "nonce is used already"),
-		{name: "nonce of 2^63", later: true, lie: func(h *hostile) { h.rpc(simchain.Fault{Result: raw(`"0x8000000000000000"`)}, nonce) }, log: []string{"waits for nonce"}},
-		says("nonce of 2^64-1", nonce, `"0xffffffffffffffff"`, badRPC),
+		{name: "nonce of 2^63", later: true, lie: func(h *hostile) { h.rpc(simchain.Fault{Result: raw(`"0x8000000000000000"`)}, nonce) }, log: []string{"waits for nonce", "which cannot be"}},
+		says("nonce of 2^64-1", nonce, `"0xffffffffffffffff"`, "which cannot be"),
 		{name: "nonce jumps", lie: func(h *hostile) {
 			var mu sync.Mutex
 			random := rand.New(rand.NewPCG(1, 2))
@@ -173,7 +173,7 @@ func rpcLies() []script {
 				defer mu.Unlock()
 				return &simchain.Fault{Result: raw(fmt.Sprintf(`"0x%x"`, random.IntN(100)))}
 			})
-		}, log: []string{"waits for nonce", "nonce is used already", "does not fit the chain"}},
+		}, log: []string{"waits for nonce", "nonce is used already", "does not fit the chain", "not from here"}},
 
 		says("gas without end", "eth_estimateGas", `"0xffffffffffffffff"`, "estimates"),
 		says("gas of one", "eth_estimateGas", `"0x1"`, "transaction"),

@@ -75,7 +75,9 @@ func TestInterruptedCommandIsSeenThroughByTheNext(t *testing.T) {
 	}
 
 	// The same with a daemon, which goes on by itself.
-	w.child()
+	copied := w.copied()
+	w.env = append(w.env, "ZGPROXY_BUDGET_TRANSFERS_DAY=30")
+	d := w.child()
 	w.net.Chain.Pause()
 	got = w.interrupt("deposit 5 --yes", "signed 0x")
 	if got.code != exitFailure || !strings.Contains(got.stderr, "Nothing is paid twice") {
@@ -90,6 +92,11 @@ func TestInterruptedCommandIsSeenThroughByTheNext(t *testing.T) {
 		}
 		return nil
 	})
+	w.sentElsewhere()
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.restored(copied)
 }
 
 // What a provider took beyond the book, and a signer that it has changed, hold top-ups up until the owner accepts them.

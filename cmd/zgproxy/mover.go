@@ -5,13 +5,9 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
-	"github.com/zgproxy/zgproxy/internal/chain"
-	"github.com/zgproxy/zgproxy/internal/config"
-	"github.com/zgproxy/zgproxy/internal/wallet"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -49,7 +45,7 @@ func ended(tx *admin.Transaction) error {
 		return problem(codeReverted, "Nothing was moved but the gas. Look with zgproxy account, and try again.",
 			"the contract refused transaction %s in block %d, which it would have taken when it was signed", tx.Hash, tx.Block)
 	case string(billing.EntrySuperseded):
-		return problem(codeForeignNonce, "Nothing was moved by zgproxy. Somebody else sends from this wallet: find out who before anything else is sent.",
+		return problem(codeForeignNonce, "Nothing was moved by zgproxy. "+hintForeign,
 			"another transaction has used nonce %d", tx.Nonce)
 	case string(billing.EntryCancelled):
 		return problem(codeNotFinal, "Try again.", "the transaction was cancelled: %s", orDash(tx.Reason))
@@ -78,10 +74,4 @@ func transactionOf(e billing.Entry) admin.Transaction {
 		t.Ended = &at
 	}
 	return t
-}
-
-// newMover makes transactions in this process, without a daemon.
-func newMover(cfg config.Config, store *billing.Store, client *chain.Client, w *wallet.Wallet) mover {
-	sender := chain.NewSender(client, w.SignTx, chain.SenderConfig{MaxFeePerGas: cfg.MaxFeePerGas.Neuron})
-	return mover{newJournal(cfg, store, sender, w.Address(), zerolog.Nop(), nil)}
 }

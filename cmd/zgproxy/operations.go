@@ -145,7 +145,7 @@ func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operat
 		return nil, err
 	}
 	srv := d.httpServer(admin.OperatorHandler(admin.OperatorConfig{
-		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Accept: d.accept, Tokens: d.tokens, MakeToken: d.makeToken,
+		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Accept: d.accept, Foreign: d.foreign, AcceptForeign: d.acceptForeign, Tokens: d.tokens, MakeToken: d.makeToken,
 		Explain: explain,
 	}))
 	ctx, end := context.WithCancel(ctx)

@@ -26,6 +26,9 @@ type operator interface {
 	transact(ctx context.Context, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error)
 	// accept takes a provider as it is for right, as that was shown.
 	accept(ctx context.Context, p common.Address, what admin.Acceptance) error
+	// foreign is what was done elsewhere with the wallet and not accepted, and acceptForeign accepts it as that was shown.
+	foreign(ctx context.Context) (admin.Foreign, error)
+	acceptForeign(ctx context.Context, what admin.ForeignAcceptance) error
 	// tokens are the persistent session tokens that were made.
 	tokens(ctx context.Context) ([]admin.Token, error)
 	// makeToken makes one. It is not kept.
@@ -98,6 +101,8 @@ type localOperator struct {
 	client *chain.Client
 	store  *billing.Store
 	mover  mover
+
+	journal *billing.Journal
 
 	directory *zg.Directory // once read
 	holdings  *zg.Holdings  // what was read last
@@ -223,7 +228,9 @@ func (o *localOperator) openStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.store, o.mover = store, newMover(o.cfg, store, o.client, o.wallet)
+	sender := chain.NewSender(o.client, o.wallet.SignTx, chain.SenderConfig{MaxFeePerGas: o.cfg.MaxFeePerGas.Neuron})
+	o.store, o.journal = store, newJournal(o.cfg, store, sender, o.wallet.Address(), zerolog.Nop(), nil)
+	o.mover = mover{o.journal}
 	return nil
 }
 

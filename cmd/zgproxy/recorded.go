@@ -15,6 +15,7 @@ import (
 
 // records are what the spend store knows of the wallet's money: that of the daemon, or one that is only read.
 type records interface {
+	Foreign(ctx context.Context, wallet string) (billing.Foreign, error)
 	Unfinished(ctx context.Context, wallet string) (billing.Entry, bool, error)
 	Transferred(ctx context.Context, since time.Time) (map[common.Address]billing.Moved, error)
 	AutoFunded(ctx context.Context) (billing.AutoFunded, error)
@@ -33,6 +34,14 @@ func addRecorded(ctx context.Context, r records, cfg config.Config, out *account
 	if under {
 		tx := transactionOf(e)
 		out.Unfinished = &tx
+	}
+	foreign, err := r.Foreign(ctx, walletName(cfg, out.Wallet.Address))
+	if err != nil {
+		return err
+	}
+	if w := foreignWarning(foreign); w != "" {
+		f := foreignReport(out.Wallet.Address, foreign)
+		out.Foreign, out.Warnings = &f, append(out.Warnings, w)
 	}
 	if out.Limits, err = limits(ctx, r, cfg, time.Now()); err != nil {
 		return err

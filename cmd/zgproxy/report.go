@@ -44,6 +44,7 @@ type accountReport struct {
 
 	Limits     []limitReport      `json:"limits"`
 	Unfinished *admin.Transaction `json:"unfinished"` // null: nothing is under way
+	Foreign    *admin.Foreign     `json:"foreign"`    // made elsewhere with the wallet's key, and not accepted; null: nothing
 	Warnings   []string           `json:"warnings"`
 }
 

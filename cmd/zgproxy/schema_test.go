@@ -64,6 +64,7 @@ var shapes = map[string]reflect.Type{
 	"transcribe":           reflect.TypeFor[transcriptReport](),
 	"usage":                reflect.TypeFor[usageReport](),
 	"version":              reflect.TypeFor[buildInfo](),
+	"wallet accept":        reflect.TypeFor[walletAcceptReport](),
 	"wallet address":       reflect.TypeFor[walletReport](),
 	"wallet balance":       reflect.TypeFor[balanceReport](),
 	"wallet export":        reflect.TypeFor[exportReport](),

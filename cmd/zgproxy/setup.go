@@ -109,7 +109,7 @@ func walletName(cfg config.Config, w common.Address) string {
 func newJournal(cfg config.Config, store *billing.Store, sender *chain.Sender, w common.Address, log zerolog.Logger, reg prometheus.Registerer) *billing.Journal {
 	return billing.NewJournal(store, sender, billing.JournalConfig{
 		Wallet: walletName(cfg, w), PollReceipt: min(time.Second, cfg.KeeperInterval.Std()), Confirmations: uint64(cfg.Confirmations),
-		Log: log, Registerer: reg,
+		Trace: sender.Trace, Log: log, Registerer: reg,
 	})
 }
 

@@ -30,7 +30,15 @@ func (d *daemon) checks() []admin.Check {
 		{Name: "store", OK: d.store.Err() == nil, Detail: errText(d.store.Err())},
 		// Without top-ups what is funded can still be served.
 		{Name: "funding", OK: true, Detail: errText(d.keeper.View().Err)},
-	}, d.limitChecks()...)
+	}, append(d.foreignChecks(), d.limitChecks()...)...)
+}
+
+// foreignChecks tell of what was done elsewhere with the wallet. What is funded can still be served.
+func (d *daemon) foreignChecks() []admin.Check {
+	if w := foreignWarning(d.keeper.View().Foreign); w != "" {
+		return []admin.Check{{Name: "wallet", OK: true, Detail: w}}
+	}
+	return nil
 }
 
 // limitChecks are the budgets that let nothing through any more, and the providers that are low and not topped up. Only a
@@ -164,6 +172,7 @@ func (d *daemon) status() any {
 		"version": thisBuild(), "network": d.cfg.Network, "wallet": d.wallet.Address().Hex(), "uptime_seconds": int64(time.Since(d.started).Seconds()),
 		"directory": map[string]any{"block": dir.Block, "read_at": dir.ReadAt, "services": len(dir.Services)},
 		"funding":   map[string]any{"block": view.Holdings.Block, "read_at": view.ReadAt, "error": errText(view.Err), "wallet": money(view.Holdings.Wallet)},
+		"foreign":   foreignReport(d.wallet.Address(), view.Foreign),
 		"accounts":  accounts,
 	}
 	if l := view.Holdings.Ledger; l != nil {

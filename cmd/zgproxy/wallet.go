@@ -32,7 +32,7 @@ Use a wallet of its own that holds no more than you are ready to spend.`,
   zgproxy wallet import key.txt
   zgproxy wallet balance`,
 	}
-	cmd.AddCommand(walletNewCommand(), walletImportCommand(), walletExportCommand(), walletAddressCommand(), walletBalanceCommand())
+	cmd.AddCommand(walletNewCommand(), walletImportCommand(), walletExportCommand(), walletAddressCommand(), walletBalanceCommand(), walletAcceptCommand())
 	return cmd
 }
 

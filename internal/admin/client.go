@@ -97,6 +97,25 @@ func (c *Client) Accept(ctx context.Context, provider common.Address, what Accep
 	return resp.Body.Close()
 }
 
+// Foreign is what was done elsewhere with the wallet and not accepted.
+func (c *Client) Foreign(ctx context.Context) (f Foreign, err error) {
+	err = c.get(ctx, "/v1/foreign", &f)
+	return f, err
+}
+
+// AcceptForeign takes it for right, as it was shown.
+func (c *Client) AcceptForeign(ctx context.Context, what ForeignAcceptance) error {
+	body, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	resp, err := c.send(ctx, http.MethodPost, "/v1/foreign/accept", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 // Tokens are the persistent session tokens that were made.
 func (c *Client) Tokens(ctx context.Context) (list []Token, err error) {
 	err = c.get(ctx, "/v1/tokens", &list)

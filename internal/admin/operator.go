@@ -99,6 +99,36 @@ type Suspension struct {
 	At        time.Time `json:"suspended_at"`
 }
 
+// Foreign is what was done elsewhere with the wallet's key, and was not accepted.
+type Foreign struct {
+	Wallet       Address     `json:"wallet"`
+	Since        *time.Time  `json:"since"`              // when the first was noticed; null: there is none
+	Count        uint64      `json:"count"`              // of them, also those that are too many to list
+	Through      uint64      `json:"through_nonce"`      // the highest nonce of them
+	Transferred  zg.Neuron   `json:"transferred_neuron"` // to providers, as far as that is known; it counts against the limits
+	Transactions []ForeignTx `json:"transactions"`       // lowest nonce first
+}
+
+// ForeignTx is a transaction of the wallet that was not made here.
+type ForeignTx struct {
+	Nonce    uint64        `json:"nonce"`
+	Hash     *common.Hash  `json:"tx_hash"` // null: not found yet, and what follows is not known
+	Block    uint64        `json:"block"`
+	Time     *time.Time    `json:"block_time"` // of its block
+	Kind     zg.IntentKind `json:"kind"`       // empty: nothing that zgproxy does
+	Provider *Address      `json:"provider,omitempty"`
+	Amount   zg.Neuron     `json:"amount_neuron"`
+	Reverted bool          `json:"reverted"` // it moved nothing but the gas
+	Gone     bool          `json:"gone"`     // the chain does not have it any more
+	Seen     time.Time     `json:"seen_at"`  // when its nonce was found used
+}
+
+// ForeignAcceptance is which of it the operator takes for right, as it was shown.
+type ForeignAcceptance struct {
+	Through uint64 `json:"through_nonce"`
+	Count   uint64 `json:"count"`
+}
+
 // Transaction is one entry of the journal, as commands show it.
 type Transaction struct {
 	ID       int64         `json:"id"`
@@ -137,10 +167,13 @@ type OperatorConfig struct {
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
 	// Accept takes a provider as it is for right: drift, signer, address and suspension. What has changed since it was shown is
 	// not accepted.
-	Accept    func(ctx context.Context, provider common.Address, what Acceptance) error
-	Tokens    func(ctx context.Context) ([]Token, error)
-	MakeToken func(ctx context.Context, o TokenOrder) (NewToken, error)
-	Explain   func(error) *CommandError // how an error reads for the operator
+	Accept func(ctx context.Context, provider common.Address, what Acceptance) error
+	// Foreign is what was done elsewhere with the wallet and not accepted; AcceptForeign accepts it as it was shown.
+	Foreign       func(ctx context.Context) (Foreign, error)
+	AcceptForeign func(ctx context.Context, what ForeignAcceptance) error
+	Tokens        func(ctx context.Context) ([]Token, error)
+	MakeToken     func(ctx context.Context, o TokenOrder) (NewToken, error)
+	Explain       func(error) *CommandError // how an error reads for the operator
 }
 
 // OperatorHandler returns the handler of the socket. It does what Handler does, and moves money: whoever may open the
@@ -150,6 +183,8 @@ type OperatorConfig struct {
 //	GET  /v1/providers            the services registered on chain
 //	POST /v1/transactions         an Order; the answer is one JSON line per step, the last with "done" or "error"
 //	POST /v1/accounts/{provider}/accept  an Acceptance
+//	GET  /v1/foreign              what was done elsewhere with the wallet and not accepted
+//	POST /v1/foreign/accept       a ForeignAcceptance
 //	GET  /v1/tokens               the persistent session tokens that were made
 //	POST /v1/tokens               a TokenOrder; the answer is the token, which is not kept
 func OperatorHandler(cfg OperatorConfig) http.Handler {
@@ -181,6 +216,17 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 		}
 		if readOrder(w, r, &what) {
 			err := cfg.Accept(r.Context(), common.HexToAddress(p), what)
+			answer(w, what, err)
+		}
+	})
+	mux.Get("/v1/foreign", func(w http.ResponseWriter, r *http.Request) {
+		f, err := cfg.Foreign(r.Context())
+		answer(w, f, err)
+	})
+	mux.Post("/v1/foreign/accept", func(w http.ResponseWriter, r *http.Request) {
+		var what ForeignAcceptance
+		if readOrder(w, r, &what) {
+			err := cfg.AcceptForeign(r.Context(), what)
 			answer(w, what, err)
 		}
 	})

@@ -28,10 +28,11 @@ const (
 // Origin is who wanted a transaction.
 type Origin string
 
-// Both count against the owner's budgets; only what happens by itself is refused for them.
+// All count against the owner's budgets; only what happens by itself is refused for them.
 const (
-	OriginAuto Origin = "auto" // the keeper
-	OriginHand Origin = "hand" // a command of the owner
+	OriginAuto    Origin = "auto"    // the keeper
+	OriginHand    Origin = "hand"    // a command of the owner
+	OriginForeign Origin = "foreign" // somebody elsewhere with the same key; no entry of the journal has it
 )
 
 // Entry is one thing that the wallet signed, with everything that was sent for it.
@@ -154,18 +155,20 @@ func writeReceipt(db *session, id int64, r *zg.Receipt) error {
 // endEntry records how an entry ended that was in the state from; r is the receipt of the transaction that was mined, if
 // one was. Should the record be lost with the machine, the next start reads the receipt again.
 func (s *Store) endEntry(id int64, from, to EntryState, reason string, r *zg.Receipt, now time.Time) error {
-	err := s.writer.do(false, func(db *session) error {
-		changed, err := db.exec(`UPDATE journal SET state = ?, ended_at = ?, reason = ? WHERE id = ? AND state = ?`,
-			string(to), micros(now), text(reason), id, string(from))
-		if err != nil || changed == 0 { // an end that is recorded stays
-			return err
-		}
-		return writeReceipt(db, id, r)
-	})
+	err := s.writer.do(false, func(db *session) error { return db.end(id, from, to, reason, r, now) })
 	if err != nil {
 		return fmt.Errorf("record the end of a transaction: %w", err)
 	}
 	return nil
+}
+
+func (db *session) end(id int64, from, to EntryState, reason string, r *zg.Receipt, now time.Time) error {
+	changed, err := db.exec(`UPDATE journal SET state = ?, ended_at = ?, reason = ? WHERE id = ? AND state = ?`,
+		string(to), micros(now), text(reason), id, string(from))
+	if err != nil || changed == 0 { // an end that is recorded stays
+		return err
+	}
+	return writeReceipt(db, id, r)
 }
 
 // reopenEntry records that an entry which had ended has not: what it was mined in is no longer part of the chain.

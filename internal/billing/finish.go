@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
@@ -180,11 +181,13 @@ func (j *Journal) end(e Entry, r *zg.Receipt, notify func(Entry)) (Entry, error)
 
 // supersede ends an entry whose nonce was used by a transaction that is not ours.
 func (j *Journal) supersede(e Entry, notify func(Entry)) (Entry, error) {
-	e, err := j.close(e, EntrySuperseded, "the nonce was used by a transaction that is not ours", nil)
-	if err != nil {
+	const reason = "the nonce was used by a transaction that is not ours"
+	now := j.cfg.Now()
+	if err := j.store.supersedeEntry(&e, j.cfg.Wallet, reason, now); err != nil {
 		return e, err
 	}
-	j.foreign.Store(true)
+	e = j.closed(e, EntrySuperseded, reason, now)
+	j.report(nil)
 	notify(e)
 	return e, fmt.Errorf("%w (nonce %d)", ErrForeignNonce, e.Nonce)
 }
@@ -194,11 +197,16 @@ func (j *Journal) close(e Entry, state EntryState, reason string, r *zg.Receipt)
 	if err := j.store.endEntry(e.ID, e.State, state, reason, r, now); err != nil {
 		return e, err
 	}
+	return j.closed(e, state, reason, now), nil
+}
+
+// closed takes in that an entry has ended, which is on record.
+func (j *Journal) closed(e Entry, state EntryState, reason string, now time.Time) Entry {
 	e.State, e.Reason, e.EndedAt, e.Depth = state, reason, now, 0
 	j.changes.Add(1)
 	j.metrics.pending.Set(0)
 	j.metrics.ended.WithLabelValues(string(e.Intent.Kind), string(e.Origin), string(state)).Inc()
-	return e, nil
+	return e
 }
 
 // supplant signs and records a transaction with higher fees in place of the newest. Where that is not possible, because the

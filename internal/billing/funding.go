@@ -11,6 +11,7 @@ import (
 
 // Why a sub-account that is low is not topped up. The set is bounded: it labels a metric.
 const (
+	refusalForeign      = "foreign_transactions"
 	refusalSuspended    = "provider_suspended"
 	refusalAutoFund     = "auto_fund_off"
 	refusalAutoFundCap  = "auto_fund_cap"
@@ -41,6 +42,8 @@ func hintFor(reason string, p common.Address) string {
 	switch reason {
 	case "":
 		return "It is not low, so no top-up is due."
+	case refusalForeign:
+		return "The wallet has made transactions that are not from here, so nothing is topped up. If they are yours: zgproxy wallet accept. If not, somebody else has the key."
 	case refusalSuspended:
 		return fmt.Sprintf("The provider is suspended. If you trust it as it is now: zgproxy provider accept %s.", p)
 	case refusalAutoFund:
@@ -92,6 +95,7 @@ func transferBudget(l Limit) string {
 // facts are everything a funding decision about one provider depends on.
 type facts struct {
 	provider   common.Address
+	foreign    bool // somebody else has sent from the wallet, which nobody has accepted
 	suspended  bool // it gets nothing until the owner accepts it
 	account    zg.SubAccount
 	exists     bool
@@ -177,6 +181,8 @@ func (f *facts) decide() (in zg.Intent, refusal string) {
 // forbidden says why no money goes to the provider, whatever there is.
 func (f *facts) forbidden() string {
 	switch {
+	case f.foreign:
+		return refusalForeign
 	case f.suspended:
 		return refusalSuspended
 	case !f.exists && !f.autoFund:

@@ -16,10 +16,9 @@ import (
 )
 
 var (
-	// ErrForeignNonce means that a transaction we do not know used the nonce of one of ours: somebody else sends from this
-	// wallet. Nothing is signed any more without the owner's word, because two senders on one wallet undo each other's
-	// decisions. What was signed can never happen any more and is recorded so; a new start goes on from what the chain
-	// says then.
+	// ErrForeignNonce means that somebody else sends from this wallet: a transaction that is not ours used one of its nonces.
+	// Nothing is signed any more without the owner's word, because two senders on one wallet undo each other's decisions.
+	// Where it was the nonce of one of ours, that can never happen any more and is recorded so.
 	ErrForeignNonce = errors.New("another program sends transactions from this wallet")
 	// ErrNotSigned means that nothing was signed, recorded or sent. What it wraps says why.
 	ErrNotSigned = errors.New("no transaction was signed")
@@ -60,6 +59,7 @@ type JournalConfig struct {
 	ReplaceAfter  time.Duration // a transaction not mined for so long is replaced by one with higher fees; 0: 90 s
 	Confirmations uint64        // blocks, its own included, until a transaction counts as mined; 0: 1
 	Report        func(error)   // told again and again what keeps a transaction from being mined, or nil; nil: the keeper
+	Trace         Tracer        // finds out what was done elsewhere; nil: that is not found out
 	Log           zerolog.Logger
 	Registerer    prometheus.Registerer // nil: no metrics
 	Now           func() time.Time      // nil: time.Now
@@ -77,8 +77,6 @@ type Journal struct {
 	changes atomic.Uint64
 	// counted is the gas of entries that were begun again, as far as the metric has it already. Whose turn it is owns it.
 	counted map[int64]zg.Neuron
-	// foreign is set once somebody else's transactions were met.
-	foreign atomic.Bool
 }
 
 // NewJournal builds a Journal. It starts nothing and reads nothing.
@@ -137,11 +135,11 @@ func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, decided u
 		return Entry{}, err
 	}
 	if origin == OriginAuto {
-		if j.foreign.Load() {
-			return Entry{}, ErrForeignNonce
-		}
 		if j.changes.Load() != decided {
 			return Entry{}, fmt.Errorf("%w: %w", ErrNotSigned, errOvertaken)
+		}
+		if used, err = j.alone(ctx, used); err != nil {
+			return Entry{}, err
 		}
 	}
 	e, err := j.sign(ctx, in, origin, used)
@@ -161,11 +159,25 @@ func (j *Journal) resume(ctx context.Context) (Entry, bool, error) {
 		return Entry{}, false, err
 	}
 	defer give()
-	e, was, err := j.finishOld(ctx)
-	if err == nil && j.foreign.Load() {
-		err = ErrForeignNonce
+	return j.finishOld(ctx)
+}
+
+// alone makes sure that nobody else has sent from the wallet, which nobody has accepted, and raises the lowest nonce to be
+// signed with to what the chain says now: one that comes in between makes the decision out of date.
+func (j *Journal) alone(ctx context.Context, u used) (used, error) {
+	mined, err := j.nonce(ctx)
+	if err != nil {
+		return u, fmt.Errorf("%w: %w", ErrNotSigned, err)
 	}
-	return e, was, err
+	f, err := j.store.compareNonces(ctx, j.cfg.Wallet, mined, 0, j.cfg.Now())
+	switch {
+	case err != nil:
+		return u, fmt.Errorf("%w: %w", ErrNotSigned, err)
+	case f.Count() > 0:
+		return u, fmt.Errorf("%w: %w", ErrNotSigned, ErrForeignNonce)
+	}
+	u.next = &mined
+	return u, nil
 }
 
 // take waits until nobody else signs or sends.
@@ -196,8 +208,14 @@ func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used)
 	if ctx.Err() != nil {
 		return Entry{}, ctx.Err()
 	}
-	if err == nil && u.any && tx.Nonce <= u.nonce {
+	switch {
+	case err != nil:
+	case u.any && tx.Nonce <= u.nonce:
 		err = fmt.Errorf("%w: nonce %d was signed with before", errBehind, tx.Nonce)
+	case u.next != nil && tx.Nonce < *u.next:
+		err = fmt.Errorf("%w: nonce %d is used", errBehind, tx.Nonce)
+	case u.next != nil && tx.Nonce > *u.next:
+		err = fmt.Errorf("%w: nonce %d was not used yet", errOvertaken, *u.next)
 	}
 	if err != nil {
 		j.metrics.ended.WithLabelValues(string(in.Kind), string(origin), "not_signed").Inc()

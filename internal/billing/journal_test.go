@@ -304,8 +304,8 @@ func TestJournalForeignNonce(t *testing.T) {
 		if a.running() || !errors.Is(a.err, ErrForeignNonce) || a.entry.State != EntrySuperseded || a.entry.Reason == "" {
 			t.Fatalf("%+v, %v; want it superseded", a.entry, a.err)
 		}
-		if err := j.Resume(t.Context()); !errors.Is(err, ErrForeignNonce) {
-			t.Errorf("Resume = %v, want ErrForeignNonce", err)
+		if err := j.Resume(t.Context()); err != nil {
+			t.Errorf("Resume = %v: nothing is unfinished", err)
 		}
 		if _, err := j.Do(t.Context(), deposit, OriginAuto, nil); !errors.Is(err, ErrForeignNonce) {
 			t.Errorf("Do by itself = %v, want ErrForeignNonce", err)
@@ -316,6 +316,15 @@ func TestJournalForeignNonce(t *testing.T) {
 		if b.entry.Nonce != 7-1 {
 			t.Errorf("nonce %d, want 6", b.entry.Nonce)
 		}
+		if _, err := j.Do(t.Context(), deposit, OriginAuto, nil); !errors.Is(err, ErrForeignNonce) {
+			t.Errorf("Do by itself after a command = %v, want ErrForeignNonce", err)
+		}
+		if err := s.AcceptForeign("", 5, 1, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		c := n.attempt(j, deposit, OriginAuto)
+		advance(5 * time.Second)
+		c.wants(t, EntryMined, 1)
 		if sum, err := s.Transferred(t.Context(), time.Time{}); err != nil || len(sum) != 0 {
 			t.Errorf("Transferred = %v, %v", sum, err)
 		}

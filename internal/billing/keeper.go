@@ -104,7 +104,8 @@ type KeeperView struct {
 	ReadAt    time.Time // local time of the reading; zero: never
 	Providers map[common.Address]ProviderView
 	Moves     Moves
-	Err       error // why the last look failed, or why the keeper stopped; nil: all is well
+	Foreign   Foreign // what was done elsewhere with the wallet and nobody has accepted; nothing is topped up while there is any
+	Err       error   // why the last look failed; nil: all is well
 }
 
 // Keeper reads the wallet's accounts, matches what was taken from them with the book, and tops up the sub-accounts that run
@@ -128,6 +129,9 @@ type Keeper struct {
 	drifting map[common.Address]bool // paused for drift
 	failures map[common.Address]failure
 	flights  map[common.Address]*flight
+	// When what was done elsewhere is searched for again, and how long that was put off.
+	traceAt   time.Time
+	traceWait time.Duration
 }
 
 // failure keeps a provider from being tried again at once.
@@ -196,8 +200,8 @@ func (k *Keeper) Nudge() {
 }
 
 // Run finishes what an earlier process left unfinished and then keeps the sub-accounts filled until ctx ends, when it
-// returns nil. A top-up under way stays recorded and is resumed by the next Run. The only error that ends it early, besides
-// a spend store that cannot be read at the start, is ErrForeignNonce.
+// returns nil. A top-up under way stays recorded and is resumed by the next Run. The only error that ends it early is a spend
+// store that cannot be read at the start: where somebody else sends from the wallet it goes on reading, and signs nothing.
 func (k *Keeper) Run(ctx context.Context) error {
 	var err error
 	if err := k.store.adopt(k.journal.cfg.Wallet); err != nil {
@@ -212,9 +216,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return nil //nolint:nilerr // told to stop
 		}
 		k.report(err)
-		if errors.Is(err, ErrForeignNonce) {
-			return err
-		}
 		if err == nil {
 			failed = 0
 			err = k.wait(ctx)
@@ -268,8 +269,6 @@ func (k *Keeper) report(err error) {
 		}
 	}
 	switch {
-	case errors.Is(err, ErrForeignNonce):
-		k.cfg.Log.Error().Err(err).Msg("top-ups have stopped")
 	case err != nil && before == nil:
 		k.cfg.Log.Warn().Err(err).Msg("the accounts cannot be looked after at the moment")
 	case err == nil && before != nil:
@@ -286,7 +285,7 @@ func (k *Keeper) tick(ctx context.Context) error {
 			k.cfg.Notify(e)
 			k.ended(e)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrForeignNonce) { // the look shows that
 			return err
 		}
 		decided := k.journal.changes.Load()

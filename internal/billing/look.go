@@ -38,6 +38,11 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	if err != nil {
 		return next, err
 	}
+	// Before anything is decided: what was done elsewhere counts against the limits, and is on record first.
+	foreign, err := k.survey(ctx, h.Block)
+	if err != nil {
+		return next, err
+	}
 	moved, err := k.moves(ctx, k.clock(readAt, h.BlockTime))
 	if err != nil {
 		return next, err
@@ -55,11 +60,13 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	}
 	view := KeeperView{
 		Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Moves: moved, Err: k.View().Err,
+		Foreign: foreign,
 	}
 	least := zg.MaxNeuron
 	for _, p := range providers {
 		claim, claimed := claims[p]
 		f, pv := k.facts(p, h, matched[p], claim, claimed, moved)
+		f.foreign = foreign.Count() > 0
 		intent, refusal := f.decide()
 		pv.Reason = refusal
 		intent, pv.Demand = f.serve(intent, refusal)
@@ -77,8 +84,38 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	return next, nil
 }
 
+// survey finds out what was done elsewhere with the wallet. What it did is looked for less and less often while it is not
+// found; that it was done counts at once.
+func (k *Keeper) survey(ctx context.Context, block uint64) (Foreign, error) {
+	f, err := k.journal.survey(ctx, block)
+	if err != nil {
+		return f, err
+	}
+	if now := k.cfg.Now(); !now.Before(k.traceAt) || f.Count() != k.View().Foreign.Count() {
+		if err := k.journal.trace(ctx, block); err != nil {
+			k.cfg.Log.Warn().Err(err).Msg("what was done elsewhere with the wallet could not be found out")
+			k.traceWait = min(max(2*k.traceWait, k.cfg.Every), lastBackoff)
+		} else {
+			k.traceWait = 0
+		}
+		k.traceAt = now.Add(k.traceWait)
+		if f, err = k.journal.store.Foreign(ctx, k.journal.cfg.Wallet); err != nil {
+			return f, err
+		}
+	}
+	switch before := k.View().Foreign; {
+	case f.Count() > before.Count():
+		k.cfg.Log.Error().Uint64("transactions", f.Count()).Uint64("highest_nonce", f.Through()).Stringer("to_providers_neuron", f.Transferred()).
+			Str("hint", "If they are yours: zgproxy wallet accept. If not, somebody else has the key.").
+			Msg("the wallet has made transactions that are not from here; nothing is topped up until they are accepted")
+	case f.Count() == 0 && before.Count() > 0:
+		k.cfg.Log.Info().Msg("what was done elsewhere with the wallet is accepted; top-ups go on")
+	}
+	return f, nil
+}
+
 // Moves is what the journal says was moved, as far as limits are held against it. What is under way counts as moved, and so
-// does what the owner moved by hand.
+// does what the owner moved by hand, and what was moved elsewhere with the same key.
 type Moves struct {
 	Day, Ever map[common.Address]Moved // transfers of the last 24 hours, and since the store began
 	Auto      AutoFunded

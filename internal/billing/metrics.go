@@ -137,6 +137,7 @@ var (
 	runwayDesc    = prometheus.NewDesc("zgproxy_runway_seconds", "How long the sub-account lasts above the provider's reserve at the rate of the last hour. Absent while nothing is spent.", []string{"provider"}, nil)
 	availableDesc = prometheus.NewDesc("zgproxy_ledger_available_neuron", "What is left in the ledger for top-ups.", nil, nil)
 	walletDesc    = prometheus.NewDesc("zgproxy_wallet_neuron", "What the wallet itself holds; it pays for gas.", nil, nil)
+	foreignDesc   = prometheus.NewDesc("zgproxy_foreign_transactions", "Transactions of the wallet that were not made here and that the owner has not accepted. Nothing is topped up while there are any.", nil, nil)
 	heldDesc      = prometheus.NewDesc("zgproxy_held_neuron", "Upper bounds of the requests under way.", []string{"provider"}, nil)
 )
 
@@ -145,7 +146,7 @@ type viewCollector struct{ keeper *Keeper }
 
 func (c viewCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		balanceDesc, unsettledDesc, owedDesc, driftDesc, settledDesc, debitedDesc, correctedDesc, runwayDesc, availableDesc, walletDesc,
+		balanceDesc, unsettledDesc, owedDesc, driftDesc, settledDesc, debitedDesc, correctedDesc, runwayDesc, availableDesc, walletDesc, foreignDesc,
 	} {
 		out <- d
 	}
@@ -163,6 +164,7 @@ func (c viewCollector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n.Float(), labels...)
 	}
 	gauge(walletDesc, v.Holdings.Wallet)
+	out <- prometheus.MustNewConstMetric(foreignDesc, prometheus.GaugeValue, float64(v.Foreign.Count()))
 	if v.Holdings.Ledger != nil {
 		gauge(availableDesc, v.Holdings.Ledger.Available)
 	}

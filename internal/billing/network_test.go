@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,6 +61,10 @@ type network struct {
 	forgets bool
 	// offered is the fee of the transaction that Broadcast is called with.
 	offered uint64
+	// elsewhere are transactions that somebody else with the same key has made, and deaf keeps them from being found.
+	elsewhere []zg.MinedTx
+	deaf      bool
+	traces    int
 	// closed makes no more blocks with transactions of ours in them.
 	closed bool
 }
@@ -334,6 +339,37 @@ func (n *network) reorg(depth uint64, lost bool) {
 	})
 }
 
+// abroad has somebody else with the same key transfer to a provider, or with nobody do something else, in a block of its own.
+func (n *network) abroad(p common.Address, amount string) {
+	n.with(func() {
+		n.block++
+		tx := zg.MinedTx{Nonce: n.nonce, Block: n.block, Hash: common.Hash{0xf0, byte(n.nonce), byte(n.block)}, At: time.Now(), OK: true}
+		if n.nonce++; p != (common.Address{}) {
+			tx.Kind, tx.Provider, tx.Amount = zg.IntentTransfer, p, og(n.t, amount)
+			a := n.accounts[p]
+			a.Provider, a.Acknowledged, a.Balance = p, true, a.Balance.Add(tx.Amount)
+			n.accounts[p], n.changed[p] = a, n.block
+		}
+		n.elsewhere = append(n.elsewhere, tx)
+	})
+}
+
+// Trace is the journal's Tracer.
+func (n *network) Trace(_ context.Context, nonces []uint64, from, to uint64) (found []zg.MinedTx, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.traces++
+	if n.deaf {
+		return nil, errors.New("the node keeps no old states")
+	}
+	for _, tx := range n.elsewhere {
+		if slices.Contains(nonces, tx.Nonce) && from <= tx.Block && tx.Block <= to {
+			found = append(found, tx)
+		}
+	}
+	return found, nil
+}
+
 func (n *network) Receipt(_ context.Context, hash common.Hash) (*zg.Receipt, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -377,7 +413,7 @@ func (n *network) service(p common.Address) (zg.Service, bool) {
 
 // journal makes a journal that sends to the network.
 func (n *network) journal(s *Store, cfg JournalConfig) *Journal {
-	n.store = s
+	n.store, cfg.Trace = s, n.Trace
 	return NewJournal(s, n, cfg)
 }
 

@@ -17,6 +17,7 @@ import (
 type used struct {
 	nonce uint64
 	any   bool
+	next  *uint64 // what has to be signed with now; nil: whatever the chain says
 }
 
 // catchUp makes sure that every nonce that was signed with is used on chain before another one is. Where the chain has

@@ -30,6 +30,9 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 		return ctx.Err()
 	case errors.Is(err, errOvertaken), errors.Is(err, errSuspended):
 		return nil // the accounts are read again, and it is decided anew
+	case errors.Is(err, ErrForeignNonce):
+		k.ended(e) // it is on record, so that the next decision is to sign nothing
+		return nil
 	case errors.Is(err, ErrNotSigned):
 		reason := refusalSigning
 		if errors.Is(err, zg.ErrInsufficientFunds) {

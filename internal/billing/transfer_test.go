@@ -287,7 +287,8 @@ func TestTopUpSigningFails(t *testing.T) {
 	})
 }
 
-// Somebody else uses the nonce: the keeper stops and says so. A new start goes on from what the chain says.
+// Somebody else uses the nonce: the keeper signs nothing more by itself, and goes on reading, after a new start too, until
+// the owner accepts it.
 func TestTopUpForeignNonce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -306,16 +307,20 @@ func TestTopUpForeignNonce(t *testing.T) {
 			n.minFee = 2
 		})
 		advance(20 * time.Second)
-		if err := k.View().Err; errors.Is(err, ErrForeignNonce) {
-			t.Error("stopped before the nodes had time to agree")
+		if k.View().Foreign.Count() != 0 {
+			t.Error("told of before the nodes had time to agree")
 		}
 		advance(20 * time.Second)
-		if err := k.View().Err; !errors.Is(err, ErrForeignNonce) {
-			t.Errorf("View().Err = %v, want ErrForeignNonce", err)
+		if v := k.View(); v.Foreign.Count() != 1 || v.Foreign.Txs[0].Nonce != 5 || v.Err != nil || v.Providers[alice].Reason != refusalForeign {
+			t.Errorf("foreign %+v, Err %v, reason %q", v.Foreign, v.Err, v.Providers[alice].Reason)
 		}
-		if err := stop(); !errors.Is(err, ErrForeignNonce) {
-			t.Errorf("Run = %v, want ErrForeignNonce", err)
+		n.set(alice, "0.5")
+		looks := n.looks()
+		advance(2 * time.Minute)
+		if v := k.View(); n.looks() < looks+3 || v.Providers[alice].Account.Locked() != og(t, "0.5") || n.moved() != 0 {
+			t.Errorf("%d looks more, %s 0G seen, %d transfers; want it to go on reading", n.looks()-looks, v.Providers[alice].Account.Locked().Og(), n.moved())
 		}
+		stopped(t, stop)
 		if tops := topUps(t, s); len(tops) != 1 || tops[0].State != EntrySuperseded || n.moved() != 0 {
 			t.Errorf("on record %+v, %d transfers; want one top-up, superseded", tops, n.moved())
 		}
@@ -324,10 +329,17 @@ func TestTopUpForeignNonce(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = openStore(t, dir)
-		_, stop = n.run(s, KeeperConfig{}, alice)
+		k, stop = n.run(s, KeeperConfig{}, alice)
 		advance(time.Minute)
-		if n.locked(alice) != "3" || n.moved() != 1 {
-			t.Errorf("after a restart: %s 0G, %d transfers; want 3 and one", n.locked(alice), n.moved())
+		if n.moved() != 0 || k.View().Providers[alice].Reason != refusalForeign {
+			t.Errorf("after a restart: %d transfers, reason %q; want it to be known still", n.moved(), k.View().Providers[alice].Reason)
+		}
+		if err := s.AcceptForeign("", 5, 1, time.Now()); err != nil {
+			t.Error(err)
+		}
+		advance(time.Minute)
+		if n.locked(alice) != "3" || n.moved() != 1 || k.View().Foreign.Count() != 0 {
+			t.Errorf("accepted: %s 0G, %d transfers; want 3 and one", n.locked(alice), n.moved())
 		}
 		stopped(t, stop)
 	})

@@ -2,6 +2,7 @@ package zg
 
 import (
 	"errors"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -66,4 +67,15 @@ type Intent struct {
 	// MaxGas is the most gas that the owner was shown; what needs more is not signed. 0: nobody was asked, and the most that
 	// such a call can need is the limit.
 	MaxGas uint64
+}
+
+// MinedTx is a transaction of the wallet as the chain has it, whoever made it.
+type MinedTx struct {
+	Nonce, Block uint64
+	Hash         common.Hash
+	At           time.Time      // of the block
+	OK           bool           // false: it reverted, and moved nothing
+	Kind         IntentKind     // empty: nothing that zgproxy does
+	Provider     common.Address // of what concerns one provider
+	Amount       Neuron         // of a transfer to a provider for inference, or a deposit into the wallet's own ledger
 }
