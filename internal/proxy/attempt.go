@@ -146,13 +146,22 @@ func (c *call) open(p *parcel) (reservation, error) {
 	return held, err
 }
 
+// maxBudgetPause bounds how long a provider is left alone because one request had too many tokens for it.
+const maxBudgetPause = 10 * time.Second
+
 // refusedSetback says what a provider's refusal means for the request and for the provider.
 func (c *call) refusedSetback(r *refusal, d zg.RefusalDetail) *setback {
 	back := &setback{err: r.err, refusal: r, wait: d.RetryAfter, again: true, result: route.Neutral}
 	switch d.Class {
 	case zg.RefusalConcurrency:
 		back.result, back.wait = route.Crowded, saidAtAll(r, d)
-	case zg.RefusalRate, zg.RefusalTokenBudget, zg.RefusalBusy:
+	case zg.RefusalTokenBudget:
+		// The tokens of all chats under way are counted, and this one has too many: a smaller one may be taken at once, so
+		// nobody else has to wait, unless the provider says for how long.
+		if said := saidAtAll(r, d); said > 0 {
+			back.result, back.wait = route.Limited, min(said, maxBudgetPause)
+		}
+	case zg.RefusalRate, zg.RefusalBusy:
 		back.result, back.wait = route.Limited, back.err.RetryAfter
 		if d.Class == zg.RefusalBusy && tooMany(d.Message) {
 			back.result, back.wait = route.Crowded, saidAtAll(r, d)
@@ -166,6 +175,9 @@ func (c *call) refusedSetback(r *refusal, d zg.RefusalDetail) *setback {
 	case zg.RefusalRequest:
 		if back.again = r.err.Status >= 500; back.again { // it is about us, or comes from something else than a provider
 			back.result = route.Failed
+			if r.form {
+				back.result = route.Neutral
+			}
 		} // else the caller's own doing: every provider would say so
 	case zg.RefusalNone, zg.RefusalNoAccount, zg.RefusalNotAcknowledged, zg.RefusalBalance, zg.RefusalTooLarge:
 		// Funds are the keeper's business and the meter's, who know more than this one refusal.

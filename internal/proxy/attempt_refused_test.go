@@ -94,3 +94,45 @@ func TestValidationErrorsOfAnEndpoint(t *testing.T) {
 		}
 	}
 }
+
+// A 400 in a form that nobody here knows may be about the request and may be about the provider: it is tried elsewhere, and
+// takes nobody out.
+func TestARefusalInAnUnknownFormIsNeutral(t *testing.T) {
+	bad := refuses(400, `{"oops":["what"]}`)
+	c := newChain3(t, reallyClassified, bad, bad, bad)
+	const times = 20
+	for range times {
+		if resp, text := c.chat(chatBody); resp.StatusCode != http.StatusBadGateway {
+			t.Fatalf("answered %d %s", resp.StatusCode, text)
+		}
+	}
+	if want := fmt.Sprint(times, times, times); c.counts() != want {
+		t.Errorf("asked %s, want %s", c.counts(), want)
+	}
+}
+
+// One request that has too many tokens for a provider keeps no other one from it, unless the provider says for how long.
+func TestATokenBudgetIsOfOneRequest(t *testing.T) {
+	full := `{"error":{"message":"full","type":"rate_limit_error","code":"token_budget_exceeded"}}`
+	c := newChain3(t, reallyClassified, refuses(429, full), good, good)
+	for range 5 {
+		if resp, text := c.chat(chatBody); resp.StatusCode != http.StatusOK {
+			t.Fatalf("answered %d %s", resp.StatusCode, text)
+		}
+	}
+	if c.counts() != "5 5 0" {
+		t.Errorf("asked %s, want the first one each time", c.counts())
+	}
+	c = newChain3(t, reallyClassified, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		refuses(429, full)(w, r)
+	}, good, good)
+	for range 5 {
+		if resp, text := c.chat(chatBody); resp.StatusCode != http.StatusOK {
+			t.Fatalf("answered %d %s", resp.StatusCode, text)
+		}
+	}
+	if c.counts() != "1 5 0" {
+		t.Errorf("asked %s, want the first one once", c.counts())
+	}
+}

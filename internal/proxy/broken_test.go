@@ -111,3 +111,46 @@ func TestAnErrorInsteadOfAStream(t *testing.T) {
 		t.Errorf("answered %d %q, asked %s; want the caller's own fault told", resp.StatusCode, text, c.counts())
 	}
 }
+
+// A document that its provider ends in the middle, with the error of its model server or without, is a cut: an error where
+// nothing has gone out yet, else a broken connection.
+func TestADocumentThatEndsInAnError(t *testing.T) {
+	large := `{"id":"c","choices":[{"message":{"content":"` + strings.Repeat("word ", maxHeld/4)
+	for _, tc := range []struct {
+		name, sent string
+		begun      bool
+	}{
+		{name: "between values", sent: `{"id":"c","choices":[{"message":{"content":"one"}},` + "\n" + bareError},
+		{name: "within a string", sent: `{"id":"c","choices":[{"message":{"content":"one tw` + "\n" + bareError},
+		{name: "without a word", sent: `{"id":"c","choices":[`},
+		{name: "of a large one", sent: large + "\n" + bareError, begun: true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, tc.sent)
+			}, nil)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/v1/chat/completions", strings.NewReader(`{"model":"chat-1","messages":[]}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			resp, err := r.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, readErr := io.ReadAll(resp.Body)
+			switch {
+			case tc.begun && (resp.StatusCode != http.StatusOK || readErr == nil):
+				t.Errorf("%d, %v; want a broken connection", resp.StatusCode, readErr)
+			case !tc.begun && (resp.StatusCode != http.StatusBadGateway || readErr != nil || !strings.Contains(string(body), `"truncated"`) || strings.Contains(string(body), "10.0.0.7")):
+				t.Errorf("%d %.200s, %v; want an error of ours", resp.StatusCode, body, readErr)
+			}
+			if rec := r.record(resp); rec.Error != "truncated" || rec.Fee.IsZero() {
+				t.Errorf("booked %+v, want a cut answer with a fee", rec)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -264,6 +265,7 @@ type refusal struct {
 	body   []byte
 	err    *APIError // in our words
 	pass   bool      // the caller gets the provider's own
+	form   bool      // a 4xx in JSON of a form that nobody here knows: it may be about the request, and may not
 }
 
 // refusal reads and classifies an answer that is none.
@@ -278,6 +280,7 @@ func (c *call) refusal(resp *http.Response) (*refusal, zg.RefusalDetail) {
 	c.code, c.cause = string(detail.Class), err
 	r := &refusal{header: resp.Header, body: body}
 	r.err, r.pass = refusalError(resp, body, detail, c.offer.Label)
+	r.form = resp.StatusCode >= 400 && resp.StatusCode < 500 && detail.Message == "" && json.Valid(body)
 	return r, detail
 }
 

@@ -68,6 +68,12 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 			x.done = ended
 		}
 		return rl.failed()
+	case readErr == nil && sum.Partial: // the broker ended it politely, most often with the error of its model server
+		x.done = ended
+		if !rl.begun {
+			return broken(io.ErrUnexpectedEOF)
+		}
+		return x.truncated(io.ErrUnexpectedEOF)
 	case readErr != nil && !rl.begun:
 		return broken(readErr) // nothing of it has gone out, so that the caller can be told in plain words
 	case readErr != nil:

@@ -41,9 +41,9 @@ func retryAfter(h http.Header, d zg.RefusalDetail, now time.Time) time.Duration 
 	}
 	if wait <= 0 {
 		switch d.Class {
-		case zg.RefusalRate, zg.RefusalTokenBudget:
+		case zg.RefusalRate:
 			wait = max(limitReset(h, now), time.Second)
-		case zg.RefusalConcurrency, zg.RefusalBusy, zg.RefusalSessionExpired, zg.RefusalSessionRevoked:
+		case zg.RefusalConcurrency, zg.RefusalTokenBudget, zg.RefusalBusy, zg.RefusalSessionExpired, zg.RefusalSessionRevoked:
 			wait = time.Second
 		case zg.RefusalSessionFuture: // providers look at the chain again after ten minutes at most
 			wait = time.Minute

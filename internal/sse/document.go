@@ -300,6 +300,7 @@ func (d *document) trim() {
 }
 
 func (d *document) finish(s *Summary) {
+	s.Partial = d.started && !d.ended
 	s.Complete = d.started && d.ended && !d.broken && d.depth == 0 && !d.inString
 	var id string
 	if json.Unmarshal(d.captured["id"], &id) == nil && zg.ValidChatID(id) {

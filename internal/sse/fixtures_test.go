@@ -102,7 +102,7 @@ var fixtures = []struct {
 			`"tool_calls":[{"type":"function","function":{"name":"no word","arguments":"{\"seven\": 8}"}}]},"logprobs":{"content":[{"token":"no word"}]}},{"message":{"content":"nine"}}]}`,
 		Summary{ChatID: "c", Complete: true, Usage: zg.Usage{Words: 9, WordsCounted: true}},
 	},
-	{"cut chat without usage", JSON, zg.Chatbot, `{"id":"c","choices":[{"message":{"content":"one two`, Summary{ChatID: "c"}},
+	{"cut chat without usage", JSON, zg.Chatbot, `{"id":"c","choices":[{"message":{"content":"one two`, Summary{ChatID: "c", Partial: true}},
 	{"transcription without usage", JSON, zg.SpeechToText, `{"text":"one two","segments":[{"text":"one two"}]}`, Summary{Complete: true, Usage: zg.Usage{Words: 2, WordsCounted: true}}},
 	{
 		"streamed transcription without usage", Lines, zg.SpeechToText,
@@ -168,7 +168,7 @@ var fixtures = []struct {
 		`{"id":"chatcmpl-2","choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":9}","usage":{"prompt_tokens":8}},"id":"inner"}], "usage" : {"prompt_tokens":31,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":2}} , "x":[[1]]}` + "\n",
 		Summary{ChatID: "chatcmpl-2", Complete: true, Usage: zg.Usage{Seen: true, InputTokens: 31, OutputTokens: 9, CachedTokens: 2}},
 	},
-	{"cut chat", JSON, zg.Chatbot, `{"id":"c","usage":{"prompt_tokens":1,"completion_tokens":1},"x":"`, Summary{ChatID: "c", Usage: zg.Usage{Seen: true, InputTokens: 1, OutputTokens: 1}}},
+	{"cut chat", JSON, zg.Chatbot, `{"id":"c","usage":{"prompt_tokens":1,"completion_tokens":1},"x":"`, Summary{Partial: true, ChatID: "c", Usage: zg.Usage{Seen: true, InputTokens: 1, OutputTokens: 1}}},
 	{
 		"images", JSON, zg.TextToImage,
 		`{"created":1,"data":[{"b64_json":"` + base64.StdEncoding.EncodeToString([]byte("first image")) + `","revised_prompt":"b64_json"},{"revised_prompt":"x","b64_json":"` +

@@ -58,6 +58,7 @@ type Summary struct {
 	JobID    string // of a document: the id of the job that it began or tells of, a video's own id included; or empty
 	Status   string // of a document: its status, where that is a short word, as of a job or a video
 	Complete bool   // its end was seen: [DONE], message_stop, or the end of the document
+	Partial  bool   // a JSON document was begun and does not end, as where its provider fails in the middle of it
 	Error    bool   // an error stood where an event belongs, or in a document that tells of no job
 	Images   [][32]byte
 }
