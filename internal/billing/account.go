@@ -104,6 +104,7 @@ type due struct {
 	expected  zg.Neuron // what will be taken for it: the fee, unless that was corrected
 	estimated bool      // and the provider's own figures have not been seen since
 	closed    int64     // µs since 1970
+	behind    bool      // an older one is a job under way, so that matching is not through with what is older yet
 }
 
 // matched is what matching decided about one request.
@@ -148,7 +149,9 @@ func (a *account) match(dues []due, aged int64) (out []matched, left []due) {
 		}
 		a.unmatched = a.unmatched.Sub(amount)
 		a.settled = a.settled.Add(amount)
-		a.through = d.key
+		if !d.behind {
+			a.through = d.key
+		}
 		out = append(out, matched{key: d.key, amount: amount, settled: true})
 	}
 	return out, nil

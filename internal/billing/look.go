@@ -174,15 +174,15 @@ type still struct {
 	since    time.Time
 }
 
-// quiet reports that nothing has moved for a while: no request of the provider is under way or just finished, its claim
+// quiet reports that nothing has moved for a while: no request or job of the provider is under way or just finished, its claim
 // stays the same, and it has taken nothing that it may still claim. Only then do its figures and ours speak of the same
 // requests. A claim that is lower because of a debit that we have not seen yet would make our estimates look too high; one
 // that still contains what was taken would make them look right, and they are corrected only once.
-func (k *Keeper) quiet(p common.Address, before Sum, r *reading) bool {
+func (k *Keeper) quiet(p common.Address, before Sum, r *reading, job bool) bool {
 	now, sum := k.cfg.Now(), k.store.book.Provider(p)
 	next := still{sum.Requests, r.claim, now}
 	last, ok := k.still[p]
-	rest := r.claimed && r.told && len(r.debits) == 0 && before.Open == 0 && sum.Open == 0 && sum.Requests == before.Requests
+	rest := r.claimed && r.told && !job && len(r.debits) == 0 && before.Open == 0 && sum.Open == 0 && sum.Requests == before.Requests
 	if f := k.flights[p]; f != nil && !f.total().IsZero() {
 		rest = false
 	}
@@ -232,6 +232,10 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 	if k.accounts, err = k.store.accounts(); err != nil {
 		return nil, err
 	}
+	jobs, err := k.store.running(k.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
 	moves, told := k.movements(ctx, h, providers)
 	readings := make(map[common.Address]reading, len(providers))
 	for _, p := range providers {
@@ -262,7 +266,7 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 				Msg("a balance changed and no event tells why; the balance is believed")
 			k.puzzled[p] = 0
 		}
-		r.quiet = k.quiet(p, sums[p], &r)
+		r.quiet = k.quiet(p, sums[p], &r, jobs[p])
 		readings[p] = r
 	}
 	settled, err := k.store.settle(readings, k.cfg.Now())

@@ -102,6 +102,7 @@ type Outcome struct {
 	FirstByte, Total              time.Duration
 	Err                           string     // category of what went wrong, or empty
 	Told                          ToldFee    // what the answer says it is charged
+	Said                          string     // what headers said that is recorded and means nothing else: NAME=VALUE, one a line
 	Verdict                       zg.Verdict // where it is known already
 	VerdictCode                   string     // likewise
 }

@@ -171,7 +171,7 @@ func (m *matching) reconcile(news []taken, r reading) error {
 	if m.unmatched.IsZero() && (!correct || m.excess(m.fees, r.claim).IsZero()) {
 		return nil
 	}
-	dues, free, full, open, err := m.db.dues(m.provider, m.through)
+	dues, free, full, open, err := m.db.dues(m.provider, m.through, m.now)
 	if err != nil {
 		return err
 	}
@@ -235,18 +235,27 @@ func (db *session) lastSettlement(p common.Address) (tx string, err error) {
 // dues are a provider's oldest closed requests that no debit was matched with. They end where a request is still open: it
 // is older than what follows, and blocked says so. free is the key of the last request before the first due one that cost
 // nothing; more says that there are more than fit into one transaction.
-func (db *session) dues(p common.Address, after int64) (out []due, free int64, more, blocked bool, err error) {
+//
+// Jobs under way are left out: nothing is taken or claimed for them yet, so they keep nobody else's debit waiting.
+func (db *session) dues(p common.Address, after int64, now time.Time) (out []due, free int64, more, blocked bool, err error) {
 	var rows int
-	err = db.query(`SELECT opened_at, state, basis, fee, settled, closed_at FROM requests WHERE opened_at > ? AND provider = ?
+	var job bool // one is under way before what follows
+	err = db.query(`SELECT opened_at, state, basis, fee, settled, closed_at, COALESCE(job_until, 0) FROM requests WHERE opened_at > ? AND provider = ?
 		ORDER BY opened_at LIMIT ?`, func(row []driver.Value) error {
 		rows++
 		state, _ := row[1].(string)
 		if blocked = blocked || state == "open"; blocked || state == "settled" {
 			return nil
 		}
-		d := due{}
+		d := due{behind: job}
 		d.key, _ = row[0].(int64)
 		d.closed, _ = row[5].(int64)
+		until, _ := row[6].(int64)
+		if until > micros(now) {
+			job = true
+			return nil
+		}
+		d.closed = max(d.closed, until)
 		basis, _ := row[2].(string)
 		if err := d.fee.Scan(row[3]); err != nil {
 			return fmt.Errorf("the fee of request %d: %w", d.key, err)
@@ -258,7 +267,7 @@ func (db *session) dues(p common.Address, after int64) (out []due, free int64, m
 			}
 		}
 		if d.fee.IsZero() {
-			if len(out) == 0 {
+			if len(out) == 0 && !job {
 				free = d.key
 			}
 			return nil

@@ -35,30 +35,32 @@ const (
 
 	insertClosed = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
 	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
-	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, verdict, verdict_code, state)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, job_until, told,
+	verdict, verdict_code, state)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
 	ON CONFLICT (opened_at) DO NOTHING`
 
 	// The usual verdict comes before the row is written: then all of it is one statement.
 	insertJudged = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
 	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
-	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256,
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, job_until, told,
 	verdict, verdict_code, signer, verdict_at, expected_signer, signed_text, signature, text_form, byte_form, reencoded, state)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
 	ON CONFLICT (opened_at) DO NOTHING`
 
 	// A verdict may arrive before the close record is written; it is the newer knowledge.
 	closeRequest = `UPDATE requests SET request_bytes = ?, closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
 	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
 	response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
-	chain_block = ?, centralized = ?, incomplete = ?, images_sha256 = ?, verdict = COALESCE(verdict, ?), verdict_code = COALESCE(verdict_code, ?), state = 'closed'
+	chain_block = ?, centralized = ?, incomplete = ?, images_sha256 = ?, job_until = ?, told = ?,
+	verdict = COALESCE(verdict, ?), verdict_code = COALESCE(verdict_code, ?), state = 'closed'
 	WHERE opened_at = ? AND state = 'open'`
 )
 
 // insert writes the row, open or closed, and reports whether there was none under its key.
 func (r *request) insert(s *session, closed bool) (bool, error) {
 	o := &r.order
-	var room [47]any
+	var room [49]any
 	values := append(room[:0], r.opened, o.ID, o.Key, o.Route, string(o.Type), r.providerText, o.Model, flag(o.Stream), r.boundWritten(closed), r.priceIn, r.priceOut)
 	query := insertRequest
 	switch {
@@ -93,7 +95,7 @@ func (r *request) grow(s *session) error {
 
 // update closes an open row, and reports whether it was open, so that its fee is counted once.
 func (r *request) update(s *session) (bool, error) {
-	var room [38]any
+	var room [40]any
 	n, err := s.exec(closeRequest, append(r.appendClose(room[:0]), r.opened)...)
 	return n == 1, err
 }
@@ -105,7 +107,8 @@ func (r *request) appendClose(values []any) []any {
 		amount(r.booking.Claimed), count(u.InputTokens), count(u.OutputTokens), count(u.CachedTokens), count(u.Images), seconds(u),
 		digest(&o.RequestSHA256), digest(&o.ResponseSHA256), o.ResponseBytes, text(o.ResKey), text(o.ChatID),
 		o.FirstByte.Microseconds(), o.Total.Microseconds(), text(o.Err),
-		count(r.order.Block), mark(r.order.Centralized), mark(!o.Complete), digests(o.Images), text(string(o.Verdict)), text(o.VerdictCode))
+		count(r.order.Block), mark(r.order.Centralized), mark(!o.Complete), digests(o.Images),
+		moment(r.jobUntil()), text(o.Said), text(string(o.Verdict)), text(o.VerdictCode))
 }
 
 // verdict is what the signature of one answer showed, on its way into the store.
@@ -230,6 +233,14 @@ func flag(b bool) int64 {
 		return 1
 	}
 	return 0
+}
+
+// moment is a time that is absent when zero.
+func moment(us int64) any {
+	if us == 0 {
+		return nil
+	}
+	return us
 }
 
 func micros(t time.Time) int64 { return t.UnixMicro() }

@@ -249,25 +249,32 @@ func (s *Store) abandonOpen(now time.Time) (int, error) {
 		opened   int64
 		provider common.Address
 		bound    zg.Neuron
+		longest  time.Duration // of its job
 	}
 	var rows []left
 	q := s.book.quarter(now)
 	err := s.writer.do(false, func(db *session) error {
-		err := db.query(`SELECT provider, bound, opened_at FROM requests WHERE state = 'open' AND opened_at < ?`, func(row []driver.Value) error {
+		err := db.query(`SELECT provider, bound, opened_at, service_type, route FROM requests WHERE state = 'open' AND opened_at < ?`, func(row []driver.Value) error {
 			p, bound, err := providerAmount(row)
 			if err != nil {
 				return err
 			}
 			opened, _ := row[2].(int64)
-			rows = append(rows, left{opened, p, bound})
+			kind, _ := row[3].(string)
+			path, _ := row[4].(string)
+			rows = append(rows, left{opened, p, bound, jobTime(zg.ServiceType(kind), path)})
 			return nil
 		}, s.firstNew)
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
-			if _, err := db.exec(`UPDATE requests SET state = 'abandoned', closed_at = ?, basis = ?, reason = ?, fee = bound, incomplete = 1 WHERE opened_at = ?`,
-				micros(now), string(zg.FeeEstimated), ReasonProcessEnded, r.opened); err != nil {
+			var until any
+			if r.longest > 0 { // it may have been begun
+				until = micros(now.Add(r.longest))
+			}
+			if _, err := db.exec(`UPDATE requests SET state = 'abandoned', closed_at = ?, basis = ?, reason = ?, fee = bound, incomplete = 1,
+				job_until = ? WHERE opened_at = ?`, micros(now), string(zg.FeeEstimated), ReasonProcessEnded, until, r.opened); err != nil {
 				return err
 			}
 		}

@@ -63,7 +63,15 @@ func (c *call) getJob(before, after string) error {
 	if q := c.r.URL.RawQuery; q != "" {
 		u += "?" + q
 	}
-	return c.fetch(u, bearer)
+	if after != "" {
+		return c.fetch(u, bearer, nil)
+	}
+	var doc jobDocument
+	if err := c.fetch(u, bearer, &doc); err != nil || c.status != http.StatusOK {
+		return err
+	}
+	c.jobSeen(id, &doc)
+	return nil
 }
 
 // jobOffer finds who has a job: the record of its making says so. Where there is no record, it is the provider that the
@@ -106,15 +114,15 @@ func (c *call) getImage() error {
 		for _, o := range c.srv.Routes().Offers() {
 			if o.Allowed && o.Endpoint == "" && o.Service.Provider == common.HexToAddress(provider) {
 				c.offer = o
-				return c.fetch(o.Service.URL+"/v1/proxy/images/"+key+"/"+index, "")
+				return c.fetch(o.Service.URL+"/v1/proxy/images/"+key+"/"+index, "", nil)
 			}
 		}
 	}
 	return problem("image_not_found", "There is no such image. Providers keep images for a limited time.")
 }
 
-// fetch gets something from the offer's provider and passes it on as it comes.
-func (c *call) fetch(u, bearer string) error {
+// fetch gets something from the offer's provider and passes it on as it comes, with a copy of it into seen, if any.
+func (c *call) fetch(u, bearer string, seen io.Writer) error {
 	if c.srv.cfg.Enforce {
 		return errUnsignedOperation(c.op)
 	}
@@ -157,8 +165,12 @@ func (c *call) fetch(u, bearer string) error {
 			idle.Reset(fetchIdle)
 			_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not supported: the connection's own limits hold
 			c.bytes += int64(n)
+			if seen != nil {
+				_, _ = seen.Write((*buf)[:n]) // into memory
+			}
 			if _, err := c.w.Write((*buf)[:n]); err != nil {
-				return nil // the caller left: nobody to tell
+				c.code = "caller_left"
+				return nil // nobody to tell
 			}
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
