@@ -386,6 +386,7 @@ type record struct {
 	ResKey         string         `json:"res_key"`
 	Verdict        zg.Verdict     `json:"verdict"`
 	Error          string         `json:"error"`
+	JobUntil       time.Time      `json:"job_until"`
 }
 
 // record waits until the request is closed (and checked, when verdict is set) and returns it.

@@ -232,8 +232,8 @@ func TestWords(t *testing.T) {
 
 func TestUsageTable(t *testing.T) {
 	rows := []billing.Usage{
-		{Day: "2026-11-01", Model: "qwen", Requests: 12, InputTokens: 3400, OutputTokens: 900, Fees: ogs(t, "0.002"), Estimated: 1, EstimatedFees: ogs(t, "0.0001")},
-		{Day: "2026-11-02", Model: "a-longer-name", Requests: 1, Images: 3, Fees: ogs(t, "0.009")},
+		{Day: "2026-11-01", Model: "qwen", Requests: 12, InputTokens: 3400, OutputTokens: 900, Fees: ogs(t, "0.002"), Booked: ogs(t, "0.002"), Estimated: 1, EstimatedFees: ogs(t, "0.0001")},
+		{Day: "2026-11-02", Model: "a-longer-name", Requests: 1, Images: 3, Fees: ogs(t, "0.009"), Booked: ogs(t, "0.009")},
 	}
 	by := []string{"day", "model"}
 	for _, tt := range []struct {
@@ -262,11 +262,17 @@ func TestUsageTable(t *testing.T) {
 		}
 	}
 	var out strings.Builder
+	cut := []billing.Usage{{Day: "2026-11-01", Model: "qwen", Requests: 1, Fees: ogs(t, "0.002"), Booked: ogs(t, "0.05")}}
+	if err := writeUsageTable(console{out: &out}, by, cut); err != nil || !strings.Contains(out.String(), "NEURON  BOOKED\n") ||
+		!strings.Contains(out.String(), "2000000000000000    0.05\n") {
+		t.Errorf("where the provider's figures tell better than what was booked (%v):\n%s", err, out.String())
+	}
+	out.Reset()
 	if err := writeUsageCSV(&out, by, rows[:1]); err != nil {
 		t.Fatal(err)
 	}
-	if want := "day,model,requests,open,free,estimated,input_tokens,cached_tokens,output_tokens,images,seconds,fees_neuron,fees_0g,estimated_fees_neuron\n" +
-		"2026-11-01,qwen,12,0,0,1,3400,0,900,0,0,2000000000000000,0.002,100000000000000\n"; out.String() != want {
+	if want := "day,model,requests,open,free,estimated,input_tokens,cached_tokens,output_tokens,images,seconds,fees_neuron,fees_0g,estimated_fees_neuron,booked_fees_neuron\n" +
+		"2026-11-01,qwen,12,0,0,1,3400,0,900,0,0,2000000000000000,0.002,100000000000000,2000000000000000\n"; out.String() != want {
 		t.Errorf("CSV:\n%s\nwant:\n%s", out.String(), want)
 	}
 }

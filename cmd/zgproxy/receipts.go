@@ -205,8 +205,8 @@ func printReceipts(c console, r *receiptsReport) {
 		if a.VerdictCode != "" {
 			verdict += " (" + a.VerdictCode + ")"
 		}
-		if a.Fee != nil {
-			fee = short(*a.Fee)
+		if cost := a.Cost(); cost != nil {
+			fee = short(*cost)
 		}
 		t.row(a.At.Format(time.DateTime), a.ID, beginning(a.Provider), a.Model, verdict, fee)
 	}
@@ -346,8 +346,16 @@ func receiptInWords(r *zg.AnswerReceipt) *table {
 	if r.Fee != nil {
 		row("fee", r.Fee.Og()+" 0G ("+basisInWords(r.FeeBasis, r.FeeReason)+")")
 	}
-	if r.Settled != nil {
+	switch {
+	case r.ExpectedFee != nil:
+		row("expected", r.ExpectedFee.Og()+" 0G, by the provider's own figures")
+	case r.Settled != nil && r.Settled.IsZero() && r.Settlement == "":
+		row("taken", "nothing: the provider never took the fee and does not claim it any more")
+	case r.Settled != nil:
 		row("taken", strings.TrimSuffix(r.Settled.Og()+" 0G by "+r.Settlement, " by "))
+	}
+	for line := range strings.Lines(r.Said) {
+		row("said", strings.TrimSpace(line)+" (nobody vouches for this)")
 	}
 	return &t
 }

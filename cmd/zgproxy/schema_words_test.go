@@ -158,7 +158,6 @@ var fieldWords = map[string]string{
 	"seconds":               "of sound or film",
 	"secret":                "the token; whoever has it can spend what is in the sub-account",
 	"service_type":          "what it sells: chatbot, text-to-image, …",
-	"settled_neuron":        "what the provider has taken for it on chain",
 	"settlement_tx":         "the transaction in which it did",
 	"sha256":                "of the document",
 	"show.provider":         "what it has registered",

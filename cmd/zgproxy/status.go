@@ -117,7 +117,8 @@ func (d *daemon) status() any {
 		Acknowledged   bool     `json:"acknowledged"`
 		Owed           amount   `json:"owed"`
 		Drift          amount   `json:"drift"`
-		Watched        amount   `json:"watched"` // claimed, and no drift yet: a settlement may be under way
+		Watched        amount   `json:"watched"`   // claimed, and no drift yet: a settlement may be under way
+		Unclaimed      amount   `json:"unclaimed"` // booked, and at rest neither taken nor claimed
 		Debited        amount   `json:"debited"`
 		Settled        amount   `json:"settled"`
 		Corrected      amount   `json:"corrected"`
@@ -148,7 +149,7 @@ func (d *daemon) status() any {
 		sum := d.store.Book().Provider(p)
 		a.Held, a.FeesBooked = money(sum.Held), money(sum.Fees)
 		a.Owed, a.Drift, a.Debited, a.Settled, a.Corrected = money(pv.Owed), money(pv.Drift), money(pv.Debited), money(pv.Settled), money(pv.Corrected)
-		a.Watched = money(pv.Watched)
+		a.Watched, a.Unclaimed = money(pv.Watched), money(pv.Unclaimed)
 		a.Reserve, a.LowWater, a.HighWater = money(pv.Reserve), money(pv.LowWater), money(pv.HighWater)
 		if w := pv.Demand; !w.Fee.IsZero() {
 			a.Demand = &demand{string(w.Kind), money(w.Fee), money(w.Missing), w.Reason, w.Hint}

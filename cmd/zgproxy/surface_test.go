@@ -243,6 +243,14 @@ func TestSurface(t *testing.T) {
 				w.finished(t, path)
 			}
 			rec := w.record(a.header.Get("X-Request-Id"), !s.unsigned && s.twice == "")
+			if s.twice != "" {
+				w.eventually("the end of the job was seen", func() error {
+					if rec = w.record(rec.ID, false); rec.JobUntil.IsZero() || time.Until(rec.JobUntil) > 2*time.Minute {
+						return fmt.Errorf("it runs until %s", rec.JobUntil)
+					}
+					return nil
+				})
+			}
 			ex, fee := p.Exchanges()[seen], p.Billed(devnet.Wallet()).Sub(billed)
 			if rec.Basis != string(s.basis) || fee.IsZero() || (s.twice == "" && rec.Fee != fee) || rec.Fee.Cmp(fee) < 0 {
 				t.Errorf("booked %s, %s; the provider bills %s", rec.Fee, rec.Basis, fee)

@@ -44,13 +44,14 @@ type usageRow struct {
 	Fees          zg.Neuron `json:"fees_neuron"`
 	FeesOg        string    `json:"fees_0g"`
 	EstimatedFees zg.Neuron `json:"estimated_fees_neuron"`
+	Booked        zg.Neuron `json:"booked_fees_neuron"` // what counts against the budgets for fees
 }
 
 func usageRowOf(u billing.Usage) usageRow {
 	return usageRow{
 		Day: u.Day, Model: u.Model, Provider: u.Provider, Key: u.Key, Requests: u.Requests, Open: u.Open, Free: u.Free, Estimated: u.Estimated,
 		InputTokens: u.InputTokens, CachedTokens: u.CachedTokens, OutputTokens: u.OutputTokens, Images: u.Images, Seconds: u.Seconds,
-		Fees: u.Fees, FeesOg: u.Fees.Og(), EstimatedFees: u.EstimatedFees,
+		Fees: u.Fees, FeesOg: u.Fees.Og(), EstimatedFees: u.EstimatedFees, Booked: u.Booked,
 	}
 }
 
@@ -64,8 +65,10 @@ func usageCommand() *cobra.Command {
 		Long: `Sums the requests in the spend store: how many, their tokens, images and seconds of audio, and
 their fees. It reads the store beside a running daemon or without one, and changes nothing.
 
-A fee is exact when the answer stated its usage, and else estimated at its upper bound; EST is how
-much of the fees is estimated. Requests that the provider refused are free. A request belongs to the
+A fee is exact when the answer stated its usage, and else estimated, by the provider's rule for such
+answers or at its upper bound; EST is how much of the fees is estimated. Where the provider's own
+figures or what it took on chain tell better, that is shown instead; BOOKED is then what was booked
+first, which goes on counting against the budgets. Requests that the provider refused are free. A request belongs to the
 day it came in, in UTC. KEY is how the local key appears in the book: the first digits of its digest.`,
 		Example: `  zgproxy usage                              # the last 30 days, by day and model
   zgproxy usage --since 24h --by provider
@@ -194,7 +197,7 @@ func groupsOf(u billing.Usage, by []string) []string {
 func writeUsageCSV(w io.Writer, by []string, rows []billing.Usage) error {
 	out := csv.NewWriter(w)
 	header := append(slices.Clone(by), "requests", "open", "free", "estimated", "input_tokens", "cached_tokens", "output_tokens", "images", "seconds",
-		"fees_neuron", "fees_0g", "estimated_fees_neuron")
+		"fees_neuron", "fees_0g", "estimated_fees_neuron", "booked_fees_neuron")
 	if err := out.Write(header); err != nil {
 		return err
 	}
@@ -203,7 +206,7 @@ func writeUsageCSV(w io.Writer, by []string, rows []billing.Usage) error {
 		for _, n := range []int64{u.Requests, u.Open, u.Free, u.Estimated, u.InputTokens, u.CachedTokens, u.OutputTokens, u.Images} {
 			line = append(line, strconv.FormatInt(n, 10))
 		}
-		line = append(line, strconv.FormatFloat(u.Seconds, 'f', -1, 64), u.Fees.String(), u.Fees.Og(), u.EstimatedFees.String())
+		line = append(line, strconv.FormatFloat(u.Seconds, 'f', -1, 64), u.Fees.String(), u.Fees.Og(), u.EstimatedFees.String(), u.Booked.String())
 		if err := out.Write(line); err != nil {
 			return err
 		}
@@ -242,6 +245,7 @@ func writeUsageTable(c console, by []string, rows []billing.Usage) error {
 		add(true, "0G", u.Fees.Og())
 		add(true, "NEURON", u.Fees.String())
 		add(total.Estimated > 0, "EST", share(u.EstimatedFees, u.Fees))
+		add(total.Booked != total.Fees, "BOOKED", u.Booked.Og())
 		_, _ = fmt.Fprint(tw, strings.Join(append(groups, cells...), "\t")+"\t") // into memory
 		if c.shown && len(rows) > 1 && !titles && u != &total {
 			_, _ = fmt.Fprint(tw, " "+bar(u.Fees, most)) // likewise

@@ -132,6 +132,23 @@ func (a *account) correct(excess zg.Neuron, dues []due) []matched {
 	return out
 }
 
+// release takes off what the provider neither takes nor claims any more of requests that were closed before the time aged: it
+// deletes some by its own rules, and bills others to nobody. Exact or not, that ends what is due of them.
+func (a *account) release(excess zg.Neuron, dues []due, aged int64) (out []matched) {
+	for i := range dues {
+		d := &dues[i]
+		cut := excess.Min(d.expected)
+		if cut.IsZero() || d.closed >= aged {
+			continue
+		}
+		excess = excess.Sub(cut)
+		a.corrected = a.corrected.Add(cut)
+		d.expected = d.expected.Sub(cut)
+		out = append(out, matched{key: d.key, amount: d.expected, settled: d.expected.IsZero()})
+	}
+	return out
+}
+
 // match settles requests, the oldest first, with what was taken, and returns those that are left.
 //
 // Estimates wait for the provider's own figures: matched at its bound, one would swallow what was taken for others. But a

@@ -145,3 +145,25 @@ func TestJobsUnderWayAfterARestart(t *testing.T) {
 		}
 	}
 }
+
+// What a provider does not claim of a running job is not taken for an estimate of something else that is too high.
+func TestAJobUnderWayLeavesOtherEstimatesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "6")
+		s := openStore(t, t.TempDir())
+		o := order("cut", alice)
+		n.claims = map[common.Address]zg.Neuron{alice: {}}
+		k, stop := n.run(s, KeeperConfig{DriftTolerance: zg.NeuronOf(1)}, alice)
+		defer stopped(t, stop)
+		advance(time.Minute)
+		m := NewMeter(s, MeterConfig{View: k.View, Nudge: k.Nudge})
+		mustOpen(t, m, o).Close(Outcome{Status: 200, Reached: true}) // at its bound, which is what it costs
+		n.with(func() { n.claims[alice] = o.Bound })
+		begun(t, m, "a")
+		advance(10 * time.Minute)
+		if r := mustRecord(t, s, "cut"); r.Settled != nil {
+			t.Errorf("%s is expected of the other request, want its bound of %s", r.Settled.Og(), o.Bound.Og())
+		}
+	})
+}

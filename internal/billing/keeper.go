@@ -88,6 +88,7 @@ type ProviderView struct {
 	ReserveAt      time.Time // when it said so last; zero: not since this process started
 	Suspended      string    // why it gets no money until the owner accepts it, in words; or empty
 	Reason         string    // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
+	Unclaimed      zg.Neuron // booked, and at rest neither taken nor claimed by the provider
 	Demand         Demand    // of a request that waits for money
 	Planned        bool      // money is about to be moved to it, or for it
 	// The marks that are in force, with the provider's own reserve.

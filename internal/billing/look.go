@@ -349,6 +349,9 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	k.judge(p, a, sum, claim, claimed, &pv)
 	f.drift = k.drifted(p, pv.Drift, pv.withoutHolds)
 	f.owed = a.owed(sum.Fees, claim, claimed)
+	if at := k.still[p].since; claimed && !at.IsZero() && k.cfg.Now().Sub(at) >= k.cfg.QuietFor {
+		pv.Unclaimed = a.excess(sum.Fees, claim)
+	}
 	low, high := f.water()
 	said, _ := k.said.Load(p)
 	saidAt, _ := said.(time.Time)

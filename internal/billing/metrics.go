@@ -131,6 +131,8 @@ var (
 	unsettledDesc = prometheus.NewDesc("zgproxy_unsettled_neuron", "Fees the provider says it has not taken on chain yet.", []string{"provider"}, nil)
 	owedDesc      = prometheus.NewDesc("zgproxy_owed_neuron", "Fees of requests that the provider has not taken on chain yet, by our own book.", []string{"provider"}, nil)
 	driftDesc     = prometheus.NewDesc("zgproxy_drift_neuron", "What the provider has taken or claims beyond what was witnessed here.", []string{"provider"}, nil)
+	watchedDesc   = prometheus.NewDesc("zgproxy_watched_neuron", "Claimed beyond what was witnessed, and no drift yet: a settlement under way may explain it.", []string{"provider"}, nil)
+	unclaimedDesc = prometheus.NewDesc("zgproxy_unclaimed_neuron", "Booked, and at rest neither taken nor claimed by the provider.", []string{"provider"}, nil)
 	settledDesc   = prometheus.NewDesc("zgproxy_settled_neuron_total", "Taken on chain by the provider and matched with requests.", []string{"provider"}, nil)
 	debitedDesc   = prometheus.NewDesc("zgproxy_debited_neuron_total", "Taken on chain by the provider.", []string{"provider"}, nil)
 	correctedDesc = prometheus.NewDesc("zgproxy_corrected_neuron_total", "What requests were booked at above what was taken for them.", []string{"provider"}, nil)
@@ -146,7 +148,8 @@ type viewCollector struct{ keeper *Keeper }
 
 func (c viewCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		balanceDesc, unsettledDesc, owedDesc, driftDesc, settledDesc, debitedDesc, correctedDesc, runwayDesc, availableDesc, walletDesc, foreignDesc,
+		balanceDesc, unsettledDesc, owedDesc, driftDesc, watchedDesc, unclaimedDesc, settledDesc, debitedDesc, correctedDesc, runwayDesc, availableDesc, walletDesc,
+		foreignDesc,
 	} {
 		out <- d
 	}
@@ -173,6 +176,8 @@ func (c viewCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(balanceDesc, pv.Account.Locked(), who)
 		gauge(owedDesc, pv.Owed, who)
 		gauge(driftDesc, pv.Drift, who)
+		gauge(watchedDesc, pv.Watched, who)
+		gauge(unclaimedDesc, pv.Unclaimed, who)
 		counter(debitedDesc, pv.Debited, who)
 		counter(settledDesc, pv.Settled, who)
 		counter(correctedDesc, pv.Corrected, who)

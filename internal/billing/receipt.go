@@ -35,7 +35,8 @@ const selectReceipt = `SELECT opened_at, id, state, route, service_type, provide
 	request_sha256, response_sha256, COALESCE(request_bytes, 0), COALESCE(response_bytes, 0), COALESCE(res_key, ''), COALESCE(chat_id, ''),
 	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at, settled, COALESCE(settlement, ''),
 	COALESCE(chain_block, 0), centralized IS NOT NULL, incomplete IS NOT NULL, images_sha256, COALESCE(expected_signer, ''),
-	COALESCE(signed_text, ''), COALESCE(signature, ''), COALESCE(text_form, ''), COALESCE(byte_form, ''), reencoded IS NOT NULL FROM requests`
+	COALESCE(signed_text, ''), COALESCE(signature, ''), COALESCE(text_form, ''), COALESCE(byte_form, ''), reencoded IS NOT NULL,
+	COALESCE(said, '') FROM requests`
 
 // scanReceipt makes a receipt of one row of selectReceipt. Network and chain are for whoever knows them.
 func scanReceipt(scan func(...any) error) (r zg.AnswerReceipt, err error) {
@@ -50,17 +51,19 @@ func scanReceipt(scan func(...any) error) (r zg.AnswerReceipt, err error) {
 	if err := scan(&key, &r.ID, &state, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.PriceIn, &r.PriceOut, &fee, &r.FeeBasis, &r.FeeReason,
 		&u.InputTokens, &u.OutputTokens, &u.CachedTokens, &u.Images, &u.Seconds, &request, &response, &r.RequestBytes, &r.ResponseBytes,
 		&r.SignatureID, &r.ChatID, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &settlement, &r.Block, &r.Centralized, &incomplete,
-		&images, &r.Expected, &r.SignedText, &r.Signature, &r.TextForm, &r.ByteForm, &r.ReencodedRequest); err != nil {
+		&images, &r.Expected, &r.SignedText, &r.Signature, &r.TextForm, &r.ByteForm, &r.ReencodedRequest,
+		&r.Said); err != nil {
 		return r, err
 	}
 	if r.Fee, err = amountOf(fee); err != nil {
 		return r, err
 	}
+	taken := &r.ExpectedFee
 	if state == "settled" { // before that, it is only what is expected
-		if r.Settled, err = amountOf(settled); err != nil {
-			return r, err
-		}
-		r.Settlement = settlement
+		taken, r.Settlement = &r.Settled, settlement
+	}
+	if *taken, err = amountOf(settled); err != nil {
+		return r, err
 	}
 	r.Version, r.At, r.VerdictAt = zg.ReceiptVersion, fromMicros(key), momentOf(judged)
 	r.Complete = state != "open" && !incomplete

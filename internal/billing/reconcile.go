@@ -180,6 +180,9 @@ func (m *matching) reconcile(news []taken, r reading) error {
 		if err := m.save(m.correct(m.excess(m.fees, r.claim), dues), ""); err != nil {
 			return err
 		}
+		if err := m.save(m.release(m.excess(m.fees, r.claim), dues, micros(m.now.Add(-settleWithin))), ""); err != nil {
+			return err
+		}
 	}
 	aged := int64(notAged)
 	if len(news) > 0 && !r.now.Balance.IsZero() { // a debit that emptied the account may have wanted more

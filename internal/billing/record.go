@@ -52,6 +52,8 @@ type Record struct {
 	VerdictCode    string         `json:"verdict_code,omitempty"`
 	Signer         string         `json:"signer,omitempty"`
 	VerdictAt      *time.Time     `json:"verdict_at,omitempty"`
+	JobUntil       *time.Time     `json:"job_until,omitempty"` // until when its job may run, or ran
+	Said           string         `json:"said,omitempty"`      // headers that are recorded and mean nothing else, NAME=VALUE, one a line
 }
 
 const selectRequest = `SELECT id, opened_at, closed_at, state, COALESCE(basis, ''), COALESCE(reason, ''), key, route, service_type,
@@ -59,7 +61,8 @@ const selectRequest = `SELECT id, opened_at, closed_at, state, COALESCE(basis, '
 	COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0),
 	lower(hex(request_sha256)), lower(hex(response_sha256)), COALESCE(request_bytes, 0), COALESCE(response_bytes, 0),
 	COALESCE(res_key, ''), COALESCE(chat_id, ''), COALESCE(first_byte_us, 0), COALESCE(total_us, 0), COALESCE(error, ''),
-	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at, settled, COALESCE(settlement, '') FROM requests`
+	COALESCE(verdict, ''), COALESCE(verdict_code, ''), COALESCE(signer, ''), verdict_at, settled, COALESCE(settlement, ''),
+	job_until, COALESCE(said, '') FROM requests`
 
 // idTime reads the time out of an id that begins with it: req_ and 12 hex digits of milliseconds since 1970.
 func idTime(id string) (us int64, ok bool) {
@@ -89,12 +92,13 @@ func (s *Store) Request(ctx context.Context, id string) (Record, bool, error) {
 func (s *Store) request(ctx context.Context, where string, args ...any) (Record, bool, error) {
 	var r Record
 	var opened int64
-	var closed, judged sql.NullInt64
+	var closed, judged, job sql.NullInt64
 	var fee, claimed, settled sql.Null[string]
 	err := s.readers.QueryRowContext(ctx, selectRequest+" "+where, args...).Scan(&r.ID, &opened, &closed, &r.State, &r.Basis, &r.Reason,
 		&r.Key, &r.Route, &r.Type, &r.Provider, &r.Model, &r.Stream, &r.Status, &r.Bound, &fee, &claimed, &r.PriceIn, &r.PriceOut, &r.InputTokens,
 		&r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds, &r.RequestSHA256, &r.ResponseSHA256, &r.RequestBytes, &r.ResponseBytes,
-		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &r.Settlement)
+		&r.ResKey, &r.ChatID, &r.FirstByteUs, &r.TotalUs, &r.Error, &r.Verdict, &r.VerdictCode, &r.Signer, &judged, &settled, &r.Settlement,
+		&job, &r.Said)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Record{}, false, nil
 	}
@@ -110,7 +114,7 @@ func (s *Store) request(ctx context.Context, where string, args ...any) (Record,
 	if err != nil {
 		return Record{}, false, fmt.Errorf("read a request: %w", err)
 	}
-	r.OpenedAt, r.ClosedAt, r.VerdictAt = fromMicros(opened), momentOf(closed), momentOf(judged)
+	r.OpenedAt, r.ClosedAt, r.VerdictAt, r.JobUntil = fromMicros(opened), momentOf(closed), momentOf(judged), momentOf(job)
 	return r, true, nil
 }
 

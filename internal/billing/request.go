@@ -35,7 +35,7 @@ const (
 
 	insertClosed = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
 	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
-	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, job_until, told,
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, job_until, said,
 	verdict, verdict_code, state)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
 	ON CONFLICT (opened_at) DO NOTHING`
@@ -43,7 +43,7 @@ const (
 	// The usual verdict comes before the row is written: then all of it is one statement.
 	insertJudged = `INSERT INTO requests (` + openColumns + `, closed_at, basis, reason, status, fee, claimed,
 	input_tokens, output_tokens, cached_tokens, images, seconds, request_sha256, response_sha256,
-	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, job_until, told,
+	response_bytes, res_key, chat_id, first_byte_us, total_us, error, chain_block, centralized, incomplete, images_sha256, job_until, said,
 	verdict, verdict_code, signer, verdict_at, expected_signer, signed_text, signature, text_form, byte_form, reencoded, state)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'closed')
 	ON CONFLICT (opened_at) DO NOTHING`
@@ -52,7 +52,7 @@ const (
 	closeRequest = `UPDATE requests SET request_bytes = ?, closed_at = ?, basis = ?, reason = ?, status = ?, fee = ?, claimed = ?,
 	input_tokens = ?, output_tokens = ?, cached_tokens = ?, images = ?, seconds = ?, request_sha256 = ?, response_sha256 = ?,
 	response_bytes = ?, res_key = ?, chat_id = ?, first_byte_us = ?, total_us = ?, error = ?,
-	chain_block = ?, centralized = ?, incomplete = ?, images_sha256 = ?, job_until = ?, told = ?,
+	chain_block = ?, centralized = ?, incomplete = ?, images_sha256 = ?, job_until = ?, said = ?,
 	verdict = COALESCE(verdict, ?), verdict_code = COALESCE(verdict_code, ?), state = 'closed'
 	WHERE opened_at = ? AND state = 'open'`
 )

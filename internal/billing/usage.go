@@ -21,16 +21,18 @@ type Usage struct {
 	Requests                                              int64 // no longer open
 	Open                                                  int64 // under way; in none of the other figures
 	InputTokens, OutputTokens, CachedTokens, Images, Free int64
-	Seconds                                               float64 // of audio
-	Fees                                                  zg.Neuron
-	Estimated                                             int64     // how many of the requests have an estimated fee …
+	Seconds                                               float64   // of audio
+	Fees                                                  zg.Neuron // taken, or expected to be where the provider's figures are known, else booked
+	Booked                                                zg.Neuron // what counts against the budgets for fees; never lowered afterwards
+	Estimated                                             int64     // how many of the requests have an estimated fee that nothing has shown better …
 	EstimatedFees                                         zg.Neuron // … and what those come to
 }
 
 // The sums are made in Go: the store keeps money as decimal text, which SQL adds up as floating point. What is not asked
 // for is not read.
 const selectUsage = `SELECT CASE WHEN ?1 THEN opened_at / 86400000000 ELSE 0 END, CASE WHEN ?2 THEN model ELSE '' END,
-	CASE WHEN ?3 THEN provider ELSE '' END, CASE WHEN ?4 THEN key ELSE '' END, state = 'open', COALESCE(basis, ''), COALESCE(fee, '0'),
+	CASE WHEN ?3 THEN provider ELSE '' END, CASE WHEN ?4 THEN key ELSE '' END, state = 'open', COALESCE(basis, ''), COALESCE(settled, fee, '0'), settled IS NOT NULL,
+	COALESCE(fee, '0'),
 	COALESCE(input_tokens, 0), COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0)
 	FROM requests WHERE opened_at >= ?5 AND opened_at < ?6`
 
@@ -53,11 +55,11 @@ func (s *Store) Usage(ctx context.Context, since, until time.Time, by UsageBy) (
 	sums := make(map[group]*Usage)
 	for rows.Next() {
 		var g group
-		var open bool
+		var open, known bool
 		var basis zg.FeeBasis
-		var fee zg.Neuron
+		var fee, booked zg.Neuron
 		var r Usage
-		if err := rows.Scan(&g.day, &g.model, &g.provider, &g.key, &open, &basis, &fee,
+		if err := rows.Scan(&g.day, &g.model, &g.provider, &g.key, &open, &basis, &fee, &known, &booked,
 			&r.InputTokens, &r.OutputTokens, &r.CachedTokens, &r.Images, &r.Seconds); err != nil {
 			return nil, fmt.Errorf("sum the requests: %w", err)
 		}
@@ -73,10 +75,12 @@ func (s *Store) Usage(ctx context.Context, since, until time.Time, by UsageBy) (
 			sum.Open++
 			continue
 		}
-		r.Requests, r.Fees = 1, fee
+		r.Requests, r.Fees, r.Booked = 1, fee, booked
 		switch basis {
 		case zg.FeeEstimated:
-			r.Estimated, r.EstimatedFees = 1, fee
+			if !known {
+				r.Estimated, r.EstimatedFees = 1, fee
+			}
 		case zg.FeeFree:
 			r.Free = 1
 		case zg.FeeExact, zg.FeeUnpaid: // the latter is in no book
@@ -101,7 +105,7 @@ func (u *Usage) Add(o Usage) {
 	u.Requests, u.Open, u.Free, u.Estimated = u.Requests+o.Requests, u.Open+o.Open, u.Free+o.Free, u.Estimated+o.Estimated
 	u.InputTokens, u.OutputTokens, u.CachedTokens = u.InputTokens+o.InputTokens, u.OutputTokens+o.OutputTokens, u.CachedTokens+o.CachedTokens
 	u.Images, u.Seconds = u.Images+o.Images, u.Seconds+o.Seconds
-	u.Fees, u.EstimatedFees = u.Fees.Add(o.Fees), u.EstimatedFees.Add(o.EstimatedFees)
+	u.Fees, u.Booked, u.EstimatedFees = u.Fees.Add(o.Fees), u.Booked.Add(o.Booked), u.EstimatedFees.Add(o.EstimatedFees)
 }
 
 // Usage is that of the store read.

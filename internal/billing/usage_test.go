@@ -65,7 +65,7 @@ func TestUsage(t *testing.T) {
 		}
 	}()
 	since := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	qwen := Usage{Requests: 2, InputTokens: 31, OutputTokens: 9, Fees: fee.Add(bound), Estimated: 1, EstimatedFees: bound}
+	qwen := Usage{Requests: 2, InputTokens: 31, OutputTokens: 9, Fees: fee.Add(bound), Booked: fee.Add(bound), Estimated: 1, EstimatedFees: bound}
 	all := qwen
 	all.Requests, all.Open, all.Free = 3, 1, 1
 	open := Usage{Day: "2026-11-02", Model: "qwen", Open: 1}
@@ -217,5 +217,75 @@ func BenchmarkUsage(b *testing.B) {
 		if err := r.Close(); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Where what was taken tells better than what was booked, sums and receipts follow it. What counts against the budgets stays.
+func TestUsageFollowsWhatIsTaken(t *testing.T) {
+	b := newBooks(t)
+	b.look(nil)
+	exact, cut := b.exact(), b.estimated()
+	bound := *mustRecord(t, b.Store, cut).Fee
+	sum := func() Usage {
+		t.Helper()
+		all, err := b.Usage(t.Context(), time.Time{}, time.Time{}, UsageBy{})
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%v, %v", all, err)
+		}
+		return all[0]
+	}
+	if u := sum(); u.Fees != fee.Add(bound) || u.Booked != u.Fees || u.Estimated != 1 || u.EstimatedFees != bound {
+		t.Errorf("before: %+v", u)
+	}
+	// At rest the provider claims as much for each.
+	b.look(func(r *reading) { r.claim, r.claimed, r.quiet = fee.Mul(2), true, true })
+	if u := sum(); u.Fees != fee.Mul(2) || u.Booked != fee.Add(bound) || u.Estimated != 0 || !u.EstimatedFees.IsZero() {
+		t.Errorf("claimed: %+v, want 2 fees, and what was booked as before", u)
+	}
+	if r, ok, err := b.Receipt(t.Context(), cut); err != nil || !ok || r.ExpectedFee == nil || *r.ExpectedFee != fee || r.Settled != nil || *r.Cost() != fee || *r.Fee != bound {
+		t.Errorf("claimed: receipt %+v, %v", r, err)
+	}
+	b.take(fee.Mul(2))
+	b.look(nil)
+	if u := sum(); u.Fees != fee.Mul(2) || u.Booked != fee.Add(bound) {
+		t.Errorf("taken: %+v", u)
+	}
+	for _, id := range []string{exact, cut} {
+		if r, ok, err := b.Receipt(t.Context(), id); err != nil || !ok || r.ExpectedFee != nil || r.Settled == nil || *r.Cost() != fee {
+			t.Errorf("taken: receipt of %s %+v, %v", id, r, err)
+		}
+	}
+	if got := b.Book().Spent(alice, b.now); got.Total != fee.Add(bound) || got.Day != fee.Add(bound) {
+		t.Errorf("the budgets count %+v, want what was booked", got)
+	}
+}
+
+// A provider may delete what it has billed and never take it. That does not stay due for ever, also where nothing else is taken.
+func TestFeesThatAreNeverTaken(t *testing.T) {
+	b := newBooks(t)
+	b.look(nil)
+	deleted, kept := b.exact(), b.exact()
+	quiet := func(r *reading) { r.claim, r.claimed, r.quiet = fee, true, true }
+	b.now = b.now.Add(settleWithin - time.Minute)
+	if a := b.look(quiet); a.unsettled(b.fees()) != fee.Mul(2) {
+		t.Errorf("within the time of a settlement %s is due, want both fees", a.unsettled(b.fees()))
+	}
+	b.now = b.now.Add(2 * time.Minute)
+	if a := b.look(func(r *reading) { quiet(r); r.quiet = false }); a.unsettled(b.fees()) != fee.Mul(2) {
+		t.Errorf("while requests are under way %s is due, want both fees", a.unsettled(b.fees()))
+	}
+	if a := b.look(quiet); a.unsettled(b.fees()) != fee || !a.drift(b.fees(), zg.Neuron{}, fee).IsZero() {
+		t.Errorf("%s is due, want one fee", a.unsettled(b.fees()))
+	}
+	r := mustRecord(t, b.Store, deleted)
+	if r.State != "settled" || r.Settled == nil || !r.Settled.IsZero() || r.Settlement != "" || *r.Fee != fee {
+		t.Errorf("the one that was never taken: %+v", r)
+	}
+	b.take(fee)
+	if a := b.look(nil); !a.unmatched.IsZero() || !a.unsettled(b.fees()).IsZero() {
+		t.Errorf("in the end %s unmatched, %s due", a.unmatched, a.unsettled(b.fees()))
+	}
+	if r := mustRecord(t, b.Store, kept); r.State != "settled" || *r.Settled != fee {
+		t.Errorf("the other one: %+v", r)
 	}
 }

@@ -74,6 +74,35 @@ func copyResponseHeader(dst, src http.Header) {
 	}
 }
 
+// recordedHeaders are recorded where a provider sends them, and nothing else is made of them: nobody vouches for them to a client,
+// who lacks what they are about. They are no evidence of the answer, and no reason to pay more or less.
+var recordedHeaders = []string{"Zg-Verdict", "Zg-Verdict-Sig", "Zg-Node"}
+
+const maxSaid = 160 // characters of one value
+
+// saidIn is what those headers say, NAME=VALUE, one a line: printable and bounded, as it is a peer's.
+func saidIn(h http.Header) string {
+	var out strings.Builder
+	for _, name := range recordedHeaders {
+		v := h[name]
+		if len(v) == 0 || v[0] == "" {
+			continue
+		}
+		if out.Len() > 0 {
+			out.WriteByte('\n')
+		}
+		out.WriteString(name + "=")
+		for i := range min(len(v[0]), maxSaid) {
+			c := v[0][i]
+			if c < ' ' || c > '~' {
+				c = '?'
+			}
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
+}
+
 func ofFamily(name string) bool {
 	for _, p := range responsePrefixes {
 		if strings.HasPrefix(name, p) {

@@ -2,10 +2,13 @@ package proxy
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 func TestHeadersInBothDirections(t *testing.T) {
@@ -65,4 +68,31 @@ func FuzzResponseHeaders(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a provider's upstream says of its answer is on record, bounded and printable. It changes neither verdict nor fee, and the
+// caller does not get it.
+func TestHeadersThatAreOnlyRecorded(t *testing.T) {
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header()["ZG-Verdict"] = []string{"PASS", "REJECT"}
+		w.Header().Set("ZG-Node", "né\tde"+strings.Repeat("x", 500))
+		w.Header().Set("ZG-Failure-Source", "client")
+		_, _ = io.WriteString(w, answer)
+	}, nil)
+	resp, _ := r.chat(`{"model":"chat-1"}`)
+	rec := r.record(resp)
+	if want := "Zg-Verdict=PASS\nZg-Node=n???de" + strings.Repeat("x", maxSaid-len("né\tde")); rec.Said != want {
+		t.Errorf("told %q, want %q", rec.Said, want)
+	}
+	if rec.Verdict != zg.VerdictPending || rec.Basis != zg.FeeExact || rec.Fee.String() != "50" || resp.Header.Get("Zg-Verdict") != "" {
+		t.Errorf("verdict %q, fee %v %s, the caller sees %v", rec.Verdict, rec.Fee, rec.Basis, resp.Header)
+	}
+	receipt, ok, err := r.store.Receipt(t.Context(), rec.ID)
+	if err != nil || !ok || receipt.Said != rec.Said {
+		t.Errorf("the receipt has %q, %v", receipt.Said, err)
+	}
+	if got := saidIn(http.Header{"Zg-Verdict": {""}, "Zg-Res-Key": {"k"}}); got != "" {
+		t.Errorf("told %q where nothing was", got)
+	}
 }

@@ -145,15 +145,33 @@ type AnswerReceipt struct {
 	ByteForm         ByteForm   `json:"byte_form,omitempty"`
 	ReencodedRequest bool       `json:"reencoded_request,omitempty"`
 
-	Usage      *ReceiptUsage `json:"usage,omitempty"`
-	PriceIn    Neuron        `json:"price_in_neuron"`
-	PriceOut   Neuron        `json:"price_out_neuron"`
-	Fee        *Neuron       `json:"fee_neuron,omitempty"`
-	FeeBasis   FeeBasis      `json:"fee_basis,omitempty"`
-	FeeReason  string        `json:"fee_reason,omitempty"` // why it is an estimate, or that the provider told it
-	Block      uint64        `json:"block,omitempty"`      // of the chain, at which provider, price and signer were read
-	Settled    *Neuron       `json:"settled_neuron,omitempty"`
-	Settlement string        `json:"settlement_tx,omitempty"`
+	Usage     *ReceiptUsage `json:"usage,omitempty"`
+	PriceIn   Neuron        `json:"price_in_neuron"`
+	PriceOut  Neuron        `json:"price_out_neuron"`
+	Fee       *Neuron       `json:"fee_neuron,omitempty"`
+	FeeBasis  FeeBasis      `json:"fee_basis,omitempty"`
+	FeeReason string        `json:"fee_reason,omitempty"` // why it is an estimate, or that the provider told it
+	Block     uint64        `json:"block,omitempty"`      // of the chain, at which provider, price and signer were read
+	// ExpectedFee is what the provider's own figures come to, where they tell better than what was booked and nothing was taken
+	// yet. What was booked stays.
+	ExpectedFee *Neuron `json:"expected_fee_neuron,omitempty"`
+	Settled     *Neuron `json:"settled_neuron,omitempty"` // taken on chain for it
+	Settlement  string  `json:"settlement_tx,omitempty"`
+	// Said is what headers of the answer said that are recorded and mean nothing else, NAME=VALUE, one a line. Nobody vouches
+	// for it.
+	Said string `json:"said,omitempty"`
+}
+
+// Cost is what the answer costs as far as it is known: what was taken for it, or else what is expected to be, or else what was
+// booked.
+func (r *AnswerReceipt) Cost() *Neuron {
+	switch {
+	case r.Settled != nil:
+		return r.Settled
+	case r.ExpectedFee != nil:
+		return r.ExpectedFee
+	}
+	return r.Fee
 }
 
 // ReceiptUsage is what an answer said it used.

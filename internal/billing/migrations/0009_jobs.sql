@@ -4,4 +4,4 @@ ALTER TABLE requests ADD COLUMN job_until INTEGER;
 CREATE INDEX requests_jobs ON requests (job_until) WHERE job_until IS NOT NULL;
 
 -- What headers of the answer said that are recorded and otherwise mean nothing: NAME=VALUE, one a line.
-ALTER TABLE requests ADD COLUMN told TEXT;
+ALTER TABLE requests ADD COLUMN said TEXT;
