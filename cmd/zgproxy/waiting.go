@@ -76,7 +76,7 @@ func (t *trust) takeBack(s zg.Service, now time.Time) error {
 	defer t.saving.Unlock()
 	pin := zg.PinOf(s, now)
 	t.mu.Lock()
-	_, unsaved := t.outstanding(s.Provider)
+	unsaved := t.outstanding(s.Provider)
 	t.mu.Unlock()
 	if unsaved {
 		return nil // it is saved first; the next reading comes soon
@@ -98,13 +98,9 @@ func (t *trust) takeBack(s zg.Service, now time.Time) error {
 	return nil
 }
 
-// outstanding finds a suspension that is in force and not in the store yet. mu is held.
-func (t *trust) outstanding(p common.Address) (zg.Suspension, bool) {
-	i := slices.IndexFunc(t.unsaved, func(s zg.Suspension) bool { return s.Provider == p })
-	if i < 0 {
-		return zg.Suspension{}, false
-	}
-	return t.unsaved[i], true
+// outstanding reports whether a suspension is in force and not in the store yet. mu is held.
+func (t *trust) outstanding(p common.Address) bool {
+	return slices.ContainsFunc(t.unsaved, func(s zg.Suspension) bool { return s.Provider == p })
 }
 
 // explained ends the suspension for an answer that a stranger signed, where the chain names the stranger by now. What follows
@@ -114,7 +110,7 @@ func (t *trust) explained(s zg.Service) error {
 	defer t.saving.Unlock()
 	t.mu.Lock()
 	why, is := t.suspended[s.Provider]
-	_, unsaved := t.outstanding(s.Provider)
+	unsaved := t.outstanding(s.Provider)
 	t.mu.Unlock()
 	if !is || unsaved || why.Code != zg.SuspendedStranger || !namesSigner(s, why.Signer) {
 		return nil

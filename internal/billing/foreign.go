@@ -89,7 +89,7 @@ func (db *session) nonces(wallet string, mined, block uint64) (r noncesRow, err 
 	}
 	r = noncesRow{baseline: mined, block: block}
 	err = db.query(`SELECT MAX(nonce), (SELECT MAX(block) FROM journal_txs JOIN journal ON journal.id = entry_id `+ours+`) FROM journal `+ours, func(row []driver.Value) error {
-		if highest, any := row[0].(int64); any {
+		if highest, known := row[0].(int64); known {
 			last, _ := row[1].(int64)
 			r.baseline, r.block = uint64(highest)+1, uint64(last)
 		}

@@ -80,7 +80,7 @@ func limitedByNode(code int, message string) bool {
 // refused together do not come back together, and at least what the endpoint asked for.
 func pause(try int, advice time.Duration) time.Duration {
 	d := min(firstPause<<try, maxPause)
-	return max(d/2+rand.N(d), advice) //nolint:gosec // no secret depends on it
+	return max(d/2+rand.N(d), advice)
 }
 
 // advised carries an answer's Retry-After from the transport to the retries.

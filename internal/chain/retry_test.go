@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,9 +30,7 @@ func refusing(times, status int, header http.Header, body string) func(http.Resp
 		if times--; times < 0 {
 			return false
 		}
-		for k, v := range header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body) // the client may have left
 		return true
