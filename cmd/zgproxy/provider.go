@@ -130,8 +130,9 @@ on chain. Prices are those on chain, in 0G: per million tokens, per image, per s
 unit of video, which is a second, a clip or a token: "zgproxy models" shows which.
 
 SIGNER says whether the contract's owner vouches for the provider's signer; until then the provider is
-waiting and serves nobody. An upgrade looks like that for a while, and ends by itself. A suspended provider gets neither requests nor money until you accept it. LOCKED is what is in
-your sub-account with it.`,
+waiting and serves nobody. An upgrade looks like that for a while, and ends by itself. A suspended
+provider gets neither requests nor money until you accept it. LOCKED is what is in your sub-account
+with it.`,
 		Example: `  zgproxy provider list
   zgproxy provider list --all
   zgproxy provider list --all --json | jq -r '.providers[] | select(.service_type == "chatbot") | .model'`,

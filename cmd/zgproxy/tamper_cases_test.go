@@ -65,6 +65,13 @@ func endless(name, on string, f pieces) tampering {
 	return c
 }
 
+// halved is a document that ends in the middle, with all that belongs to the end of an answer.
+func halved(name, on string, f pieces) tampering {
+	c := delivered(name, on, f, incomplete)
+	c.halved = true
+	return c
+}
+
 // edited changes the answer as text.
 func edited(f func(string) string) pieces {
 	return simprovider.Whole(func(b []byte) []byte { return []byte(f(string(b))) })
@@ -127,7 +134,7 @@ func bytesAltered() []tampering {
 		delivered("dropped head", "DT", simprovider.Drop(0), incomplete),
 		delivered("dropped second quarter", "D", simprovider.Drop(1), otherBytes),
 		delivered("dropped third quarter", "D", simprovider.Drop(2), otherBytes),
-		delivered("dropped tail", "DT", simprovider.Drop(3), incomplete),
+		halved("dropped tail", "DT", simprovider.Drop(3)),
 		delivered("dropped first event", "SL", simprovider.Drop(0), otherBytes),
 		delivered("dropped event", "SL", simprovider.Drop(2), otherBytes),
 		delivered("dropped end", "S", simprovider.Drop(-3), otherBytes),
@@ -163,7 +170,7 @@ func bytesAltered() []tampering {
 		endless("cut", "S", simprovider.Cut(3, "")),
 		endless("cut before the marker", "S", simprovider.Cut(-1, "")),
 		endless("cut within the marker", "S", simprovider.Cut(-1, "data: [DO")),
-		delivered("cut document", "DTI", simprovider.Cut(2, ""), incomplete),
+		halved("cut document", "DTI", simprovider.Cut(2, "")),
 		delivered("cut and closed", "D", simprovider.Cut(3, `"},"finish_reason":"stop"}]}`), otherBytes),
 		delivered("cut text", "XL", simprovider.Cut(2, ""), otherBytes),
 		delivered("nothing left", "DTI", edited(func(string) string { return "" }), incomplete),

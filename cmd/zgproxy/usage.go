@@ -68,8 +68,9 @@ their fees. It reads the store beside a running daemon or without one, and chang
 A fee is exact when the answer stated its usage, and else estimated, by the provider's rule for such
 answers or at its upper bound; EST is how much of the fees is estimated. Where the provider's own
 figures or what it took on chain tell better, that is shown instead; BOOKED is then what was booked
-first, which goes on counting against the budgets. Requests that the provider refused are free. A request belongs to the
-day it came in, in UTC. KEY is how the local key appears in the book: the first digits of its digest.`,
+first, which goes on counting against the budgets. Requests that the provider refused are free. A
+request belongs to the day it came in, in UTC. KEY is how the local key appears in the
+book: the first digits of its digest.`,
 		Example: `  zgproxy usage                              # the last 30 days, by day and model
   zgproxy usage --since 24h --by provider
   zgproxy usage --since 2026-11-01 --by key,model

@@ -157,7 +157,7 @@ func TestVerifyReceiptVectors(t *testing.T) {
 // What no signature covers: the word of whoever wrote the receipt.
 var unsignedFields = []string{
 	"ID", "ChatID", "SignatureID", "At", "Network", "ChainID", "Provider", "Route", "Type", "Stream", "Complete", "VerdictAt", "Usage", "PriceIn", "PriceOut",
-	"Fee", "FeeBasis", "FeeReason", "Block", "Settled", "Settlement",
+	"Fee", "FeeBasis", "FeeReason", "ExpectedFee", "Said", "Block", "Settled", "Settlement",
 }
 
 // Whatever is changed in what a signature covers, or in what the receipt says it showed, is found.

@@ -68,7 +68,7 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 			x.done = ended
 		}
 		return rl.failed()
-	case readErr == nil && sum.Partial: // the broker ended it politely, most often with the error of its model server
+	case readErr == nil && sum.Partial && !x.srv.cfg.Enforce: // else it fails verification. The broker ended it politely, most often with the error of its model server
 		x.done = ended
 		if !rl.begun {
 			return broken(io.ErrUnexpectedEOF)
