@@ -15,13 +15,14 @@ import (
 
 // Why a fee is an estimate.
 const (
-	ReasonNoUsage      = "no_usage"      // the answer did not say what it consumed
-	ReasonTruncated    = "truncated"     // it broke off before it could
-	ReasonNoAnswer     = "no_answer"     // the provider got the request and nothing came back
-	ReasonAbsurd       = "absurd_usage"  // what it said leads to more money than there is
-	ReasonAboveBound   = "above_bound"   // what it said leads to more than the request could cost
-	ReasonHighestPrice = "highest_price" // only the highest price over the provider's models is known
-	ReasonProcessEnded = "process_ended" // zgproxy ended while the request was open
+	ReasonNoUsage       = "no_usage"       // the answer did not say what it consumed
+	ReasonTruncated     = "truncated"      // it broke off before it could
+	ReasonNoAnswer      = "no_answer"      // the provider got the request and nothing came back
+	ReasonAbsurd        = "absurd_usage"   // what it said leads to more money than there is
+	ReasonAboveBound    = "above_bound"    // what it said leads to more than the request could cost
+	ReasonFloatingPrice = "floating_price" // the provider's price is in dollars, and what they are worth changes
+	ReasonHighestPrice  = "highest_price"  // only the highest price over the provider's models is known
+	ReasonProcessEnded  = "process_ended"  // zgproxy ended while the request was open
 )
 
 // freshView is how old the keeper's view may be for a request to be refused because of it.
@@ -300,6 +301,8 @@ func price(o *Order, out *Outcome) Booking {
 			b.Reason = ReasonAbsurd
 		}
 		return b
+	case ok && o.Price.Floating:
+		return Booking{Fee: fee, Basis: zg.FeeEstimated, Reason: ReasonFloatingPrice}
 	case ok && o.Price.Highest:
 		return Booking{Fee: fee, Basis: zg.FeeEstimated, Reason: ReasonHighestPrice}
 	case ok:

@@ -31,6 +31,8 @@ func TestMeterBooks(t *testing.T) {
 	}
 	dear := zg.Usage{Seen: true, InputTokens: 1000, OutputTokens: 1000}
 	usage := zg.Usage{Seen: true, InputTokens: 31, OutputTokens: 9}
+	floating := chatPrice
+	floating.Floating = true
 	absurd := zg.Usage{Seen: true, InputTokens: math.MaxUint64, OutputTokens: math.MaxUint64}
 	tests := []struct {
 		name   string
@@ -40,6 +42,10 @@ func TestMeterBooks(t *testing.T) {
 		want   Booking
 	}{
 		{name: "answered", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: usage}, want: exact},
+		{
+			name: "at a price in dollars", price: floating, out: Outcome{Status: 200, Reached: true, Complete: true, Usage: usage},
+			want: Booking{Fee: exact.Fee, Basis: zg.FeeEstimated, Reason: ReasonFloatingPrice},
+		},
 		{name: "broke off after its usage", out: Outcome{Status: 200, Reached: true, Usage: usage}, want: exact},
 		{name: "no usage", out: Outcome{Status: 200, Reached: true, Complete: true}, want: estimate(ReasonNoUsage)},
 		{name: "words of a part", out: Outcome{Status: 200, Reached: true, Complete: true, Usage: zg.Usage{Words: 5}}, want: estimate(ReasonNoUsage)},

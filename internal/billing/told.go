@@ -56,10 +56,11 @@ func (m *Meter) told(o *Order, out *Outcome, b Booking) Booking {
 	return b
 }
 
-// agree reports whether a told fee is what the usage leads to. Where only the highest price is known it may be less, and
-// sound that became longer than providers make it is charged at their longest.
+// agree reports whether a told fee is what the usage leads to. Where only the highest price is known it may be less, where the
+// price is in dollars it follows their worth, and sound that became longer than providers make it is charged at their longest.
 func agree(o *Order, told, ours zg.Neuron, seconds float64) bool {
-	return told == ours || (o.Price.Highest && told.Less(ours)) || (seconds > reservedSeconds && told == o.Price.Output.Mul(reservedSeconds))
+	return told == ours || (o.Price.Highest && told.Less(ours)) || (o.Price.Floating && told.Less(ours.Mul(2)) && ours.Less(told.Mul(2))) ||
+		(seconds > reservedSeconds && told == o.Price.Output.Mul(reservedSeconds))
 }
 
 // onces remembers what was said.

@@ -124,7 +124,7 @@ func offersOf(svc zg.Service, catalog []zg.Model) []*Offer {
 			o.Canonical = m.CanonicalID
 		}
 		if m.Priced {
-			o.Price = capped(svc.Type, m.Price, chain)
+			o.Price = capped(svc, m.Price, chain)
 		}
 	}
 	if usableName(single.Model) {
@@ -155,13 +155,23 @@ const endpointPrefix = "endpoint:"
 // unreadUnit stands for the unit of a video's price that only a catalogue names, which could not be read.
 const unreadUnit zg.Unit = "unread"
 
+// chainLag is how far the catalogue of a provider with prices in dollars may lie above the chain. It bills what those are worth
+// at that moment, says so in the catalogue, and writes it to the chain from time to time only: booked at the chain's price, its
+// fees would be too low, and the rest of them would be drift. An exchange rate that doubles in between is none.
+const chainLag = 2
+
 // capped is the catalogue's price, nowhere above the chain's: a provider cannot be owed more than it put on chain. A video's
 // is left as it is: on chain stands the price of one unit, and what is billed for a second or a clip is many of them.
-func capped(t zg.ServiceType, live, chain zg.Price) zg.Price {
-	if t == zg.VideoGeneration {
+func capped(svc zg.Service, live, chain zg.Price) zg.Price {
+	if live.Floating = svc.Info.Dollars; svc.Type == zg.VideoGeneration {
 		return live
 	}
 	in, out := chain.Ceiling()
+	if svc.Info.Dollars {
+		if liveIn, liveOut := live.Ceiling(); !in.Mul(chainLag).Less(liveIn) && !out.Mul(chainLag).Less(liveOut) {
+			return live
+		}
+	}
 	live.Input, live.Output = live.Input.Min(in), live.Output.Min(out)
 	if liveIn, liveOut := live.Ceiling(); in.Less(liveIn) || out.Less(liveOut) {
 		return chain // its multipliers lead above what was put on chain

@@ -35,7 +35,13 @@ type Price struct {
 	Variants      []Variant `json:",omitempty"` // of video, by resolution and length
 	// Highest says that only the highest price over several models is known, so that what it leads to is an estimate.
 	Highest bool `json:",omitempty"`
+	// Floating says that the provider has its price in dollars and bills what they are worth at that moment, so that what this
+	// price leads to is an estimate.
+	Floating bool `json:",omitempty"`
 }
+
+// Sure reports whether a fee by this price is what the provider charges, to the neuron.
+func (p Price) Sure() bool { return !p.Highest && !p.Floating }
 
 // At returns the input and output price for a request with the given number of input tokens: the first tier whose
 // limit is zero or not below it, else the last. The tier holds for all tokens of the request.

@@ -47,6 +47,7 @@ type ServiceInfo struct {
 	TargetTEEAddress common.Address
 	ProviderType     string // "", "decentralized", "centralized" or "standard"
 	MultiModel       bool
+	Dollars          bool // its prices are in dollars; those on chain are what they were worth when it last wrote them
 	Tiers            []Tier
 	CacheDivisor     uint64
 }
@@ -72,6 +73,9 @@ func ParseServiceInfo(text string) ServiceInfo {
 	read("TargetSeparated", &info.TargetSeparated)
 	read("ProviderType", &info.ProviderType)
 	read("MultiModel", &info.MultiModel)
+	var denomination string
+	read("priceDenomination", &denomination)
+	info.Dollars = strings.EqualFold(denomination, "USD")
 	var target string
 	if read("TargetTeeAddress", &target); common.IsHexAddress(target) {
 		info.TargetTEEAddress = common.HexToAddress(target)
@@ -103,7 +107,10 @@ func ParseServiceInfo(text string) ServiceInfo {
 
 // Price is what the service charges according to the chain.
 func (s Service) Price() Price {
-	return Price{Input: s.InputPrice, Output: s.OutputPrice, Tiers: s.Info.Tiers, Cache: CacheBilling{Divisor: s.Info.CacheDivisor}}
+	return Price{
+		Input: s.InputPrice, Output: s.OutputPrice, Tiers: s.Info.Tiers, Cache: CacheBilling{Divisor: s.Info.CacheDivisor},
+		Floating: s.Info.Dollars,
+	}
 }
 
 // Signer is the address whose signature over an answer counts: the separate model enclave where there is one, else the

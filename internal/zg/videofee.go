@@ -91,7 +91,7 @@ func VideoFee(p Price, told, asked Video) (fee Neuron, basis FeeBasis, ok bool) 
 	switch {
 	case !ok:
 		return Neuron{}, "", false
-	case !sure || p.Highest:
+	case !sure || !p.Sure():
 		return fee, FeeEstimated, true
 	case fee.IsZero():
 		return fee, FeeFree, true
