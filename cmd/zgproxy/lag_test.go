@@ -284,12 +284,16 @@ func (l *lagging) theft() {
 	p := l.net.Providers[l.sims[0]]
 	stolen := zg.OneOG.MulDiv(7, 10)
 	body := fmt.Sprintf(`{"model":%q,"max_tokens":1,"messages":[{"role":"user","content":"one"}]}`, p.Model())
-	if resp, answer := l.post("/v1/chat/completions", "application/json", []byte(body)); resp.StatusCode != http.StatusOK {
-		l.Fatalf("%d %s", resp.StatusCode, answer)
-	}
+	var asked time.Time
 	l.eventually("a settlement under way", func() error {
 		if !l.accountOf(p).Watched.Neuron.IsZero() {
 			return nil
+		}
+		if time.Since(asked) > l.pace.settle { // on a busy machine no look may have fallen into the last one
+			asked = time.Now()
+			if resp, answer := l.post("/v1/chat/completions", "application/json", []byte(body)); resp.StatusCode != http.StatusOK {
+				l.Fatalf("%d %s", resp.StatusCode, answer)
+			}
 		}
 		return errors.New("no claim is watched")
 	})
