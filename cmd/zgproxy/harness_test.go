@@ -377,6 +377,7 @@ type record struct {
 	Model          string         `json:"model"`
 	Fee            zg.Neuron      `json:"fee_neuron"`
 	Bound          zg.Neuron      `json:"bound_neuron"`
+	Settled        *zg.Neuron     `json:"settled_neuron"` // taken, or expected to be
 	InputTokens    uint64         `json:"input_tokens"`
 	OutputTokens   uint64         `json:"output_tokens"`
 	Images         uint64         `json:"images"`

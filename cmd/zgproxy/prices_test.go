@@ -1,11 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
@@ -42,7 +42,7 @@ func priceLists(name string, p *simprovider.Config, s *simchain.ServiceParams) {
 		}}
 	case "delta":
 		become(zg.VideoGeneration, "film-token", filmToken)
-		p.Film = &simprovider.FilmPrices{Unit: zg.UnitToken}
+		p.Film, p.JobDelay = &simprovider.FilmPrices{Unit: zg.UnitToken}, time.Millisecond // whether or not anybody asks
 	case "epsilon":
 		become(zg.AudioGeneration, "voice-2", milli)
 	case "zeta-1":
@@ -72,6 +72,7 @@ func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 	})
 	peers := provider.New(provider.Config{AllowPrivate: true})
 	t.Cleanup(peers.Close)
+	var films []filmed
 	for _, tt := range []struct {
 		model, asked string
 		basis        zg.FeeBasis
@@ -92,15 +93,11 @@ func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 		t.Run(tt.model+" "+tt.asked, func(t *testing.T) {
 			p := w.provider(tt.model)
 			before := p.Billed(devnet.Wallet())
-			a := w.ask(t, http.MethodPost, w.daemon.api+"/v1/videos", "application/json", `{"model":"`+tt.model+`","prompt":"the sea",`+tt.asked+`}`)
-			var job struct{ ID string }
-			if err := json.Unmarshal(a.body, &job); err != nil || a.status != http.StatusOK {
-				t.Fatalf("%d %s: %v", a.status, a.body, err)
-			}
-			w.atRest(p)
-			booked := w.record(a.header.Get("X-Request-Id"), false)
-			done := w.finished(t, "/v1/videos/"+job.ID)
+			booked, job := w.film(t, tt.model, "the sea", tt.asked)
+			done := w.finished(t, "/v1/videos/"+job)
 			billed := p.Billed(devnet.Wallet()).Sub(before)
+			w.jobEnds(t, booked.ID, billed, tt.basis == zg.FeeExact)
+			films = append(films, filmed{id: booked.ID, provider: p, billed: billed})
 			if billed.IsZero() || (!tt.billed.IsZero() && billed != tt.billed) || booked.Bound.Less(billed) {
 				t.Errorf("billed %s, want %s within the bound %s", billed, tt.billed, booked.Bound)
 			}
@@ -114,6 +111,34 @@ func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 			}
 		})
 	}
+	for _, model := range []string{"film-second", "film-clip", "film-token", "film-ratio"} {
+		t.Run(model+" that fails", func(t *testing.T) {
+			p := w.provider(model)
+			before := p.Billed(devnet.Wallet())
+			booked, job := w.film(t, model, "fail: the sea", `"seconds":6,"size":"720p"`)
+			w.endsAs(t, "/v1/videos/"+job, "failed")
+			w.jobEnds(t, booked.ID, zg.Neuron{}, true)
+			films = append(films, filmed{id: booked.ID, provider: p})
+			if billed := p.Billed(devnet.Wallet()).Sub(before); !billed.IsZero() || booked.Fee.IsZero() {
+				t.Errorf("it was booked at %s; the provider bills %s for it", booked.Fee, billed)
+			}
+		})
+	}
+	t.Run("nobody asks how far it is", func(t *testing.T) {
+		p := w.provider("film-token")
+		before := p.Billed(devnet.Wallet())
+		booked, _ := w.film(t, "film-token", "the sea", `"seconds":4,"size":"1080p"`)
+		w.eventually("billed", func() error {
+			if p.Billed(devnet.Wallet()) == before {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		films = append(films, filmed{id: booked.ID, provider: p, billed: p.Billed(devnet.Wallet()).Sub(before)})
+		if rec := w.record(booked.ID, false); rec.Settled != nil || time.Until(rec.JobUntil) < 15*time.Minute {
+			t.Errorf("it runs until %s and %v is expected of it", rec.JobUntil, rec.Settled)
+		}
+	})
 	t.Run("a unit that nobody knows", func(t *testing.T) {
 		p := w.provider("film-frame")
 		a := w.ask(t, http.MethodPost, w.daemon.api+"/v1/videos", "application/json", `{"model":"film-frame","prompt":"the sea"}`)
@@ -165,4 +190,5 @@ func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in the end", func(t *testing.T) { w.filmsArePaid(t, films) })
 }

@@ -310,11 +310,14 @@ func TestSurface(t *testing.T) {
 }
 
 // finished asks for a job until it is completed.
-func (w *world) finished(t *testing.T, path string) answered {
+func (w *world) finished(t *testing.T, path string) answered { return w.endsAs(t, path, "completed") }
+
+// endsAs asks for a job until it has a status.
+func (w *world) endsAs(t *testing.T, path, status string) answered {
 	t.Helper()
 	var a answered
 	if err := poll(1, patience, nil, func() error {
-		if a = w.ask(t, http.MethodGet, w.daemon.api+path, "", ""); !bytes.Contains(a.body, []byte(`"status":"completed"`)) {
+		if a = w.ask(t, http.MethodGet, w.daemon.api+path, "", ""); !bytes.Contains(a.body, []byte(`"status":"`+status+`"`)) {
 			return fmt.Errorf("%d %.300q", a.status, a.body)
 		}
 		return nil
