@@ -83,12 +83,9 @@ func TestEnforcePaysForNothingThatCannotPass(t *testing.T) {
 			keyless := map[string]bool{}
 			for _, s := range wanted() {
 				messages := s.path == "/v1/messages"
-				if messages && tc.of == zg.ModelEnclave {
-					continue // the simulated provider has no signature for the ids of these
-				}
 				t.Run(s.name, func(t *testing.T) {
 					p := w.provider(s.model)
-					row := zg.CoverageOf(p.Type(), s.twice != "", s.format())
+					row := zg.CoverageOf(p.Type(), s.path, s.twice != "", s.format())
 					want := row.By(tc.of)
 					if want == zg.MayCover && tc.of == zg.RelayEnclave && !tc.old {
 						want = zg.Covered
@@ -123,6 +120,9 @@ func TestEnforcePaysForNothingThatCannotPass(t *testing.T) {
 					}
 					if (a.status != http.StatusBadRequest && a.status != http.StatusForbidden) || (!messages && !strings.Contains(string(a.body), code)) {
 						t.Errorf("%d %.300q, want %s", a.status, a.body, code)
+					}
+					if messages && tc.of == zg.ModelEnclave && !strings.Contains(string(a.body), "POST /v1/chat/completions") {
+						t.Errorf("the refusal names no other way: %s", a.body)
 					}
 					if now := p.Billed(devnet.Wallet()); w.received() != before || now != billed || a.header.Get("X-Zgproxy-Fee") != "" {
 						t.Errorf("%d requests reached providers, which bill %s more; fee %q", w.received()-before, now.Sub(billed), a.header.Get("X-Zgproxy-Fee"))

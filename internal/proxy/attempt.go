@@ -43,6 +43,9 @@ func (c *call) answer(model string, src source) error {
 		return err
 	}
 	if s.cfg.Enforce {
+		if offers, err = c.covering(offers); err != nil {
+			return err
+		}
 		if offers = s.keyless.without(offers, time.Now()); len(offers) == 0 {
 			return errKeyless()
 		}

@@ -13,7 +13,7 @@ import (
 
 // coverable refuses what no provider's signature could cover, before anything is paid for it.
 func (c *call) coverable() error {
-	row := zg.CoverageOf(c.op.kind, c.op.job, c.format)
+	row := zg.CoverageOf(c.op.kind, c.op.path, c.op.job, c.format)
 	switch {
 	case !row.Never():
 		return nil
@@ -40,6 +40,32 @@ func errUnsignedOperation(op operation) *APIError {
 		"answer to anybody. Nothing was sent and nothing spent. Set ZGPROXY_VERIFY=observe to use it.")
 }
 
+// covering are the offers of those whose signature can cover what is asked for at this path: not all can that sign other
+// answers of the same type.
+func (c *call) covering(offers []*route.Offer) ([]*route.Offer, error) {
+	row := zg.CoverageOf(c.op.kind, c.op.path, c.op.job, c.format)
+	out := make([]*route.Offer, 0, len(offers))
+	for _, o := range offers {
+		if row.By(o.Service.Info.Enclave()) != zg.NeverCovers {
+			out = append(out, o)
+		}
+	}
+	if len(out) == 0 {
+		return nil, errUncovered(c.op)
+	}
+	return out, nil
+}
+
+func errUncovered(op operation) *APIError {
+	instead := ""
+	if op.path == messagesPath {
+		instead = "ask for the same at POST /v1/chat/completions, "
+	}
+	return problem("provider_unsigned", "The models of these providers have enclaves of their own, which sign no answers to "+
+		op.path+" as far as is known, and ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent and nothing "+
+		"spent. Use another provider, "+instead+"or set ZGPROXY_VERIFY=observe.")
+}
+
 // How long a provider that announced no signature is not asked for the same type again. Its program may be replaced.
 const keylessFor = time.Hour
 
@@ -57,7 +83,7 @@ type keylessAs struct {
 
 // note takes what an answer showed.
 func (k *keyless) note(o *route.Offer, j zg.Judgement, now time.Time) {
-	row := zg.CoverageOf(o.Service.Type, false, "")
+	row := zg.CoverageOf(o.Service.Type, "", false, "")
 	if j.Verdict != zg.VerdictNotSigned || row.By(o.Service.Info.Enclave()) != zg.MayCover {
 		return
 	}

@@ -39,6 +39,7 @@ func (i ServiceInfo) Enclave() Enclave {
 // CoverageRow is what can be verified of one kind of answer.
 type CoverageRow struct {
 	Types   []ServiceType
+	Path    string   // of the request; empty: all that no earlier row has
 	Job     bool     // what is begun, and comes later
 	Formats []string // values of response_format, "" for none; nil: all that no earlier row has
 	Own     Coverage
@@ -49,9 +50,11 @@ type CoverageRow struct {
 
 // coverage is the one table of what can be verified, of which the first row that fits counts. docs/verification.md has it
 // for people. Providers announce a key for what they sign themselves, and nothing that a separate enclave has signed is
-// found but under an id in the answer: pictures, transcripts and decisions have none.
+// found but under an id in the answer: pictures, transcripts and decisions have none. Nobody has shown that a model's server
+// signs answers in Anthropic's dialect under theirs, and what is paid for has to be known before.
 var coverage = []CoverageRow{
 	{Types: []ServiceType{TextToImage, ImageEditing, VideoGeneration}, Job: true, Own: NeverCovers, Model: NeverCovers, Relay: NeverCovers},
+	{Types: []ServiceType{Chatbot}, Path: "/v1/messages", Own: Covered, Model: NeverCovers, Relay: Covered},
 	{Types: []ServiceType{Chatbot}, Own: Covered, Model: Covered, Relay: Covered},
 	{Types: []ServiceType{Embedding}, Own: Covered, Model: MayCover, Relay: Covered},
 	{Types: []ServiceType{Decisions}, Own: Covered, Model: NeverCovers, Relay: Covered},
@@ -65,10 +68,10 @@ var coverage = []CoverageRow{
 // CoverageTable is all that can be asked for. Do not change it.
 func CoverageTable() []CoverageRow { return coverage }
 
-// CoverageOf finds the row for what is asked for. What is not known is never covered.
-func CoverageOf(kind ServiceType, job bool, format string) CoverageRow {
+// CoverageOf finds the row for what is asked for, at a path of ours. What is not known is never covered.
+func CoverageOf(kind ServiceType, path string, job bool, format string) CoverageRow {
 	for _, r := range coverage {
-		if r.Job == job && slices.Contains(r.Types, kind) && (r.Formats == nil || slices.Contains(r.Formats, format)) {
+		if r.Job == job && (r.Path == "" || r.Path == path) && slices.Contains(r.Types, kind) && (r.Formats == nil || slices.Contains(r.Formats, format)) {
 			return r
 		}
 	}

@@ -27,6 +27,9 @@ func TestCoverageIsDocumented(t *testing.T) {
 			formats = append(formats, "`"+f+"`")
 		}
 		asked := strings.Join(types, ", ")
+		if r.Path != "" {
+			asked += " at `" + r.Path + "`"
+		}
 		if r.Job {
 			asked += " as a job"
 		}
@@ -65,9 +68,14 @@ func TestCoverage(t *testing.T) {
 		{AudioGeneration, false, "", NeverCovers, ""},
 		{"something new", false, "", NeverCovers, ""},
 	} {
-		r := CoverageOf(tc.kind, tc.job, tc.format)
+		r := CoverageOf(tc.kind, "", tc.job, tc.format)
 		if r.By(OwnEnclave) != tc.own || r.Instead != tc.instead || r.By(NoEnclave) != NeverCovers || r.Never() != (tc.own == NeverCovers) {
 			t.Errorf("%s, job %t, %q: %+v", tc.kind, tc.job, tc.format, r)
+		}
+	}
+	for path, want := range map[string]Coverage{"/v1/chat/completions": Covered, "/v1/messages": NeverCovers} {
+		if r := CoverageOf(Chatbot, path, false, ""); r.By(ModelEnclave) != want || r.By(OwnEnclave) != Covered || r.By(RelayEnclave) != Covered || r.Never() {
+			t.Errorf("%s: %+v", path, r)
 		}
 	}
 	separate := ServiceInfo{TargetSeparated: true}
