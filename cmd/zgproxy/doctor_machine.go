@@ -256,6 +256,9 @@ func checkStore(ctx context.Context, d *doctor, _ *patient) finding {
 	d.store = r
 	if d.owed, err = r.Owed(ctx); err == nil {
 		d.pins, d.suspended, err = r.Trust(ctx)
+		if err == nil {
+			d.accepted, err = r.Signers(ctx)
+		}
 	}
 	if err != nil {
 		return failed("Restore the file from a copy while the daemon is stopped.", err.Error(), "it can be opened and not be read")

@@ -33,7 +33,7 @@ func providerChecks() []check {
 		},
 		{
 			id: "provider.signer", needs: []string{"provider.vouched", "machine.store"}, run: checkSigner,
-			means: "It is what it was when you began to use it: signer and URL are those remembered, and it is not suspended. WARN: it signs nothing, and you want signatures.",
+			means: "It is what it was when you began to use it: signer and URL are those remembered, and it is not suspended. WARN: it signs nothing, and you want signatures; or it is back with a signer that you accepted before, and the daemon takes it back by itself.",
 			todo:  "Ask the provider why it has changed. If you trust it as it is: `zgproxy provider accept ADDRESS`.",
 		},
 		{
@@ -141,16 +141,25 @@ func checkVouched(_ context.Context, _ *doctor, p *patient) finding {
 
 func checkSigner(_ context.Context, d *doctor, p *patient) finding {
 	accept := "zgproxy provider accept " + p.address.Hex()
-	if s, is := d.suspended[p.address]; is {
-		return failed(accept, s.Reason, "it is suspended")
-	}
-	pin, known := d.pins[p.address]
-	if known {
-		if code := pin.Against(p.service); code != "" {
-			return failed(accept, changeReason(code, pin, p.service), "it has changed since you began to use it")
-		}
-	}
 	signer, signs := p.service.Signer()
+	pin, known := d.pins[p.address]
+	code := ""
+	if known {
+		code = pin.Against(p.service)
+	}
+	why, suspended := d.suspended[p.address]
+	if suspended && why.Code == zg.SuspendedStranger && namesSigner(p.service, why.Signer) {
+		why, suspended = zg.Suspension{}, false // the chain names who signed: an upgrade, of which the daemon takes note by itself
+	}
+	switch {
+	case knownAgain(p.service, code, pin, why, d.accepted[p.address]):
+		return warned("Start the daemon, or wait for its next look at the chain.",
+			"The daemon takes it back by itself: you have accepted this signer before.", "it signs with a key that you know, %s", signer)
+	case suspended:
+		return failed(accept, why.Reason, "it is suspended")
+	case code != "":
+		return failed(accept, changeReason(code, pin, p.service), "it has changed since you began to use it")
+	}
 	switch {
 	case !signs && d.cfg.Verify == config.Enforce:
 		return warned("Take another one, or set ZGPROXY_VERIFY=observe.", "With ZGPROXY_VERIFY=enforce it gets no requests.", "it signs nothing")

@@ -138,6 +138,7 @@ type doctor struct {
 	owed      map[common.Address]zg.Neuron
 	pins      map[common.Address]zg.Pin
 	suspended map[common.Address]zg.Suspension
+	accepted  map[common.Address][]zg.Pin // signers of every pin that each had
 	peers     *provider.Client
 
 	asked func() (*wallet.Wallet, error) // opens the keystore with the password that was typed; nil: none was

@@ -52,19 +52,23 @@ func (t *trust) comesBack(s zg.Service, code string) bool {
 	if !s.TEESignerAcknowledged || s.TEESigner == (common.Address{}) {
 		return false
 	}
-	now := zg.PinOf(s, time.Time{})
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pin, pinned := t.pins[s.Provider]
-	why, suspended := t.suspended[s.Provider]
-	if !pinned || pin.URL != s.URL || (suspended && why.Code != zg.SuspendedSigner) {
+	why := t.suspended[s.Provider]
+	return knownAgain(s, code, t.pins[s.Provider], why, t.accepted[s.Provider])
+}
+
+// knownAgain decides that for whoever has read pin, suspension and accepted signers; code is what has changed since the pin.
+func knownAgain(s zg.Service, code string, pin zg.Pin, why zg.Suspension, accepted []zg.Pin) bool {
+	suspended := why.Provider != (common.Address{})
+	if pin.Provider == (common.Address{}) || pin.URL != s.URL || (suspended && why.Code != zg.SuspendedSigner) {
 		return false
 	}
 	switch code {
 	case "":
 		return suspended
 	case zg.SuspendedSigner:
-		return slices.ContainsFunc(t.accepted[s.Provider], now.SameSigners)
+		return slices.ContainsFunc(accepted, zg.PinOf(s, time.Time{}).SameSigners)
 	}
 	return false
 }
