@@ -56,6 +56,7 @@ func (w *world) jobEnds(t *testing.T, id string, billed zg.Neuron, known bool) {
 // filmsArePaid lets the time of all jobs go by. Then the book has what the providers bill, by what they claim, and after they
 // have taken it: for each video, for each provider and in sum.
 func (w *world) filmsArePaid(t *testing.T, films []filmed) {
+	t.Helper()
 	if err := w.daemon.stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -310,7 +310,10 @@ func TestSurface(t *testing.T) {
 }
 
 // finished asks for a job until it is completed.
-func (w *world) finished(t *testing.T, path string) answered { return w.endsAs(t, path, "completed") }
+func (w *world) finished(t *testing.T, path string) answered {
+	t.Helper()
+	return w.endsAs(t, path, "completed")
+}
 
 // endsAs asks for a job until it has a status.
 func (w *world) endsAs(t *testing.T, path, status string) answered {
