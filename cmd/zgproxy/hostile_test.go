@@ -79,11 +79,14 @@ func TestHostile(t *testing.T) {
 		t.Errorf("%d scripts, at least 50 are wanted", len(all))
 	}
 	names := map[string]bool{}
-	for _, s := range all {
+	for i, s := range all {
 		if names[s.name] {
 			t.Errorf("two scripts are called %s", s.name)
 		}
 		names[s.name] = true
+		if raced && i%3 != 0 {
+			continue // the code that runs at the same time is the same in all of them
+		}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			w := <-free
