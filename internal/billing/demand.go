@@ -44,11 +44,8 @@ func (s *Shortfall) fee() zg.Neuron {
 	if claimed.IsZero() {
 		return claimed
 	}
-	return claimed.Add(rounding).Min(s.Bound)
+	return claimed.Add(zg.RefusalRounding).Min(s.Bound)
 }
-
-// rounding is what the amounts that providers name may be below what they compare with.
-var rounding = zg.NeuronOf(1_000_000_000_000)
 
 // demands are the requests that the sub-accounts hold too little for. They are in memory only: after a restart their callers
 // ask again. They move nothing by themselves; what the keeper moves because of them is held to the same limits as any top-up.

@@ -8,12 +8,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-const (
-	// laggingWait is when to ask a provider again that does not see what is on the chain.
-	laggingWait = 10 * time.Second
-	// roundedBy is what the amounts that providers name may be off by: they are rounded to six decimals of 0G.
-	roundedBy = 1_000_000_000_000
-)
+// laggingWait is when to ask a provider again that does not see what is on the chain.
+const laggingWait = 10 * time.Second
 
 // fundsError puts a provider's complaint about the sub-account into words that say what to do here. What the wallet has read
 // from the chain by itself outranks the provider's words: nobody is told to pay for what has been paid.
@@ -63,7 +59,7 @@ func errNotSeen(d zg.RefusalDetail, own billing.Standing, who string) *APIError 
 	case zg.RefusalNoAccount:
 		text = "Provider " + who + " says that the wallet has no sub-account with it. There is one, with " + own.Locked.Og() + " 0G in it"
 	case zg.RefusalBalance:
-		if d.Required.IsZero() || own.Locked.Less(d.Required.Add(zg.NeuronOf(roundedBy))) {
+		if d.Required.IsZero() || own.Locked.Less(d.Required.Add(zg.RefusalRounding)) {
 			return nil
 		}
 		text = "Provider " + who + " says that its sub-account holds too little: it wants " + d.Required.Og() + " 0G. There are " + own.Locked.Og() + " 0G in it"

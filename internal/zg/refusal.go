@@ -29,6 +29,9 @@ const (
 	RefusalRequest         Refusal = "bad_request"    // any other 4xx: the caller's fault
 )
 
+// RefusalRounding is what the amounts of a refusal may be off by: providers round them to six decimals of 0G.
+var RefusalRounding = NeuronOf(1_000_000_000_000)
+
 // RefusalDetail is what could be learned from the text of a refusal.
 type RefusalDetail struct {
 	Class      Refusal
