@@ -60,13 +60,12 @@ func (t *trust) comesBack(s zg.Service, code string) bool {
 
 // knownAgain decides that for whoever has read pin, suspension and accepted signers; code is what has changed since the pin.
 func knownAgain(s zg.Service, code string, pin zg.Pin, why zg.Suspension, accepted []zg.Pin) bool {
-	suspended := why.Provider != (common.Address{})
-	if pin.Provider == (common.Address{}) || pin.URL != s.URL || (suspended && why.Code != zg.SuspendedSigner) {
+	if !pin.MayReturn(s.URL, why) {
 		return false
 	}
 	switch code {
 	case "":
-		return suspended
+		return why.Provider != (common.Address{}) // else it was never away
 	case zg.SuspendedSigner:
 		return slices.ContainsFunc(accepted, zg.PinOf(s, time.Time{}).SameSigners)
 	}

@@ -70,10 +70,7 @@ func (s *Store) Return(pin zg.Pin) (back bool, err error) {
 		if err != nil {
 			return err
 		}
-		if t.pin.Provider == (common.Address{}) || t.pin.URL != pin.URL {
-			return nil
-		}
-		if t.suspension.Provider != (common.Address{}) && t.suspension.Code != zg.SuspendedSigner {
+		if !t.pin.MayReturn(pin.URL, t.suspension) {
 			return nil
 		}
 		known := false

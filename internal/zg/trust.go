@@ -79,6 +79,13 @@ func PinOf(s Service, at time.Time) Pin {
 	return p
 }
 
+// MayReturn reports whether a provider with this pin and suspension, which is empty where there is none, can come back by
+// itself at a URL: nothing but a change of signer stands against it.
+func (p Pin) MayReturn(url string, why Suspension) bool {
+	none := common.Address{}
+	return p.Provider != none && p.URL == url && (why.Provider == none || why.Code == SuspendedSigner)
+}
+
 // Against compares a pin with the service as it is now and returns why it would be suspended, or "".
 func (p Pin) Against(s Service) string {
 	signer, signs := s.Signer()
