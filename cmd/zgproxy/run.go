@@ -299,12 +299,7 @@ func (d *daemon) followChain(ctx context.Context, g *errgroup.Group, fromSaved b
 	d.checked.Store(true)
 	d.log.Info().Int("services", len(d.directory.Snapshot().Services)).Uint64("block", d.directory.Snapshot().Block).Msg("ready")
 	g.Go(func() error { return d.directory.Run(ctx) })
-	g.Go(func() error {
-		if err := d.keeper.Run(ctx); !errors.Is(err, billing.ErrForeignNonce) {
-			return err
-		}
-		return nil // it has said so and stays stopped; what is funded can still be served
-	})
+	g.Go(func() error { return d.keeper.Run(ctx) })
 	if fromSaved {
 		d.dropSaved(ctx)
 		return nil

@@ -153,14 +153,11 @@ func (db *session) list(wallet string, r *noncesRow, mined uint64, now time.Time
 	if err != nil {
 		return err
 	}
-	var listed, room int64
-	if err := db.query(`SELECT COUNT(*) FROM foreign_txs WHERE wallet = ? AND accepted_at IS NULL`, func(row []driver.Value) error {
-		listed, _ = row[0].(int64)
-		return nil
-	}, wallet); err != nil {
+	listed, err := db.unaccepted(wallet)
+	if err != nil {
 		return err
 	}
-	room = max(maxListed-listed, 0)
+	room := max(maxListed-listed, 0)
 	var missing uint64
 	if from < mined {
 		missing = mined - from - uint64(len(known))
@@ -188,15 +185,24 @@ func (db *session) list(wallet string, r *noncesRow, mined uint64, now time.Time
 		wallet, wallet); err != nil {
 		return err
 	}
-	return db.query(`SELECT COUNT(*) FROM foreign_txs WHERE wallet = ? AND accepted_at IS NULL`, func(row []driver.Value) error {
-		switch left, _ := row[0].(int64); {
-		case left == 0 && r.unlisted == 0:
-			r.since = 0
-		case r.since == 0:
-			r.since = micros(now)
-		}
+	switch listed, err = db.unaccepted(wallet); {
+	case err != nil:
+		return err
+	case listed == 0 && r.unlisted == 0:
+		r.since = 0
+	case r.since == 0:
+		r.since = micros(now)
+	}
+	return nil
+}
+
+// unaccepted is how many foreign transactions are listed that the owner has not accepted.
+func (db *session) unaccepted(wallet string) (n int64, err error) {
+	err = db.query(`SELECT COUNT(*) FROM foreign_txs WHERE wallet = ? AND accepted_at IS NULL`, func(row []driver.Value) error {
+		n, _ = row[0].(int64)
 		return nil
 	}, wallet)
+	return n, err
 }
 
 // knownNonces are those from one on, and below another, that are the journal's or on record as foreign.

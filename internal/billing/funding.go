@@ -209,13 +209,19 @@ func (f *facts) forbidden() string {
 	return f.blocked
 }
 
+// available is what the ledger has that is in no sub-account; zero where there is none.
+func (f *facts) available() zg.Neuron {
+	if f.ledger == nil {
+		return zg.Neuron{}
+	}
+	return f.ledger.Available
+}
+
 // deposit fills the ledger so far that a transfer of an amount, or at least of a step, is possible next.
 func (f *facts) deposit(amount, step zg.Neuron) (in zg.Intent, refusal string) {
-	low, available, least := refusalLedger, zg.Neuron{}, zg.Neuron{}
+	low, available, least := refusalLedger, f.available(), zg.Neuron{}
 	if f.ledger == nil {
 		low, least = refusalNoLedger, f.minLedger
-	} else {
-		available = f.ledger.Available
 	}
 	if !f.autoFund {
 		return in, low

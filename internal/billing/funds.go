@@ -1,7 +1,6 @@
 package billing
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -82,8 +81,6 @@ func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait 
 	switch {
 	case pv.Reason != "":
 		return pv.Hint(p), 0
-	case errors.Is(view.Err, ErrForeignNonce):
-		return "Top-ups have stopped, because somebody else uses the wallet's key. zgproxy status says more.", 0
 	case m.store.demands.unanswered(p, view.ReadAt):
 		return "zgproxy looks whether it can top it up; try again in a moment.", fundingWait
 	case pv.Demand.Reason != "":

@@ -15,7 +15,7 @@ import (
 // figure for it: a job stays under way until its end was seen, or until its longest time is over.
 const (
 	longestVideo  = 20 * time.Minute // providers give a video up after that
-	longestImages = 15 * time.Minute // likewise for images that are made asynchronously
+	longestImages = 15 * time.Minute // the same for images that are made asynchronously
 	// jobGrace is how long after its end a job whose fee is not known counts as running: providers look for the ends of
 	// their jobs by themselves, and bill them then.
 	jobGrace = time.Minute

@@ -57,11 +57,7 @@ func (f *facts) serve(in zg.Intent, refusal string) (zg.Intent, Demand) {
 	}
 	deposit, refusal := f.deposit(amount, least)
 	if refusal != "" {
-		available := zg.Neuron{}
-		if f.ledger != nil {
-			available = f.ledger.Available
-		}
-		return in, f.tooDear(d, least, fmt.Sprintf("the ledger holds %s 0G", available.Og()))
+		return in, f.tooDear(d, least, fmt.Sprintf("the ledger holds %s 0G", f.available().Og()))
 	}
 	return deposit, d
 }
@@ -70,11 +66,7 @@ func (f *facts) serve(in zg.Intent, refusal string) (zg.Intent, Demand) {
 func (f *facts) tooDear(d Demand, least zg.Neuron, why string) Demand {
 	d.Reason = refusalRequest
 	fund := fmt.Sprintf("zgproxy fund %s %s", f.provider, inHundredths(least).Og())
-	available := zg.Neuron{}
-	if f.ledger != nil {
-		available = f.ledger.Available
-	}
-	if more := inHundredths(least).Sub(available); !more.IsZero() {
+	if more := inHundredths(least).Sub(f.available()); !more.IsZero() {
 		fund = fmt.Sprintf("zgproxy deposit %s, then %s", inHundredths(more).Og(), fund)
 	}
 	d.Hint = fmt.Sprintf("A request of %s 0G waits for %s 0G more in the sub-account, and %s. Move the money yourself: %s. "+

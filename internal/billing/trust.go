@@ -148,7 +148,7 @@ func (s *Store) Suspend(why zg.Suspension) (fresh bool, err error) {
 	})
 }
 
-// Acceptance is what the owner takes for right of a provider.
+// Acceptance is what the owner accepts of a provider.
 type Acceptance struct {
 	Drift zg.Neuron // taken or claimed beyond what was witnessed
 	Pin   zg.Pin    // what the provider is now; its provider zero: as before
