@@ -59,18 +59,8 @@ func TestAnErrorInAStreamIsACut(t *testing.T) {
 			if tc.stripped {
 				ask = `{"model":"chat-1","stream":true,"messages":[]}`
 			}
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+path, strings.NewReader(ask))
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Content-Type", "application/json")
-			resp, err := r.client.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			body, readErr := io.ReadAll(resp.Body)
-			rest, ok := strings.CutPrefix(string(body), tc.before)
+			resp, body, readErr := r.askedAt(path, ask)
+			rest, ok := strings.CutPrefix(body, tc.before)
 			if !ok || readErr == nil || strings.Contains(rest, "[DONE]") || strings.Contains(rest, "10.0.0.7") {
 				t.Fatalf("%v, and %q; want a broken connection behind what had come", readErr, body)
 			}
@@ -131,21 +121,11 @@ func TestADocumentThatEndsInAnError(t *testing.T) {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = io.WriteString(w, tc.sent)
 			}, nil)
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/v1/chat/completions", strings.NewReader(`{"model":"chat-1","messages":[]}`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Content-Type", "application/json")
-			resp, err := r.client.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			body, readErr := io.ReadAll(resp.Body)
+			resp, body, readErr := r.asked(`{"model":"chat-1","messages":[]}`)
 			switch {
 			case tc.begun && (resp.StatusCode != http.StatusOK || readErr == nil):
 				t.Errorf("%d, %v; want a broken connection", resp.StatusCode, readErr)
-			case !tc.begun && (resp.StatusCode != http.StatusBadGateway || readErr != nil || !strings.Contains(string(body), `"truncated"`) || strings.Contains(string(body), "10.0.0.7")):
+			case !tc.begun && (resp.StatusCode != http.StatusBadGateway || readErr != nil || !strings.Contains(body, `"truncated"`) || strings.Contains(body, "10.0.0.7")):
 				t.Errorf("%d %.200s, %v; want an error of ours", resp.StatusCode, body, readErr)
 			}
 			if rec := r.record(resp); rec.Error != "truncated" || rec.Fee.IsZero() {

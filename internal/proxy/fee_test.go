@@ -23,7 +23,12 @@ func fees(h http.Header) string {
 // asked sends a chat request as raw HTTP and reads the answer by hand where the client would hide something.
 func (r *rig) asked(body string, header ...string) (resp *http.Response, text string, readErr error) {
 	r.Helper()
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, r.url+"/v1/chat/completions", strings.NewReader(body))
+	return r.askedAt("/v1/chat/completions", body, header...)
+}
+
+func (r *rig) askedAt(path, body string, header ...string) (resp *http.Response, text string, readErr error) {
+	r.Helper()
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, r.url+path, strings.NewReader(body))
 	if err != nil {
 		r.Fatal(err)
 	}
