@@ -31,7 +31,7 @@ func acceptCommand() *cobra.Command {
 	var f moneyFlags
 	cmd := &cobra.Command{
 		Use:   "accept PROVIDER",
-		Short: "Take a provider as it is for right, so that it gets requests and top-ups again",
+		Short: "Accept a provider as it is now, so that it gets requests and top-ups again",
 		Long: `zgproxy stops topping up a provider that has taken or claims more than was witnessed here (drift), or
 that signs with another key than before. It suspends one whose signature did not fit an answer, or
 whose signer or URL is another one than when you began to use it: a suspended provider gets neither

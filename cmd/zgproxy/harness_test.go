@@ -311,7 +311,7 @@ func fetch(ctx context.Context, url string) (int, string) {
 // post sends a raw body and returns the whole answer.
 var errNotLookedAt = errors.New("it has not been looked at yet")
 
-// accept takes a provider as it is for right, as zgproxy provider accept does, if the daemon knows by now how it is. It may
+// accept accepts a provider as it is, as zgproxy provider accept does, if the daemon knows by now how it is. It may
 // change at that very moment: then nothing is accepted.
 func (w *world) accept(p common.Address) error {
 	client, err := admin.NewClient(w.data)

@@ -87,7 +87,7 @@ func (d *daemon) makeToken(ctx context.Context, o admin.TokenOrder) (admin.NewTo
 	return made, err
 }
 
-// accept takes a provider as it is for right, as far as that is still what the operator was shown.
+// accept accepts a provider as it is, as far as that is still what the operator was shown.
 func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Acceptance) error {
 	svc, registered := d.service(p)
 	pv, looked := d.keeper.View().Providers[p]

@@ -24,7 +24,7 @@ type operator interface {
 	providers(ctx context.Context) (providersReport, error)
 	// transact sees a transaction through and tells every step. When ctx ends after the signature, the transaction stands.
 	transact(ctx context.Context, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error)
-	// accept takes a provider as it is for right, as that was shown.
+	// accept accepts a provider as it was shown.
 	accept(ctx context.Context, p common.Address, what admin.Acceptance) error
 	// foreign is what was done elsewhere with the wallet and not accepted, and acceptForeign accepts it as that was shown.
 	foreign(ctx context.Context) (admin.Foreign, error)

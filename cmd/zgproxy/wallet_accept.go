@@ -25,7 +25,7 @@ func walletAcceptCommand() *cobra.Command {
 	var f moneyFlags
 	cmd := &cobra.Command{
 		Use:   "accept",
-		Short: "Take what the wallet has done elsewhere for right, so that top-ups go on",
+		Short: "Accept what the wallet has done elsewhere, so that top-ups go on",
 		Long: `zgproxy knows every transaction that it makes. When the chain has used a nonce of the wallet that
 zgproxy did not, somebody else has the key: another program that you gave it to, a second data
 directory, one that was restored from a copy, or a thief. Nothing is topped up then until you have
@@ -172,7 +172,7 @@ func (d *daemon) foreign(ctx context.Context) (admin.Foreign, error) {
 	return foreignReport(d.wallet.Address(), f), nil
 }
 
-// acceptForeign takes what was done elsewhere for right, as it was shown.
+// acceptForeign accepts what was done elsewhere, as it was shown.
 func (d *daemon) acceptForeign(_ context.Context, what admin.ForeignAcceptance) error {
 	if err := d.store.AcceptForeign(walletName(d.cfg, d.wallet.Address()), what.Through, what.Count, time.Now()); err != nil {
 		return err

@@ -84,7 +84,7 @@ func (c *Client) Request(ctx context.Context, id string, into any) error {
 	return c.get(ctx, "/v1/requests/"+url.PathEscape(id), into)
 }
 
-// Accept takes a provider as it is for right, as that was shown.
+// Accept accepts a provider as it was shown.
 func (c *Client) Accept(ctx context.Context, provider common.Address, what Acceptance) error {
 	body, err := json.Marshal(what)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *Client) Foreign(ctx context.Context) (f Foreign, err error) {
 	return f, err
 }
 
-// AcceptForeign takes it for right, as it was shown.
+// AcceptForeign accepts it, as it was shown.
 func (c *Client) AcceptForeign(ctx context.Context, what ForeignAcceptance) error {
 	body, err := json.Marshal(what)
 	if err != nil {

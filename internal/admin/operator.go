@@ -68,7 +68,7 @@ type NewToken struct {
 	URL    string `json:"url"` // the provider's base URL for it
 }
 
-// Acceptance is what the operator takes for right of a provider, as it was shown.
+// Acceptance is what the operator accepts of a provider, as it was shown.
 type Acceptance struct {
 	Drift  zg.Neuron `json:"drift_neuron"` // taken or claimed beyond what was witnessed
 	Signer Address   `json:"signer"`       // of the service on chain
@@ -123,7 +123,7 @@ type ForeignTx struct {
 	Seen     time.Time     `json:"seen_at"`  // when its nonce was found used
 }
 
-// ForeignAcceptance is which of it the operator takes for right, as it was shown.
+// ForeignAcceptance is which of it the operator accepts, as it was shown.
 type ForeignAcceptance struct {
 	Through uint64 `json:"through_nonce"`
 	Count   uint64 `json:"count"`
@@ -165,7 +165,7 @@ type OperatorConfig struct {
 	Providers func(ctx context.Context) (any, error)
 	// Transact sees a transaction through and tells every step of it. When ctx ends after the signature, it goes on without.
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
-	// Accept takes a provider as it is for right: drift, signer, address and suspension. What has changed since it was shown is
+	// Accept accepts a provider as it is: drift, signer, address and suspension. What has changed since it was shown is
 	// not accepted.
 	Accept func(ctx context.Context, provider common.Address, what Acceptance) error
 	// Foreign is what was done elsewhere with the wallet and not accepted; AcceptForeign accepts it as it was shown.
