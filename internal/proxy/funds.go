@@ -23,7 +23,7 @@ func (c *call) fundsError(d zg.RefusalDetail) *APIError {
 	hint, wait := c.srv.cfg.Meter.Funding(provider, d.Required.Sub(own.Locked))
 	switch d.Class {
 	case zg.RefusalBalance:
-		e.Message, e.RetryAfter = "Provider "+who+" wants more in its sub-account before it serves", wait
+		e.Message, e.RetryAfter = refusedWords(d.Class, who), wait
 		if !d.Required.IsZero() {
 			e.Message += " (at least " + d.Required.Og() + " 0G)"
 		}
