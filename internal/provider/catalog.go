@@ -55,7 +55,7 @@ func decodeModels(body []byte) ([]zg.Model, error) {
 	var models []zg.Model
 	index, identities := make(map[string]int), make(map[string]string)
 	for _, raw := range (*list.Data)[:min(len(*list.Data), maxModels)] {
-		m, ok := decodeModel(raw)
+		m, identity, ok := decodeModel(raw)
 		if !ok {
 			continue
 		}
@@ -64,12 +64,12 @@ func decodeModels(body []byte) ([]zg.Model, error) {
 			switch {
 			case !m.Priced || !models[i].Priced || m.Price.Unit != models[i].Price.Unit:
 				models[i].Price, models[i].Priced = zg.Price{}, false // who knows which of them is charged
-			case cheaper(m.Price, identity(raw), models[i].Price, identities[m.ID]):
-				models[i], identities[m.ID] = m, identity(raw)
+			case cheaper(m.Price, identity, models[i].Price, identities[m.ID]):
+				models[i], identities[m.ID] = m, identity
 			}
 			continue
 		}
-		index[m.ID], identities[m.ID] = len(models), identity(raw)
+		index[m.ID], identities[m.ID] = len(models), identity
 		models = append(models, m)
 	}
 	return models, nil
@@ -81,16 +81,6 @@ func cheaper(a zg.Price, nameA string, b zg.Price, nameB string) bool {
 	return cmp.Or(a.Output.Cmp(b.Output), a.Input.Cmp(b.Input), strings.Compare(nameA, nameB)) < 0
 }
 
-// identity is who of several vendors an entry is about.
-func identity(raw json.RawMessage) string {
-	var e struct {
-		Identity any `json:"provider_identity"`
-	}
-	_ = json.Unmarshal(raw, &e) // it was read before
-	name, _ := e.Identity.(string)
-	return name
-}
-
 type modelEntry struct {
 	ID, CanonicalID, Name, Type text
 	ContextLength               count
@@ -98,28 +88,31 @@ type modelEntry struct {
 	ExpirationDate              moment
 	Pricing                     *pricing
 	RateLimits                  map[string]json.RawMessage
+	Identity                    any
 }
 
-// decodeModel reads one entry. It is false for an entry without a usable id, and for "*", the wildcard.
-func decodeModel(raw json.RawMessage) (zg.Model, bool) {
+// decodeModel reads one entry, and who of several vendors it is about, where that is said. It is false for an entry without a
+// usable id, and for "*", the wildcard.
+func decodeModel(raw json.RawMessage) (m zg.Model, identity string, ok bool) {
 	// Each field is read on its own: one of an unexpected type does not hide the rest.
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {
-		return zg.Model{}, false
+		return m, "", false
 	}
 	var e modelEntry
 	for name, into := range map[string]any{
 		"id": &e.ID, "canonical_id": &e.CanonicalID, "name": &e.Name, "type": &e.Type, "context_length": &e.ContextLength,
 		"max_completion_tokens": &e.MaxCompletionTokens, "expiration_date": &e.ExpirationDate, "rate_limits": &e.RateLimits,
+		"provider_identity": &e.Identity,
 	} {
 		if v, ok := fields[name]; ok && json.Unmarshal(v, into) != nil {
 			reflect.ValueOf(into).Elem().SetZero()
 		}
 	}
 	if e.ID == "" || e.ID == "*" {
-		return zg.Model{}, false
+		return m, "", false
 	}
-	m := zg.Model{
+	m = zg.Model{
 		ID: string(e.ID), CanonicalID: string(e.CanonicalID), Name: string(e.Name), Type: zg.ServiceType(e.Type),
 		ContextLength: uint64(e.ContextLength), MaxCompletionTokens: uint64(e.MaxCompletionTokens), ExpiresAt: time.Time(e.ExpirationDate),
 		Limits: zg.RateLimits{
@@ -130,7 +123,8 @@ func decodeModel(raw json.RawMessage) (zg.Model, bool) {
 	if v, ok := fields["pricing"]; ok && json.Unmarshal(v, &e.Pricing) == nil && e.Pricing != nil {
 		m.Price, m.Priced = e.Pricing.price(m.Type)
 	}
-	return m, true
+	identity, _ = e.Identity.(string)
+	return m, identity, true
 }
 
 // limit reads what a provider takes in a minute; what makes no sense, or is not there, is 0: not said.
@@ -303,15 +297,12 @@ type count uint64
 
 func (c *count) UnmarshalJSON(b []byte) error {
 	f := zg.ReadFigure(b)
-	if n := f.Count(); f.Bad() || f.Float() != float64(n) || n >= maxCount {
+	if n := f.Count(); f.Bad() || f.Float() != float64(n) || n >= zg.MaxFigure {
 		return fmt.Errorf("%w: %.40q is not a whole number", ErrAnswer, b)
 	}
 	*c = count(f.Count())
 	return nil
 }
-
-// maxCount is the first whole number that a figure does not tell from the next.
-const maxCount = 1 << 53
 
 // moment is a date, a date with a time, or seconds since 1970.
 type moment time.Time

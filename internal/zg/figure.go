@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// maxFigure is where figures saturate: the largest count that a float64 holds exactly. It leads above any bound.
-const maxFigure = 1 << 53
+// MaxFigure is where figures saturate: the largest count that a float64 holds exactly. It leads above any bound.
+const MaxFigure = 1 << 53
 
 // Figure is a quantity that a provider states: tokens, seconds, images. Providers write the same quantity as a number, as a
 // number with a fraction, or in quotes, so all of those are read here, in one place. It is never negative, infinite or not a
-// number; what is larger than maxFigure is maxFigure.
+// number; what is larger than MaxFigure is MaxFigure.
 type Figure struct {
 	n         float64
 	told, bad bool
@@ -37,7 +37,7 @@ func ReadFigure(text []byte) Figure {
 	if n < 0 || math.IsNaN(n) {
 		return bad
 	}
-	return Figure{n: math.Min(math.Abs(n), maxFigure), told: true}
+	return Figure{n: math.Min(math.Abs(n), MaxFigure), told: true}
 }
 
 // UnmarshalJSON never fails: a value that is no figure is kept as one that says so.

@@ -65,8 +65,8 @@ func VideoUnits(seconds, multiplier float64) uint64 {
 	switch {
 	case !(n > 1):
 		return 1
-	case n >= maxFigure:
-		return maxFigure
+	case n >= MaxFigure:
+		return MaxFigure
 	}
 	return uint64(n)
 }

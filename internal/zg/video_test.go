@@ -6,7 +6,7 @@ func TestVideoUnits(t *testing.T) {
 	for _, tt := range []struct {
 		seconds, multiplier float64
 		want                uint64
-	}{{5, 1.5, 8}, {100, 1.1, 111}, {3, .5, 2}, {4.2, 1, 5}, {.1, 1, 1}, {1e300, 2, maxFigure}} {
+	}{{5, 1.5, 8}, {100, 1.1, 111}, {3, .5, 2}, {4.2, 1, 5}, {.1, 1, 1}, {1e300, 2, MaxFigure}} {
 		if got := VideoUnits(tt.seconds, tt.multiplier); got != tt.want {
 			t.Errorf("%v s at %v: %d units, want %d", tt.seconds, tt.multiplier, got, tt.want)
 		}

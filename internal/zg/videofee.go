@@ -176,7 +176,7 @@ func (p Price) multiplier(row Neuron) (m float64, sure bool) {
 	for _, rounded := range []Neuron{{}, NeuronOf(1)} { // down, or else up
 		for digits, scale := 0, 1.0; digits <= 9; digits, scale = digits+1, scale*10 {
 			n := math.Round(m * scale)
-			if n > maxFigure {
+			if n > MaxFigure {
 				break // such products are not exact
 			}
 			if p.Output.MulDiv(uint64(n), uint64(scale)).Add(rounded) == row {
