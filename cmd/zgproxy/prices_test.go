@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,7 +58,8 @@ func priceLists(name string, p *simprovider.Config, s *simchain.ServiceParams) {
 func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 	w := newWorld(t, devnet.Config{MoreChats: 2, Change: priceLists})
 	og := zg.OneOG
-	for model, more := range map[string]uint64{"film-second": 3, "film-clip": 3, "film-token": 19, "film-ratio": 3, "voice-2": 3} {
+	funded := map[string]uint64{"film-second": 3, "film-clip": 3, "film-token": 19, "film-ratio": 3, "voice-2": 3} // 0G
+	for model, more := range funded {
 		if err := w.net.Chain.Transfer(t.Context(), devnet.WalletKey(), w.provider(model).Address(), og.Mul(more)); err != nil {
 			t.Fatal(err)
 		}
@@ -67,6 +69,15 @@ func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 		_, text := w.get(w.daemon.api + "/v1/models")
 		if strings.Contains(text, `"unread"`) || strings.Count(text, `"price_unit"`) != 4 || strings.Contains(text, `"output_price_0g_per_million":"4"`) {
 			return errors.New(text)
+		}
+		return nil
+	})
+	w.eventually("looked at the accounts", func() error { // what is booked before that is matched with nothing
+		r := decode[accountReport](w, w.must(args("account --json")))
+		for model := range funded {
+			if r.sub(w.provider(model).Address()).Owed == nil {
+				return fmt.Errorf("%s was not looked at", model)
+			}
 		}
 		return nil
 	})
