@@ -144,6 +144,12 @@ func (s *Store) noteReceipt(id int64, r *zg.Receipt) error {
 }
 
 func writeReceipt(db *session, id int64, r *zg.Receipt) error {
+	// What has not taken effect is missed in no balance.
+	if _, err := db.exec(`UPDATE journal SET was_block = CASE WHEN ? THEN NULL ELSE COALESCE(
+			(SELECT block FROM journal_txs WHERE entry_id = ?2 AND block IS NOT NULL AND cancels = 0 AND state IN ('signed', 'mined')), was_block) END
+		WHERE id = ?2`, bit(r != nil), id); err != nil {
+		return err
+	}
 	if _, err := db.exec(`UPDATE journal_txs SET block = NULL, gas_cost = NULL WHERE entry_id = ? AND block IS NOT NULL`, id); err != nil || r == nil {
 		return err
 	}
@@ -174,10 +180,11 @@ func (db *session) end(id int64, from, to EntryState, reason string, r *zg.Recei
 // reopenEntry records that an entry which had ended has not: what it was mined in is no longer part of the chain.
 func (s *Store) reopenEntry(id int64) error {
 	err := s.writer.do(true, func(db *session) error {
-		if _, err := db.exec(`UPDATE journal SET state = 'signed', ended_at = NULL, reason = NULL WHERE id = ?`, id); err != nil {
+		if err := writeReceipt(db, id, nil); err != nil { // by the state that it had
 			return err
 		}
-		return writeReceipt(db, id, nil)
+		_, err := db.exec(`UPDATE journal SET state = 'signed', ended_at = NULL, reason = NULL WHERE id = ?`, id)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("record that a transaction is not mined any more: %w", err)

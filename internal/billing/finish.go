@@ -170,8 +170,9 @@ func (j *Journal) end(e Entry, r *zg.Receipt, notify func(Entry)) (Entry, error)
 		return e, err
 	}
 	crash.Point("tx/ended")
-	j.metrics.gas.Add(r.GasCost.Sub(j.counted[e.ID]).Float())
-	delete(j.counted, e.ID)
+	before, _ := j.counted.LoadAndDelete(e.ID)
+	counted, _ := before.(zg.Neuron)
+	j.metrics.gas.Add(r.GasCost.Sub(counted).Float())
 	j.cfg.Log.WithLevel(level).EmbedObject(&e).Stringer("tx_hash", r.Hash).Uint64("block", r.Block).Stringer("gas_cost_neuron", r.GasCost).
 		Str("outcome", string(state)).Msg("transaction ended")
 	j.report(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,8 +76,8 @@ type Journal struct {
 	turn    chan struct{} // holds one: whoever has taken it may sign and send
 	// changes counts what was signed, ended or begun again.
 	changes atomic.Uint64
-	// counted is the gas of entries that were begun again, as far as the metric has it already. Whose turn it is owns it.
-	counted map[int64]zg.Neuron
+	// counted is the gas of entries that were begun again, by id, as far as the metric has it already.
+	counted sync.Map
 }
 
 // NewJournal builds a Journal. It starts nothing and reads nothing.
@@ -94,7 +95,7 @@ func NewJournal(store *Store, sender Sender, cfg JournalConfig) *Journal {
 		cfg.Now = time.Now
 	}
 	j := &Journal{
-		store: store, sender: sender, cfg: cfg, metrics: newJournalMetrics(cfg.Registerer), turn: make(chan struct{}, 1), counted: make(map[int64]zg.Neuron),
+		store: store, sender: sender, cfg: cfg, metrics: newJournalMetrics(cfg.Registerer), turn: make(chan struct{}, 1),
 	}
 	j.turn <- struct{}{}
 	return j
@@ -192,11 +193,13 @@ func (j *Journal) take(ctx context.Context) (give func(), err error) {
 
 func (j *Journal) finishOld(ctx context.Context) (Entry, bool, error) {
 	e, was, err := j.store.unfinished(ctx, j.cfg.Wallet)
-	if err != nil || !was {
-		return Entry{}, false, err
+	if err == nil && was {
+		e, err = j.finish(ctx, e, func(Entry) {})
 	}
-	e, err = j.finish(ctx, e, func(Entry) {})
-	return e, true, err
+	if err != nil {
+		return e, was, err
+	}
+	return e, was, j.restore(ctx)
 }
 
 // sign signs an intent and records it.

@@ -237,6 +237,9 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 		return nil, err
 	}
 	moves, told := k.movements(ctx, h, providers)
+	if err := k.recall(ctx, h, providers, moves); err != nil {
+		return nil, err
+	}
 	readings := make(map[common.Address]reading, len(providers))
 	for _, p := range providers {
 		a := k.accounts[p]

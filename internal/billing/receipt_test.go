@@ -393,8 +393,9 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		_, err5 := db.exec(`ALTER TABLE accounts DROP COLUMN lent`)
 		_, err6 := db.exec(`ALTER TABLE accounts ADD COLUMN signer TEXT NOT NULL DEFAULT ''`)
 		_, err7 := db.exec(`DROP TABLE signers`)
+		_, err10 := db.exec(`ALTER TABLE journal DROP COLUMN was_block`)
 		_, err4 := db.exec(`DELETE FROM schema_version WHERE version >= 6`)
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9)
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -110,8 +110,15 @@ func (j *Journal) begin(ctx context.Context, e Entry, reopen bool) error {
 		return err
 	}
 	j.changes.Add(1)
-	j.counted[e.ID] = j.counted[e.ID].Max(e.GasCost)
+	j.wasCounted(&e)
 	e.Block, e.Hash, e.GasCost = 0, common.Hash{}, zg.Neuron{}
 	_, err := j.finish(ctx, e, func(Entry) {})
 	return err
+}
+
+// wasCounted takes note that the metric has an entry's gas already.
+func (j *Journal) wasCounted(e *Entry) {
+	if !e.GasCost.IsZero() {
+		j.counted.Store(e.ID, e.GasCost)
+	}
 }

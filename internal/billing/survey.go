@@ -42,6 +42,13 @@ func (j *Journal) survey(ctx context.Context, block uint64) (Foreign, error) {
 	if err != nil {
 		return Foreign{}, err
 	}
+	if forgotten, err := j.forgotten(ctx, mined); err != nil {
+		return Foreign{}, err
+	} else if forgotten {
+		if err := j.reread(ctx); err != nil {
+			return Foreign{}, err
+		}
+	}
 	return j.store.compareNonces(ctx, j.cfg.Wallet, mined, block, j.cfg.Now())
 }
 
