@@ -27,8 +27,12 @@ func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
 		source: "daemon", wallet: d.wallet.Address(), readAt: view.ReadAt, holdings: view.Holdings, services: d.directory.Snapshot().Services,
 		view: view.Providers, book: d.store.Book(),
 	}
-	if fresh || view.ReadAt.IsZero() {
-		var err error
+	// Whoever has just moved money sees it, although the keeper has not looked since.
+	last, err := d.store.LastBlock(ctx, walletName(d.cfg, d.wallet.Address()))
+	if err != nil {
+		return nil, err
+	}
+	if fresh || view.ReadAt.IsZero() || last > view.Holdings.Block {
 		if b.holdings, err = d.client.Holdings(ctx); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -136,15 +137,16 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	u.serves("back by itself")
 	u.says(u.d.admin+"/v1/status", `"waiting"`, false)
 
-	// Of a new signer that is acknowledged the owner is asked.
-	u.must(w.net.Upgrade(0, second), u.announce(), w.net.Chain.AcknowledgeSigner(t.Context(), alpha))
+	// Of a new signer that is acknowledged, be it a moment later, the owner is asked.
+	w.net.SetAckDelay(50 * time.Millisecond)
+	u.must(w.net.Upgrade(0, second), u.announce())
 	u.says(u.d.admin+"/v1/status", "Its signer on chain is", true)
 	w.suspendedOnce(alpha)
 	u.serves("after it was accepted")
 	asked := strings.Count(u.d.log.String(), "the operator accepts a provider")
 
 	// Back to the first image, whose signer was accepted before: no question.
-	u.must(w.net.Reboot(0), u.announce(), w.net.Chain.AcknowledgeSigner(t.Context(), alpha))
+	u.must(w.net.Reboot(0), u.announce())
 	u.says(u.d.admin+"/v1/status", `"signer": "`+was.Hex(), true)
 	u.serves("back by itself to a signer from before")
 	stop()

@@ -208,7 +208,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	if err := k.store.adopt(k.journal.cfg.Wallet); err != nil {
 		return err
 	}
-	if k.minBlock, err = k.store.lastBlock(ctx, k.journal.cfg.Wallet); err != nil {
+	if k.minBlock, err = k.store.LastBlock(ctx, k.journal.cfg.Wallet); err != nil {
 		return err
 	}
 	for failed := 0; ; {

@@ -7,7 +7,6 @@ package devnet
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"net"
@@ -129,6 +128,8 @@ func (cfg Config) offers() []offer {
 type Network struct {
 	Chain     *simchain.Chain
 	Providers []*simprovider.Provider // alpha, beta, gamma, delta, epsilon, those of MoreChats, of AllKinds, and of Twins
+
+	owner owner
 }
 
 // Start runs a network: services registered and vouched for, the wallet's ledger filled and its sub-accounts opened. On
@@ -265,23 +266,9 @@ func (n *Network) Reboot(i int) error {
 	return nil
 }
 
-// Announce is a provider noticing that the chain names another signer than its own: it registers its own, and so loses the
-// acknowledgement until the contract's owner gives it again (Chain.AcknowledgeSigner).
-func (n *Network) Announce(ctx context.Context, i int, key *ecdsa.PrivateKey) error {
-	p := n.Providers[i]
-	s, err := n.Chain.Service(ctx, p.Address())
-	if err != nil || s.TEESigner == p.TEESigner() {
-		return err
-	}
-	return n.Chain.RegisterService(ctx, key, simchain.ServiceParams{
-		ServiceType: string(s.Type), URL: s.URL, Model: s.Model, Verifiability: s.Verifiability,
-		InputPrice: s.InputPrice, OutputPrice: s.OutputPrice, TEESigner: p.TEESigner(),
-	})
-}
-
-// Close ends the providers, then the chain, and waits for all of it.
+// Close ends the contract's owner and the providers, then the chain, and waits for all of it.
 func (n *Network) Close() error {
-	var errs []error
+	errs := []error{n.owner.close()}
 	for _, p := range n.Providers {
 		errs = append(errs, p.Close())
 	}

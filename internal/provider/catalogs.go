@@ -3,7 +3,9 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,16 +81,28 @@ func (k *Catalogs) Run(ctx context.Context) error {
 	}
 }
 
+// errShared is why a catalogue is not used.
+var errShared = fmt.Errorf("%w: providers share the URL, and a catalogue does not say whose its models are", ErrNotSupported)
+
 // Refresh reads all catalogues once and publishes what was found. Where one cannot be read, the last one stands for an hour;
-// where a provider does not publish one, there is none.
+// where a provider does not publish one, there is none. That of a URL that several of them share is none either: it would price
+// one provider's model at another's, or have a provider asked for a model that it does not have.
 func (k *Catalogs) Refresh(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	targets := k.targets()
 	cats, errs := make([]zg.Catalog, len(targets)), make([]error, len(targets))
+	at := make(map[string]int, len(targets)) // providers by URL
+	for _, t := range targets {
+		at[sameURL(t.BaseURL)]++
+	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, maxCalls)
 	for i, t := range targets {
+		if at[sameURL(t.BaseURL)] > 1 {
+			errs[i] = errShared
+			continue
+		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -117,6 +131,16 @@ func (k *Catalogs) Refresh(ctx context.Context) {
 		default:
 		}
 	}
+}
+
+// sameURL is the same text for URLs that differ only in how they are written.
+func sameURL(text string) string {
+	u, err := ParseURL(text)
+	if err != nil {
+		return text
+	}
+	u.Host = strings.ToLower(u.Host)
+	return strings.TrimRight(u.String(), "/")
 }
 
 // note logs when a catalogue stops or starts being readable, not every time it is not.

@@ -137,6 +137,33 @@ func TestCatalogsRefresh(t *testing.T) {
 	})
 }
 
+// What a URL says that several providers share is about none of them in particular.
+func TestCatalogsOfASharedURL(t *testing.T) {
+	for _, tt := range []struct {
+		name, a, b string
+		shared     bool
+	}{
+		{"the same", "https://a.example/x", "https://a.example/x", true},
+		{"written otherwise", "https://a.example", "https://A.example/", true},
+		{"other paths", "https://a.example/x", "https://a.example/y", false},
+		{"other ports", "https://a.example:1", "https://a.example:2", false},
+		{"nothing usable", "a", "b", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k, s := newCatalogs(nil)
+			s.targets = []Target{{Provider: alice, BaseURL: tt.a}, {Provider: bob, BaseURL: tt.b}}
+			s.set(tt.a, nil, zg.Model{ID: "m"})
+			s.set(tt.b, nil, zg.Model{ID: "m"})
+			k.Refresh(t.Context())
+			want := map[common.Address]string{alice: "m", bob: "m"}
+			if tt.shared {
+				want = map[common.Address]string{}
+			}
+			wantIDs(t, k, !tt.shared, want)
+		})
+	}
+}
+
 func TestCatalogsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -178,7 +205,7 @@ func TestCatalogsAreReadSideBySide(t *testing.T) {
 		k, s := newCatalogs(nil)
 		s.targets = nil
 		for i := range 3 * maxCalls {
-			s.targets = append(s.targets, Target{common.BytesToAddress([]byte{byte(i + 1)}), "a"})
+			s.targets = append(s.targets, Target{common.BytesToAddress([]byte{byte(i + 1)}), fmt.Sprint(i)})
 		}
 		s.hang = make(chan struct{})
 		done := make(chan struct{})

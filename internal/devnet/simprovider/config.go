@@ -115,6 +115,7 @@ type Config struct {
 
 	Chain  Chain
 	Listen string // TCP address; empty: "127.0.0.1:0"
+	Front  *Front // serves the provider at a URL that it shares with others, instead of Listen
 
 	Reserve      zg.Neuron // what a sub-account must hold beyond what is owed; zero: 1 0G
 	Limits       Limits

@@ -81,27 +81,40 @@ func startWith(cfg Config, purse *purse, records *records, jobs *shelf[*job]) (*
 	p.accounts = newAccountCache(cfg.Chain, p.address, cfg.AccountCache, cfg.Now)
 	p.ctx, p.stop = context.WithCancel(context.Background())
 
-	var lc net.ListenConfig
-	listener, err := lc.Listen(p.ctx, "tcp", cfg.Listen)
-	if err != nil {
-		p.stop()
-		return nil, fmt.Errorf("provider of %s: %w", cfg.Model, err)
-	}
-	p.url = "http://" + listener.Addr().String()
 	p.server = &http.Server{
 		Handler:           p,
 		ReadHeaderTimeout: 30 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return p.ctx },
 	}
+	if err := p.listen(); err != nil {
+		p.stop()
+		return nil, fmt.Errorf("provider of %s: %w", cfg.Model, err)
+	}
+	if cfg.SettleEvery > 0 {
+		p.loops.Go(p.settleLoop)
+	}
+	return p, nil
+}
+
+// listen begins to serve: at a port of its own, or behind the front.
+func (p *Provider) listen() error {
+	if f := p.cfg.Front; f != nil {
+		p.url = f.url
+		f.take(p)
+		return nil
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(p.ctx, "tcp", p.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	p.url = "http://" + listener.Addr().String()
 	p.loops.Go(func() {
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			p.serveErr = err
 		}
 	})
-	if cfg.SettleEvery > 0 {
-		p.loops.Go(p.settleLoop)
-	}
-	return p, nil
+	return nil
 }
 
 // URL is the base URL to register on chain, without a trailing slash.
