@@ -99,7 +99,7 @@ Providers serve only while about 1 0G is left in it.` + moneyLong,
 		Args: want(cobra.ExactArgs(2)),
 	}
 	f.add(cmd, true)
-	cmd.Flags().BoolVar(&f.force, "force", false, "also an address that is not registered as a provider")
+	cmd.Flags().BoolVar(&f.force, "force", false, "also an address that is not registered as a provider, and with --yes one that has changed")
 	cmd.RunE = f.run(func(args []string) (plan, error) {
 		p, err := parseProvider(args[0])
 		if err != nil {
@@ -107,15 +107,28 @@ Providers serve only while about 1 0G is left in it.` + moneyLong,
 		}
 		n, err := f.amount(args[1])
 		return func(ctx context.Context, op operator, r *accountReport) ([]step, error) {
-			known, err := op.providers(ctx)
+			now, err := op.provider(ctx, p)
 			if err != nil {
 				return nil, err
 			}
-			s, err := planFund(r, known.find(p), n, f.force)
+			s, err := planFund(r, now, n, f.force)
+			if err == nil && f.yes && !f.force && !f.dryRun {
+				err = unasked(&now)
+			}
 			return []step{s}, err
 		}, err
 	})
 	return cmd
+}
+
+// unasked says why a provider is not paid without a question: it is not what the owner knows.
+func unasked(p *providerReport) error {
+	doubt := p.doubt()
+	if doubt == "" {
+		return nil
+	}
+	return problem(codeNotConfirmed, fmt.Sprintf("Look at it: zgproxy provider show %[1]s. If you trust it as it is now: zgproxy provider accept %[1]s. To pay it all the same, repeat this without --yes, or with --force.",
+		p.Provider.Hex()), "%s Nothing was moved", doubt)
 }
 
 func (r *providersReport) find(p common.Address) providerReport {

@@ -62,6 +62,17 @@ func (d *daemon) providers(ctx context.Context) (any, error) {
 	return listProviders(d.cfg, b), err
 }
 
+// provider is one provider as it is on chain now: whoever is about to pay it is not shown an old list.
+func (d *daemon) provider(ctx context.Context, p common.Address) (any, error) {
+	b := balances{source: "daemon", wallet: d.wallet.Address(), holdings: d.keeper.View().Holdings}
+	var err error
+	if _, b.suspended, err = d.store.Trust(ctx); err != nil {
+		return nil, err
+	}
+	pin, _ := d.trust.pin(p)
+	return providerNow(ctx, d.cfg, d.client, b, p, pin)
+}
+
 // transact moves money on the operator's word. The keeper looks at the accounts again afterwards.
 func (d *daemon) transact(ctx context.Context, in zg.Intent, notify func(admin.Transaction)) (admin.Transaction, error) {
 	defer d.keeper.Nudge()
@@ -149,7 +160,7 @@ func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operat
 		return nil, err
 	}
 	srv := d.httpServer(admin.OperatorHandler(admin.OperatorConfig{
-		Read: read, Account: d.account, Providers: d.providers, Transact: d.transact, Accept: d.accept, Foreign: d.foreign, AcceptForeign: d.acceptForeign, Tokens: d.tokens, MakeToken: d.makeToken,
+		Read: read, Account: d.account, Providers: d.providers, Provider: d.provider, Transact: d.transact, Accept: d.accept, Foreign: d.foreign, AcceptForeign: d.acceptForeign, Tokens: d.tokens, MakeToken: d.makeToken,
 		Explain: explain,
 	}))
 	ctx, end := context.WithCancel(ctx)

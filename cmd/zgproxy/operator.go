@@ -22,6 +22,8 @@ type operator interface {
 	// account is what the wallet has. fresh: as of now, even where the daemon has seen it a while ago.
 	account(ctx context.Context, fresh bool) (accountReport, error)
 	providers(ctx context.Context) (providersReport, error)
+	// provider is one of them as it is on chain now, whatever the last list has of it.
+	provider(ctx context.Context, p common.Address) (providerReport, error)
 	// transact sees a transaction through and tells every step. When ctx ends after the signature, the transaction stands.
 	transact(ctx context.Context, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error)
 	// accept accepts a provider as it was shown.
@@ -75,6 +77,11 @@ func (o *daemonOperator) transact(ctx context.Context, order admin.Order, notify
 		err = problem(codeInterrupted, hintResume, "%v", err)
 	}
 	return tx, err
+}
+
+func (o *daemonOperator) provider(ctx context.Context, p common.Address) (r providerReport, err error) {
+	err = o.client.Provider(ctx, p, &r)
+	return r, err
 }
 
 func (o *daemonOperator) accept(ctx context.Context, p common.Address, what admin.Acceptance) error {
@@ -203,6 +210,19 @@ func (o *localOperator) providers(ctx context.Context) (providersReport, error) 
 	}
 	b.suspended = suspended
 	return listProviders(o.cfg, b), nil
+}
+
+func (o *localOperator) provider(ctx context.Context, p common.Address) (providerReport, error) {
+	pins, suspended, err := trustIn(ctx, o.cfg.DataDir)
+	if err != nil {
+		return providerReport{}, err
+	}
+	b, err := o.read(ctx, false)
+	if err != nil {
+		return providerReport{}, err
+	}
+	b.suspended = suspended
+	return providerNow(ctx, o.cfg, o.client, b, p, pins[p])
 }
 
 func (o *localOperator) transact(ctx context.Context, order admin.Order, notify func(admin.Transaction)) (admin.Transaction, error) {

@@ -113,6 +113,9 @@ func planFund(r *accountReport, p providerReport, n zg.Neuron, force bool) (step
 	if p.Registered && !p.Vouched {
 		s.warnings = append(s.warnings, "The contract's owner does not vouch for this provider's signer: it refuses requests.")
 	}
+	if doubt := p.doubt(); doubt != "" {
+		s.warnings = append(s.warnings, doubt)
+	}
 	if !sub.Allowed {
 		s.warnings = append(s.warnings, "It is not in ZGPROXY_PROVIDERS: zgproxy sends it no requests.")
 	}

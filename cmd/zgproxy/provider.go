@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -42,6 +44,7 @@ type providerReport struct {
 	URL           string        `json:"url"`
 	Suspended     string        `json:"suspended,omitempty"` // why it gets nothing until it is accepted
 	Waiting       string        `json:"waiting,omitempty"`   // what it waits for: until then it serves nobody; it comes back by itself
+	Changed       string        `json:"changed,omitempty"`   // before it is paid: what of it is not as it was accepted (signer_changed, url_changed)
 }
 
 // listProviders lists every service, and the allowed providers that have none.
@@ -75,6 +78,37 @@ func listProviders(cfg config.Config, b balances) providersReport {
 		return cmp.Or(strings.Compare(a.Type, b.Type), strings.Compare(a.Model, b.Model), a.Provider.Cmp(b.Provider.Address))
 	})
 	return out
+}
+
+// providerNow is one provider as it is on chain now, with what of it is not as the owner knows it by its pin.
+func providerNow(ctx context.Context, cfg config.Config, c *chain.Client, b balances, p common.Address, pin zg.Pin) (providerReport, error) {
+	s, registered, err := c.Service(ctx, p, 0)
+	if err != nil {
+		return providerReport{}, err
+	}
+	b.services = nil
+	if registered {
+		b.services = []zg.Service{s}
+	}
+	all := listProviders(cfg, b)
+	out := all.find(p)
+	if code := pin.Against(s); registered && pin.Provider == p && code != zg.SuspendedUnacked {
+		out.Changed = code
+	}
+	return out, nil
+}
+
+// doubt says why the provider may not be what the owner takes it for; or empty.
+func (p *providerReport) doubt() string {
+	switch {
+	case p.Suspended != "":
+		return "It is suspended: " + p.Suspended
+	case p.Changed == zg.SuspendedSigner:
+		return "It signs with another key than the one that was first seen, or accepted."
+	case p.Changed == zg.SuspendedURL:
+		return "It is at another URL than the one that was first seen, or accepted: " + orDash(p.URL) + "."
+	}
+	return ""
 }
 
 // price says what a provider charges, in units that compare.

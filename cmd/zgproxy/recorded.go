@@ -93,18 +93,23 @@ func pinReport(p zg.Pin) *admin.Pin {
 	return out
 }
 
-// suspendedIn reads who is suspended from a spend store that may not be there, or not be up to date, yet.
-func suspendedIn(ctx context.Context, dir string) (_ map[common.Address]zg.Suspension, err error) {
+// suspendedIn reads who is suspended, as trustIn does.
+func suspendedIn(ctx context.Context, dir string) (map[common.Address]zg.Suspension, error) {
+	_, suspended, err := trustIn(ctx, dir)
+	return suspended, err
+}
+
+// trustIn reads whom the owner trusts from a spend store that may not be there, or not be up to date, yet.
+func trustIn(ctx context.Context, dir string) (pins map[common.Address]zg.Pin, suspended map[common.Address]zg.Suspension, err error) {
 	r, err := billing.OpenReadOnly(ctx, dir)
 	if errors.Is(err, billing.ErrNoStore) || errors.Is(err, billing.ErrOlderSchema) {
-		return nil, nil //nolint:nilnil // nobody is
+		return nil, nil, nil // nobody is known
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	_, suspended, err := r.Trust(ctx)
-	return suspended, err
+	return r.Trust(ctx)
 }
 
 // limits are the owner's caps that are set, and what is left of them.

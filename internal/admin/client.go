@@ -84,6 +84,11 @@ func (c *Client) Request(ctx context.Context, id string, into any) error {
 	return c.get(ctx, "/v1/requests/"+url.PathEscape(id), into)
 }
 
+// Provider reads what one provider is on chain now into the value.
+func (c *Client) Provider(ctx context.Context, provider common.Address, into any) error {
+	return c.get(ctx, "/v1/providers/"+provider.Hex(), into)
+}
+
 // Accept accepts a provider as it was shown.
 func (c *Client) Accept(ctx context.Context, provider common.Address, what Acceptance) error {
 	body, err := json.Marshal(what)

@@ -163,6 +163,8 @@ type OperatorConfig struct {
 	// Account is what the wallet has, JSON; fresh: read from the chain now instead of what the keeper saw last.
 	Account   func(ctx context.Context, fresh bool) (any, error)
 	Providers func(ctx context.Context) (any, error)
+	// Provider is one of them, JSON, as it is on chain now.
+	Provider func(ctx context.Context, provider common.Address) (any, error)
 	// Transact sees a transaction through and tells every step of it. When ctx ends after the signature, it goes on without.
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
 	// Accept accepts a provider as it is: drift, signer, address and suspension. What has changed since it was shown is
@@ -181,6 +183,7 @@ type OperatorConfig struct {
 //
 //	GET  /v1/account              what the wallet has; ?fresh=1 reads the chain
 //	GET  /v1/providers            the services registered on chain
+//	GET  /v1/providers/{provider}  one of them, read now
 //	POST /v1/transactions         an Order; the answer is one JSON line per step, the last with "done" or "error"
 //	POST /v1/accounts/{provider}/accept  an Acceptance
 //	GET  /v1/foreign              what was done elsewhere with the wallet and not accepted
@@ -207,15 +210,16 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 		v, err := cfg.Providers(r.Context())
 		answer(w, v, err)
 	})
-	mux.Post("/v1/accounts/{provider}/accept", func(w http.ResponseWriter, r *http.Request) {
-		p := chi.URLParam(r, "provider")
-		var what Acceptance
-		if !common.IsHexAddress(p) {
-			write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "this is not an address"}})
-			return
+	mux.Get("/v1/providers/{provider}", func(w http.ResponseWriter, r *http.Request) {
+		if p, ok := provider(w, r); ok {
+			v, err := cfg.Provider(r.Context(), p)
+			answer(w, v, err)
 		}
-		if readOrder(w, r, &what) {
-			err := cfg.Accept(r.Context(), common.HexToAddress(p), what)
+	})
+	mux.Post("/v1/accounts/{provider}/accept", func(w http.ResponseWriter, r *http.Request) {
+		var what Acceptance
+		if p, ok := provider(w, r); ok && readOrder(w, r, &what) {
+			err := cfg.Accept(r.Context(), p, what)
 			answer(w, what, err)
 		}
 	})
@@ -250,6 +254,16 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 	})
 	mux.Mount("/", Handler(cfg.Read))
 	return mux
+}
+
+// provider reads the address in the path, and answers itself where it is none.
+func provider(w http.ResponseWriter, r *http.Request) (common.Address, bool) {
+	p := chi.URLParam(r, "provider")
+	if !common.IsHexAddress(p) {
+		write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "this is not an address"}})
+		return common.Address{}, false
+	}
+	return common.HexToAddress(p), true
 }
 
 // readOrder reads a body, and answers itself where it cannot be read.

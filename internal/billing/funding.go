@@ -16,6 +16,7 @@ const (
 	refusalAutoFund     = "auto_fund_off"
 	refusalAutoFundCap  = "auto_fund_cap"
 	refusalService      = "service_gone"
+	refusalUnread       = "service_unread" // at the moment; it is read again at every look
 	refusalSigner       = "signer_not_acknowledged"
 	refusalSignerChange = "signer_changed"
 	refusalConsent      = "not_acknowledged"
@@ -52,6 +53,8 @@ func hintFor(reason string, p common.Address) string {
 		return fmt.Sprintf("What ZGPROXY_AUTO_FUND allows is used up; raise it, or move the money yourself (zgproxy deposit 5, zgproxy fund %s 3).", p)
 	case refusalService:
 		return "The provider is no longer registered; use another one."
+	case refusalUnread:
+		return "What the provider is on chain cannot be read at the moment, so it gets no money; it is read again and again. If it lasts, look at the RPC endpoint: zgproxy doctor."
 	case refusalSigner:
 		return "The provider waits until the contract's owner vouches for its signer, and serves nobody until then; it comes back by itself. Use another one meanwhile."
 	case refusalSignerChange:
@@ -106,6 +109,7 @@ type facts struct {
 	maxReserve zg.Neuron
 	service    zg.Service
 	registered bool
+	unread     bool   // it could not be read at the block of the accounts
 	untrusted  string // what of it is not what the owner knows: the code of a suspension, or ""
 	low, high  zg.Neuron
 	demand     zg.Neuron      // what a request costs that waits for money; zero: none does …
@@ -178,6 +182,13 @@ func (f *facts) decide() (in zg.Intent, refusal string) {
 	return f.deposit(amount, step)
 }
 
+// outcome is what to do, with why not where that is nothing.
+func (f *facts) outcome(pv *ProviderView) (in zg.Intent) {
+	in, pv.Reason = f.decide()
+	in, pv.Demand = f.serve(in, pv.Reason)
+	return in
+}
+
 // forbidden says why no money goes to the provider, whatever there is.
 func (f *facts) forbidden() string {
 	switch {
@@ -187,6 +198,8 @@ func (f *facts) forbidden() string {
 		return refusalSuspended
 	case !f.exists && !f.autoFund:
 		return refusalAutoFund
+	case f.unread:
+		return refusalUnread
 	case !f.registered:
 		return refusalService
 	case !f.service.TEESignerAcknowledged, f.untrusted == zg.SuspendedUnacked:

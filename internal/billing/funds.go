@@ -79,10 +79,14 @@ func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait 
 	}
 	pv := view.Providers[p]
 	switch {
+	case pv.Reason == refusalUnread:
+		return pv.Hint(p), fundingWait
 	case pv.Reason != "":
 		return pv.Hint(p), 0
 	case m.store.demands.unanswered(p, view.ReadAt):
 		return "zgproxy looks whether it can top it up; try again in a moment.", fundingWait
+	case pv.Demand.Reason == refusalUnread:
+		return pv.Demand.Hint, fundingWait
 	case pv.Demand.Reason != "":
 		return pv.Demand.Hint, 0
 	case pv.Planned:

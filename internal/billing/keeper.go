@@ -25,6 +25,8 @@ type Chain interface {
 	Holdings(ctx context.Context) (zg.Holdings, error)
 	// Movements are the events of the sub-accounts from one block to another, both included, whole or not at all.
 	Movements(ctx context.Context, from, to uint64) (zg.Movements, error)
+	// Service is what a provider offers, at a block; false only where the chain says that it offers nothing.
+	Service(ctx context.Context, provider common.Address, block uint64) (zg.Service, bool, error)
 }
 
 // KeeperConfig says what the keeper looks after and within which limits.
@@ -46,7 +48,8 @@ type KeeperConfig struct {
 	// Notify is told how the keeper's transactions go, as Journal.Do tells it, and how one ended that it found unfinished.
 	// It is called by the goroutine of Run. Optional.
 	Notify func(Entry)
-	// Service finds a provider's offer in the directory. Required.
+	// Service finds a provider's offer in the directory, which may be old: it tells of what is low, and before anything is
+	// moved the offer is read again, at the block of the accounts. Required.
 	Service func(common.Address) (zg.Service, bool)
 	// Unsettled asks a provider for the fees it has not taken on chain yet. Optional: without it, or when it fails, our
 	// own book says what is owed.

@@ -67,9 +67,12 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 		claim, claimed := claims[p]
 		f, pv := k.facts(p, h, matched[p], claim, claimed, moved)
 		f.foreign = foreign.Count() > 0
-		intent, refusal := f.decide()
-		pv.Reason = refusal
-		intent, pv.Demand = f.serve(intent, refusal)
+		intent := f.outcome(&pv)
+		if intent.Kind != "" && k.cfg.MayFund(p) {
+			k.reread(ctx, &f, h.Block)
+			intent = f.outcome(&pv)
+		}
+		refusal := pv.Reason
 		pv.Planned = intent.Kind != "" && k.cfg.MayFund(p)
 		view.Providers[p] = pv
 		if refusal != "" {
@@ -338,13 +341,8 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	f.demand, f.demandKind = k.store.demands.most(p, k.cfg.Now())
 	f.room, f.roomLimit = k.cfg.Budget.Left(p, moved.Spent(p))
 	f.account, f.exists = h.Accounts[p]
-	if f.service, f.registered = k.cfg.Service(p); f.registered {
-		var err error
-		if f.untrusted, err = k.cfg.Trusted(f.service); err != nil {
-			k.cfg.Log.Error().Err(err).Str("provider", p.Hex()).Msg("it is not known whether to trust a provider, so it gets no money")
-			f.blocked = refusalSigning
-		}
-	}
+	f.service, f.registered = k.cfg.Service(p)
+	k.vet(&f)
 	if fail, ok := k.failures[p]; ok && k.cfg.Now().Before(fail.until) {
 		f.blocked = fail.reason
 	}
@@ -366,6 +364,35 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	pv.Reserve, pv.ReserveAt, pv.LowWater, pv.HighWater = a.reserve, saidAt, low, high
 	pv.Headroom, pv.FeesAtRead, pv.Suspended = f.spendable().Sub(low), sum.Fees, suspended
 	return f, pv
+}
+
+// vet asks whether the provider is what the owner knows, by the reading of its service that is decided from.
+func (k *Keeper) vet(f *facts) {
+	f.untrusted, f.unread = "", false
+	if !f.registered {
+		return
+	}
+	var err error
+	if f.untrusted, err = k.cfg.Trusted(f.service); err != nil {
+		k.cfg.Log.Error().Err(err).Str("provider", f.provider.Hex()).Msg("it is not known whether to trust a provider, so it gets no money")
+		f.blocked = refusalSigning
+	}
+}
+
+// reread reads the service of a provider that is about to get money, at the block of the accounts that it is decided from. The
+// directory may be as old as the endpoint's refusals to list all services, and a provider can leave or change its signer
+// between two readings of it.
+func (k *Keeper) reread(ctx context.Context, f *facts, block uint64) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	s, registered, err := k.chain.Service(ctx, f.provider, block)
+	if err != nil {
+		k.cfg.Log.Warn().Err(err).Str("provider", f.provider.Hex()).Msg("the service of a provider cannot be read, so it gets no money yet")
+		f.unread = true
+		return
+	}
+	f.service, f.registered = s, registered
+	k.vet(f)
 }
 
 // drifted reports that a provider has taken or claims too much. What is held for requests under way may be what it has

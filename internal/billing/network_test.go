@@ -31,6 +31,7 @@ type network struct {
 	accounts map[common.Address]zg.SubAccount
 	claims   map[common.Address]zg.Neuron // absent: the provider does not answer
 	services map[common.Address]zg.Service
+	listed   map[common.Address]zg.Service // what the directory has of them; nil: the same
 	nonce    uint64
 	minFee   uint64 // per gas, to be mined
 	reverts  bool
@@ -407,8 +408,25 @@ func (n *network) unsettled(_ context.Context, p common.Address) (zg.Neuron, err
 func (n *network) service(p common.Address) (zg.Service, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.listed != nil {
+		s, ok := n.listed[p]
+		return s, ok
+	}
 	s, ok := n.services[p]
 	return s, ok
+}
+
+func (n *network) Service(_ context.Context, p common.Address, block uint64) (zg.Service, bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.enter("Service"); err != nil {
+		return zg.Service{}, false, err
+	}
+	if block == 0 || block > n.block {
+		return zg.Service{}, false, errors.New("there is no such block")
+	}
+	s, ok := n.services[p]
+	return s, ok, nil
 }
 
 // journal makes a journal that sends to the network.

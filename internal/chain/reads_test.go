@@ -320,3 +320,37 @@ func TestGeneration(t *testing.T) {
 		t.Errorf("with a broken endpoint: %v", err)
 	}
 }
+
+// One service is what the contract says of that provider at that block, and only one refusal means that there is none.
+func TestService(t *testing.T) {
+	n := startNode(t)
+	c := n.client(t)
+	getService := c.inf.PackGetService(addr(1))
+	ask := func(a answer) (zg.Service, bool, error) {
+		var at string
+		n.onCall(inferenceAddr, getService, func(_ []any, block string) answer { at = block; return a })
+		s, ok, err := c.Service(t.Context(), addr(1), 77)
+		if at != `"0x4d"` {
+			t.Errorf("it was read at block %q, want 77", at)
+		}
+		return s, ok, err
+	}
+	if s, ok, err := ask(values(anyService(1))); !ok || err != nil || s.Provider != addr(1) || s.TEESigner != addr(1) || !s.TEESignerAcknowledged || s.URL != "https://p1.example" {
+		t.Errorf("Service = %+v, %v, %v", s, ok, err)
+	}
+	if s, ok, err := ask(refuses(serviceNotExist, addr(1))); ok || err != nil {
+		t.Errorf("of one that left: %+v, %v, %v", s, ok, err)
+	}
+	for name, a := range map[string]answer{
+		"another provider's":            values(anyService(2)),
+		"another provider has none":     refuses(serviceNotExist, addr(2)),
+		"no account":                    refuses(accountNotExists, userAddr, addr(1)),
+		"no data":                       {err: &nodeError{Code: 3, Message: "ServiceNotExist"}},
+		"an answer of only zeros":       {raw: make([]byte, 12*32)},
+		"a node that reverted silently": {err: &nodeError{Code: 3, Data: "0x"}},
+	} {
+		if s, ok, err := ask(a); err == nil {
+			t.Errorf("%s: %+v, %v without an error", name, s, ok)
+		}
+	}
+}
