@@ -13,9 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
 
+	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // Every check comes after those it needs, says what it means, and is in the manual as it is in the program.
@@ -212,5 +215,28 @@ func TestDoctorLines(t *testing.T) {
 	}
 	if got, want := shellWord("a'b; rm -rf /"), `'a'\''b; rm -rf /'`; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// A claim that a settlement under way may explain is said, and is no failure.
+func TestDoctorSaysWhatIsWatched(t *testing.T) {
+	p := common.HexToAddress("0x1")
+	none, some := money(zg.Neuron{}), money(zg.OneOG.Mul(2))
+	for _, tt := range []struct {
+		name           string
+		drift, watched *amount
+		status         checkStatus
+		words          string
+	}{
+		{"watched", &none, &some, checkPass, "2 0G beyond what the book has"},
+		{"nothing", &none, &none, checkPass, "no more than the book has"},
+		{"drift", &some, &some, checkWarn, "2 0G"},
+	} {
+		sub := subReport{Provider: admin.Address{Address: p}, Drift: tt.drift, Watched: tt.watched}
+		d := &doctor{account: &accountReport{Accounts: []subReport{sub}}}
+		f := checkClaim(t.Context(), d, &patient{address: p})
+		if f.status != tt.status || !strings.Contains(f.summary, tt.words) || (tt.name == "watched") != strings.Contains(f.summary, "watched") {
+			t.Errorf("%s: %+v", tt.name, f)
+		}
 	}
 }

@@ -89,12 +89,14 @@ type subReport struct {
 	DriftTaken *amount    `json:"drift_taken"`
 	DriftSince *time.Time `json:"drift_since"` // when the daemon saw it first; null: there is none
 	// Watched is claimed beyond what was witnessed, and no drift yet: a settlement may be under way. Null as drift.
-	Watched      *amount       `json:"watched"`
-	WatchedSince *time.Time    `json:"watched_since"` // when that began; null: there is none
-	Signer       admin.Address `json:"signer"`
-	OtherSigner  bool          `json:"signer_changed"` // it is not the one that was first seen, or accepted
-	Pinned       *admin.Pin    `json:"pinned"`         // what it is trusted as; null: nothing yet
-	Current      *admin.Pin    `json:"current"`        // what it is now; null: it is not registered
+	Watched      *amount    `json:"watched"`
+	WatchedSince *time.Time `json:"watched_since"` // when that began; null: there is none
+	// Unclaimed is booked, and at rest neither taken nor claimed. Null as drift.
+	Unclaimed   *amount       `json:"unclaimed"`
+	Signer      admin.Address `json:"signer"`
+	OtherSigner bool          `json:"signer_changed"` // it is not the one that was first seen, or accepted
+	Pinned      *admin.Pin    `json:"pinned"`         // what it is trusted as; null: nothing yet
+	Current     *admin.Pin    `json:"current"`        // what it is now; null: it is not registered
 	// Suspended is why it gets neither requests nor money until it is accepted; null: it does.
 	Suspended *admin.Suspension `json:"suspended"`
 	Held      amount            `json:"held"` // upper bounds of the requests under way
@@ -208,9 +210,10 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 	}
 	if v, ok := b.view[p]; ok {
 		owed, drift := money(v.Owed), money(v.Drift)
-		taken, watched := money(v.DriftTaken), money(v.Watched)
+		taken, watched, unclaimed := money(v.DriftTaken), money(v.Watched), money(v.Unclaimed)
 		s.Owed, s.Drift, s.Funding = &owed, &drift, v.Reason
 		s.DriftTaken, s.DriftSince, s.Watched, s.WatchedSince = &taken, timeOrNil(v.DriftSince), &watched, timeOrNil(v.WatchedSince)
+		s.Unclaimed = &unclaimed
 		s.LowWater, s.HighWater = money(v.LowWater), money(v.HighWater) // with the reserve it has asked for
 		left = left.Sub(v.Owed)
 	}

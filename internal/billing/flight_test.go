@@ -5,6 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -21,7 +23,8 @@ func TestSettlementUnderWayIsNoDrift(t *testing.T) {
 		n.set(alice, "3")
 		n.claim("0")
 		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.01")}, alice)
+		reg := prometheus.NewPedanticRegistry()
+		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.01"), Registerer: reg}, alice)
 		spend(t, s, "a", "1.62")
 		n.claim("1.62")
 		advance(time.Minute)
@@ -30,6 +33,9 @@ func TestSettlementUnderWayIsNoDrift(t *testing.T) {
 		pv := k.View().Providers[alice]
 		if !pv.Drift.IsZero() || pv.Watched != og(t, "1.62") || pv.WatchedSince.IsZero() || reason(k) != "" {
 			t.Errorf("drift %s, watched %s since %v, reason %q; want 1.62 watched", pv.Drift.Og(), pv.Watched.Og(), pv.WatchedSince, reason(k))
+		}
+		if v := gauge(t, reg, "zgproxy_watched_neuron"); v != 1.62e18 {
+			t.Errorf("the metric has %v", v)
 		}
 		before := n.moved()
 		spend(t, s, "more", "1.2")
