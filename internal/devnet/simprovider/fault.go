@@ -132,8 +132,9 @@ type Fault struct {
 	Raw    *RawAnswer    // see Raw
 }
 
-// marked is the fault that a chat asks for itself: "fault:" and a kind in its last message. Where requests of many sorts
-// are under way at once, that says which of them go wrong.
+// marked is the fault that a request asks for itself: "fault:" and a kind in the last message of a chat, or in the prompt of a
+// video, of which only those have an effect that spoil an answer on its way. Where requests of many sorts are under way at
+// once, that says which of them go wrong.
 func marked(text string) FaultKind {
 	_, kind, _ := strings.Cut(text, "fault:")
 	if i := strings.IndexFunc(kind, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') }); i >= 0 {

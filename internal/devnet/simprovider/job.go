@@ -59,14 +59,21 @@ func (x *exchange) accept(j *job, path, prompt string) {
 	}
 	x.reserve = zg.Neuron{} // the job's from now on
 	x.p.jobs.put(j.id, j, 0)
-	if d := x.p.cfg.JobDelay; d > 0 {
-		p := x.p
-		p.loops.Go(func() {
-			if p.wait(p.ctx, d) {
-				j.end(p)
-			}
-		})
+	j.work(x.p)
+}
+
+// work lets a job end by itself, where jobs do.
+func (j *job) work(p *Provider) {
+	d := p.cfg.JobDelay
+	if d == 0 {
+		return
 	}
+	left := max(1, d-p.cfg.Now().Sub(j.created))
+	p.loops.Go(func() {
+		if p.wait(p.ctx, left) {
+			j.end(p)
+		}
+	})
 }
 
 // done reports whether there is nothing left to wait for. The job's lock is held.
@@ -125,6 +132,15 @@ func (j *job) survive() {
 	if j.x.kind != zg.VideoGeneration && !j.done() {
 		j.state, j.err = jobFailed, "the provider was restarted"
 		j.release()
+	}
+}
+
+// resume goes on with a job that has survived a restart.
+func (j *job) resume(p *Provider) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.done() {
+		j.work(p)
 	}
 }
 

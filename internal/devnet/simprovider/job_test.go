@@ -123,6 +123,25 @@ func TestVideoEndsByItself(t *testing.T) {
 	}
 }
 
+// A video that was under way at a restart ends by itself after it, as real providers keep them in a database.
+func TestVideoEndsAfterARestart(t *testing.T) {
+	s := videoSite(t, func(c *Config) { c.JobDelay = 10 * time.Minute })
+	s.post("/videos", `{"model":"film-1","prompt":"x"}`).must(t)
+	if !s.Unsettled(s.user).IsZero() {
+		t.Fatal("it was billed before its end")
+	}
+	s.clock.advance(10 * time.Minute)
+	p, err := s.Restart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() }) // it is only waited for
+	all, err := p.WaitExchanges(t.Context(), 2)
+	if err != nil || all[1].Fee != testPrice.Output.Mul(4) {
+		t.Errorf("records = %+v, %v, want four seconds", all, err)
+	}
+}
+
 func asyncSite(t *testing.T, change func(*Config)) *site {
 	t.Helper()
 	return start(t, func(c *Config) {

@@ -93,6 +93,7 @@ func startWith(cfg Config, purse *purse, records *records, jobs *shelf[*job]) (*
 	if cfg.SettleEvery > 0 {
 		p.loops.Go(p.settleLoop)
 	}
+	jobs.each(func(j *job) { j.resume(p) })
 	return p, nil
 }
 

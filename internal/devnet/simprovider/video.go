@@ -111,6 +111,10 @@ func (x *exchange) film() error {
 	if err != nil {
 		return err
 	}
+	if x.fault.Kind == NoFault {
+		x.fault.Kind = marked(req.Prompt)
+		x.record.Fault = x.fault.Kind
+	}
 	length, seconds, ok := req.length()
 	film := x.p.cfg.Film
 	size := cmp.Or(req.Size, "720x1280")
