@@ -90,6 +90,12 @@ func (c *Chain) Fund(ctx context.Context, to common.Address, amount zg.Neuron) e
 	return err
 }
 
+// Pay sends plain money of an account, as any program with its key can.
+func (c *Chain) Pay(ctx context.Context, key *ecdsa.PrivateKey, to common.Address, amount zg.Neuron) error {
+	_, err := c.send(ctx, key, &to, amount.Big(), nil)
+	return err
+}
+
 // RegisterService registers or updates a provider's service; the first time its stake is paid for it.
 func (c *Chain) RegisterService(ctx context.Context, key *ecdsa.PrivateKey, s ServiceParams) error {
 	provider := crypto.PubkeyToAddress(key.PublicKey)

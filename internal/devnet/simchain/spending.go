@@ -43,7 +43,7 @@ func (c *Chain) Spending(ctx context.Context, wallet common.Address, after uint6
 			if err != nil {
 				return s, after, fmt.Errorf("read the receipt of %s: %w", tx.Hash(), err)
 			}
-			if err := s.count(c, tx, receipt); err != nil {
+			if err := s.count(c, wallet, tx, receipt); err != nil {
 				return s, after, err
 			}
 		}
@@ -51,7 +51,7 @@ func (c *Chain) Spending(ctx context.Context, wallet common.Address, after uint6
 	return s, head, nil
 }
 
-func (s *Spending) count(c *Chain, tx *types.Transaction, receipt *types.Receipt) error {
+func (s *Spending) count(c *Chain, wallet common.Address, tx *types.Transaction, receipt *types.Receipt) error {
 	s.Transactions++
 	s.Hashes = append(s.Hashes, tx.Hash())
 	price, err := zg.NeuronFromBig(receipt.EffectiveGasPrice)
@@ -67,7 +67,9 @@ func (s *Spending) count(c *Chain, tx *types.Transaction, receipt *types.Receipt
 	if err != nil {
 		return fmt.Errorf("value of %s: %w", tx.Hash(), err)
 	}
-	s.Deposits = s.Deposits.Add(value)
+	if tx.To() == nil || *tx.To() != wallet { // what comes back to the wallet itself is none
+		s.Deposits = s.Deposits.Add(value)
+	}
 	abi := c.ledgerABI
 	method, err := abi.MethodById(tx.Data())
 	if tx.To() == nil || *tx.To() != c.ledger || err != nil || method.Name != "transferFund" {
