@@ -2,13 +2,9 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,13 +21,15 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
+	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // crashPoints are the named lines at which the daemon is killed, each at its first and second passing.
 var crashPoints = []string{
 	"start/migrated", "start/recovered",
-	"request/before-open", "request/opened", "request/before-send", "request/header", "request/mid-relay", "request/before-close", "request/closed",
+	"request/before-open", "request/opened", "request/before-send", "request/grown", "request/header", "request/mid-relay",
+	"request/before-close", "request/closed",
 	"store/before-begin", "store/before-commit", "store/committed", "store/committed-durably",
 	"tx/before-sign", "tx/signed", "tx/recorded", "tx/sent", "tx/sent-and-noted", "tx/receipt-seen", "tx/ended",
 	"tx/replacement-signed", "tx/replaced",
@@ -54,11 +52,14 @@ func rounds(t *testing.T, name string, few int) int {
 	return n
 }
 
-// TestCrash kills the real binary again and again, on one data directory and one chain, at every named point and at random
-// moments, with requests and top-ups under way. After every restart the books are checked.
+// TestCrash kills the real binary again and again, on one data directory and one chain, at every named point and at
+// random moments, with chats, uploads, videos and top-ups under way, beside settlements that lag and another program
+// that uses the wallet's key. After every restart the books are checked, and in the end the book equals the chain to
+// the neuron.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	c := newCrashes(t)
+	c.lookAtAll()
 	for _, point := range crashPoints {
 		for n := 1; n <= 2; n++ {
 			if n == 2 && (raced || slices.Contains(passedOnce, point)) {
@@ -67,20 +68,24 @@ func TestCrash(t *testing.T) {
 			c.roundAt(point, n)
 		}
 	}
+	c.tighten()
 	named := c.kills
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("random moments from seed %d", seed)
 	wanted := rounds(t, "ZG_CRASH_ROUNDS", 12)
-	for n := 0; n < wanted || n < 10*wanted && !c.telling(); n++ { // a slow machine takes more of them to come to something
+	// A slow machine takes more of them to come to something.
+	for n := 0; n < wanted || n < 10*wanted && !c.telling(); n++ {
 		if random.IntN(3) == 0 { // in the middle of a start
 			p := c.spawn()
 			c.killAfter(p, time.Duration(random.Int64N(int64(60*time.Millisecond))))
 		}
 		p := c.startAndCheck()
-		traffic := c.traffic(p)
+		c.accepts(p, random)
+		traffic, others := c.traffic(p), c.others(p, random)
 		c.killAfter(p, time.Duration(random.Int64N(int64(200*time.Millisecond))))
 		traffic()
+		others()
 	}
 	c.finish(named)
 }
@@ -97,8 +102,8 @@ func (c *crashes) roundAt(point string, n int) {
 	}
 	// The keeper may reach a point of the store or the transactions before the check is through, which is fine: the next
 	// round checks.
-	if strings.HasPrefix(point, "tx/") { // so many top-ups have to be allowed
-		c.allow(zg.OneOG.Mul(2 * uint64(n)))
+	if strings.HasPrefix(point, "tx/") { // so many top-ups have to be allowed, whichever provider's comes first
+		c.allow(zg.OneOG.Mul(4 * uint64(n)))
 	}
 	if strings.HasPrefix(point, "tx/replace") {
 		c.refuseFirstFees()
@@ -143,176 +148,6 @@ func sentTx(method string, params []byte) *types.Transaction {
 	return tx
 }
 
-// process is one life of the daemon.
-type process struct {
-	cmd       *exec.Cmd
-	started   time.Time
-	log       *logBuffer
-	listening chan struct{} // closed when it is known where, or never will be
-	api       string
-	admin     string
-	dead      chan struct{}
-}
-
-// spawn starts the binary and returns at once.
-func (c *crashes) spawn(extra ...string) *process {
-	c.Helper()
-	told := make(chan [2]string, 1)
-	p := &process{log: &logBuffer{listening: told}, listening: make(chan struct{}), dead: make(chan struct{})}
-	p.cmd = exec.CommandContext(context.Background(), c.binary, "serve")
-	p.cmd.Env = append(append(c.variables(), transfersPerDay(c.cap)...), "HOME="+c.home)
-	p.cmd.Env = append(p.cmd.Env, extra...)
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.started = time.Now()
-	if err := p.cmd.Start(); err != nil {
-		c.Fatalf("start the daemon: %v", err)
-	}
-	c.last = p
-	go func() {
-		_ = p.cmd.Wait() // killed, as a rule
-		close(p.dead)
-	}()
-	go func() {
-		defer close(p.listening)
-		select {
-		case at := <-told:
-			p.api, p.admin = strings.TrimSuffix(at[0], "/v1"), at[1]
-		case <-p.dead:
-		}
-	}()
-	return p
-}
-
-// said is the log without the lines about single requests.
-func (p *process) said() string {
-	var out []string
-	for line := range strings.SplitSeq(p.log.String(), "\n") {
-		if !strings.Contains(line, `"message":"request"`) {
-			out = append(out, line)
-		}
-	}
-	return strings.Join(out, "\n")
-}
-
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may be dead already
-	<-p.dead
-}
-
-// killAfter kills the process at a moment of its life that does not depend on what it does.
-func (c *crashes) killAfter(p *process, d time.Duration) {
-	moment := time.NewTimer(d)
-	defer moment.Stop()
-	select {
-	case <-moment.C:
-	case <-p.dead:
-		c.Fatalf("the daemon ended by itself:\n%s", p.said())
-	}
-	p.kill()
-	c.kills++
-}
-
-// waitDeath waits until the process has killed itself.
-func (c *crashes) waitDeath(p *process, at string) {
-	c.Helper()
-	select {
-	case <-p.dead:
-		c.kills++
-		if state := p.cmd.ProcessState.String(); !strings.Contains(state, "killed") {
-			c.Fatalf("%s: the daemon ended with %s:\n%s", at, state, p.said())
-		}
-	case <-time.After(patience):
-		p.kill()
-		c.Fatalf("%s was never passed:\n%s", at, p.said())
-	}
-}
-
-// startAndCheck restarts the daemon, notes how long that took, and checks everything.
-func (c *crashes) startAndCheck() *process {
-	c.Helper()
-	c.checkCap("before the restart")
-	c.allow(zg.OneOG)
-	p := c.spawn()
-	<-p.listening
-	ready := func() error {
-		code, body := c.get(p.admin + "/readyz")
-		if code != http.StatusOK {
-			return fmt.Errorf("%d %s", code, body)
-		}
-		return nil
-	}
-	c.poll("ready", p, ready)
-	c.ready = append(c.ready, time.Since(p.started))
-	c.check(p)
-	return p
-}
-
-// poll is eventually for one process, more often.
-func (c *crashes) poll(what string, p *process, f func() error) {
-	c.Helper()
-	if err := poll(2*time.Millisecond, patience, p.dead, f); err != nil {
-		c.Fatalf("not %s: %v\n%s", what, err, p.said())
-	}
-}
-
-// crashBodies are what the callers ask for.
-var crashBodies = []string{
-	`{"model":"lorem-1","stream":true,"max_tokens":32,"messages":[{"role":"user","content":"lorem:20"}]}`,
-	`{"model":"echo-1","max_tokens":32,"messages":[{"role":"user","content":"one two three four five six seven"}]}`,
-	`{"model":"lorem-1","max_tokens":32,"messages":[{"role":"user","content":"lorem:30"}]}`,
-	`{"model":"echo-1","stream":true,"max_tokens":32,"messages":[{"role":"user","content":"eins zwei drei vier"}]}`,
-}
-
-// traffic lets callers send requests until the process is dead. What it returns waits for them.
-func (c *crashes) traffic(p *process) (wait func()) {
-	ctx, cancel := context.WithCancel(c.Context())
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
-	var callers sync.WaitGroup
-	for i := range crashBodies {
-		callers.Go(func() {
-			<-p.listening
-			for n := i; ctx.Err() == nil; n++ {
-				if c.call(ctx, client, p, crashBodies[n%len(crashBodies)]) == nil {
-					continue
-				}
-				pause := time.NewTimer(3 * time.Millisecond) // refused, or not ready
-				select {
-				case <-ctx.Done():
-				case <-pause.C:
-				}
-				pause.Stop()
-			}
-		})
-	}
-	return func() {
-		cancel()
-		callers.Wait()
-		client.CloseIdleConnections()
-	}
-}
-
-// call sends one request and remembers its id if an answer began.
-func (c *crashes) call(ctx context.Context, client *http.Client, p *process, body string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.api+"/v1/chat/completions", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }() // whatever is left of it
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	c.mu.Lock()
-	c.answered = append(c.answered, resp.Header.Get("X-Request-Id"))
-	c.mu.Unlock()
-	_, err = io.Copy(io.Discard, resp.Body)
-	return err
-}
-
 // finish ends the last life in good order and compares everything once more.
 func (c *crashes) finish(named int) {
 	c.Helper()
@@ -334,19 +169,26 @@ func (c *crashes) finish(named int) {
 		c.Errorf("after a clean end there were open requests:\n%s", p.said())
 	}
 	c.integrity(true)
+	c.finishElsewhere(p)
 	p.kill()
+	c.compareBooks()
 	slices.Sort(c.ready)
-	c.Logf("%d kills at named points, %d at random moments, %d restarts checked; %d requests, of which %d abandoned; %d transactions moved %s of %s 0G allowed; the cap bound in %d rounds",
-		named, c.kills-named, len(c.ready), c.records, c.abandoned, c.spent.Transactions, c.spent.Transfers.Og(), c.cap.Og(), c.bound)
-	c.Logf("from start to ready: median %s, longest %s", c.ready[len(c.ready)/2].Round(time.Millisecond), c.ready[len(c.ready)-1].Round(time.Millisecond))
+	c.Logf("%d kills at named points, %d at random moments, %d restarts checked; %d requests, of which %d abandoned; "+
+		"%d uploads were cut off and free, %d videos were seen to end", named, c.kills-named, len(c.ready), c.records, c.abandoned, c.cut, c.seenEnds)
+	c.Logf("%d transactions moved %s of %s 0G allowed; the cap bound in %d rounds",
+		c.spent.Transactions, c.spent.Transfers.Og(), c.cap.Og(), c.bound)
+	c.Logf("from start to ready: median %s, longest %s",
+		c.ready[len(c.ready)/2].Round(time.Millisecond), c.ready[len(c.ready)-1].Round(time.Millisecond))
 	if !c.telling() {
-		c.Error("no request was ever cut off, or no top-up made, or the cap never reached: this shows nothing")
+		c.Error("no request was ever cut off, no top-up made, the cap never reached, nothing done elsewhere, " +
+			"no upload cut, or no video seen to end: this shows nothing")
 	}
 }
 
 // telling reports whether it has come to everything that is to be survived.
 func (c *crashes) telling() bool {
-	return c.abandoned > 0 && !c.spent.Transfers.IsZero() && c.bound > 0
+	return c.abandoned > 0 && !c.spent.Transfers.IsZero() && c.bound > 0 && c.cut > 0 && c.seenEnds > 0 &&
+		c.strangers.held > 0 && c.strangers.acceptees > 0
 }
 
 // TestCrashPointsAreListed compares the points in the code with those that are tried.
@@ -391,16 +233,31 @@ func newCrashes(t *testing.T) *crashes {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	w := newWorld(t, devnet.Config{PriceFactor: 2500, SettleEvery: 300 * time.Millisecond, SettleLag: 100 * time.Millisecond})
-	providers := w.net.Providers[:2]
-	w.env = append(w.env, "ZGPROXY_PROVIDERS="+providers[0].Address().Hex()+","+providers[1].Address().Hex())
+	w := newWorld(t, devnet.Config{
+		PriceFactor: 2500, SettleEvery: 300 * time.Millisecond, SettleLag: 100 * time.Millisecond,
+		Change: func(name string, p *simprovider.Config, on *simchain.ServiceParams) {
+			switch name {
+			case "delta":
+				soakFilms(name, p, on)
+			case "epsilon": // what is set aside for a recording has to fit into a sub-account
+				p.Price = zg.Price{Input: p.Price.Input.MulDiv(1, 250), Output: p.Price.Output.MulDiv(1, 250)}
+				on.InputPrice, on.OutputPrice = p.Price.Input, p.Price.Output
+			}
+		},
+	})
 	c := &crashes{
-		world: w, binary: binary, home: t.TempDir(), providers: providers,
-		cap: zg.OneOG.Mul(2), books: map[string]*bookOf{}, seen: map[string]int{},
+		world: w, binary: binary, home: t.TempDir(), cap: zg.OneOG.Mul(2),
+		books: map[string]*bookOf{}, byKey: map[string]booked{}, seen: map[string]int{},
+		opened: map[common.Address]zg.Neuron{},
 	}
-	for _, p := range providers {
+	var allowed []string
+	for _, i := range []int{0, 1, 3, 4} { // two with chats, one with videos, one with recordings
+		p := w.net.Providers[i]
+		c.providers, allowed = append(c.providers, p), append(allowed, p.Address().Hex())
 		c.books[p.Address().Hex()] = &bookOf{}
 	}
+	c.films, c.speech = c.providers[2], c.providers[3]
+	w.env = append(w.env, "ZGPROXY_PROVIDERS="+strings.Join(allowed, ","))
 	c.begin()
 	t.Cleanup(func() {
 		if c.last != nil {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	_ "modernc.org/sqlite" // the driver "sqlite" of database/sql
 
 	"github.com/zgproxy/zgproxy/internal/devnet"
@@ -24,25 +25,39 @@ type crashes struct {
 	*world
 	binary, home string
 	providers    []*simprovider.Provider
+	speech       *simprovider.Provider // of them, the one with recordings …
+	films        *simprovider.Provider // … and the one with videos
 	last         *process
 
 	cap        zg.Neuron // what may be transferred in all
 	spent      simchain.Spending
 	block      uint64 // up to which spent is read
+	firstBlock uint64
 	firstNonce uint64
+	opened     map[common.Address]zg.Neuron // what was in the sub-accounts then
 
 	mu       sync.Mutex
 	answered []string // ids of answers that began since the last check
+	seenEnds int      // of videos
 
 	db        *sql.DB
 	newest    int64              // key of the newest request that was checked
 	books     map[string]*bookOf // by provider
+	byKey     map[string]booked  // all answers whose keys are on record: a video is billed long after its request
 	seen      map[string]int     // exchanges read, by provider
 	ready     []time.Duration
 	kills     int
 	records   int
 	abandoned int
+	cut       int // uploads that were broken off, and free
 	bound     int // rounds in which the cap was reached
+	strangers strangers
+}
+
+// booked is a request as it is on record.
+type booked struct {
+	basis      string
+	fee, bound zg.Neuron
 }
 
 // bookOf is a fold over one provider's requests, and over what it billed.
@@ -67,8 +82,16 @@ func (c *crashes) begin() {
 	if c.block, err = c.net.Chain.Client().BlockNumber(ctx); err != nil {
 		c.Fatal(err)
 	}
+	c.firstBlock = c.block
 	if c.firstNonce, err = c.net.Chain.Client().NonceAt(ctx, devnet.Wallet(), nil); err != nil {
 		c.Fatal(err)
+	}
+	for _, p := range c.providers {
+		a, _, err := c.net.Chain.SubAccount(ctx, devnet.Wallet(), p.Address())
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.opened[p.Address()] = a.Balance
 	}
 	path := (&url.URL{Path: filepath.Join(c.data, "spend.db")}).EscapedPath()
 	if c.db, err = sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000&_query_only=1"); err != nil {
@@ -103,7 +126,7 @@ func (c *crashes) allow(more zg.Neuron) {
 func (c *crashes) checkCap(when string) {
 	c.Helper()
 	c.read()
-	if c.cap.Less(c.spent.Transfers) || !c.spent.Deposits.IsZero() {
+	if c.cap.Less(c.spent.Transfers) || c.spent.Deposits != c.strangers.deposits {
 		c.Fatalf("%s: %s 0G were transferred and %s deposited, %s may be", when, c.spent.Transfers.Og(), c.spent.Deposits.Og(), c.cap.Og())
 	}
 	if c.cap.Sub(c.spent.Transfers).Less(zg.OneOG.MulDiv(1, 2)) { // no transfer is smaller
@@ -142,21 +165,19 @@ func (c *crashes) check(p *process) {
 // checkRequests: every request is on record once and in a final state, and whatever a provider billed is among them.
 func (c *crashes) checkRequests() {
 	c.Helper()
-	rows, err := c.db.QueryContext(c.Context(), `SELECT opened_at, id, state, COALESCE(basis, ''), provider, bound, COALESCE(fee, ''), COALESCE(res_key, '')
-		FROM requests WHERE opened_at > ? ORDER BY opened_at`, c.newest)
+	rows, err := c.db.QueryContext(c.Context(), `SELECT opened_at, id, state, COALESCE(basis, ''), provider, bound,
+		COALESCE(fee, ''), COALESCE(res_key, ''), COALESCE(request_bytes, 0) FROM requests WHERE opened_at > ? ORDER BY opened_at`, c.newest)
 	if err != nil {
 		c.Fatalf("read the store: %v", err)
 	}
 	defer func() { _ = rows.Close() }() // only read
-	type row struct {
-		basis      string
-		fee, bound zg.Neuron
-	}
-	ids, byKey := map[string]bool{}, map[string]row{}
+	ids := map[string]bool{}
+	whole := int64(len(uploadForm(c.speech.Model())))
 	for rows.Next() {
 		var id, state, basis, provider, key, fee string
-		var r row
-		if err := rows.Scan(&c.newest, &id, &state, &basis, &provider, &r.bound, &fee, &key); err != nil {
+		var sent int64
+		var r booked
+		if err := rows.Scan(&c.newest, &id, &state, &basis, &provider, &r.bound, &fee, &key, &sent); err != nil {
 			c.Fatalf("read the store: %v", err)
 		}
 		if state == "open" || fee == "" || basis == "" {
@@ -178,9 +199,14 @@ func (c *crashes) checkRequests() {
 		if r.bound.Less(r.fee) {
 			c.Fatalf("request %s is booked at %s, its bound is %s", id, r.fee, r.bound)
 		}
+		if provider == c.speech.Address().Hex() && state != "abandoned" && sent < whole {
+			if c.cut++; !r.fee.IsZero() {
+				c.Fatalf("upload %s, of which %d bytes of %d had gone out, is booked at %s", id, sent, whole, r.fee)
+			}
+		}
 		switch {
 		case key != "":
-			byKey[key] = r
+			c.byKey[key] = r
 		case !r.fee.IsZero():
 			b.loose, b.looseSum = b.loose+1, b.looseSum.Add(r.bound)
 		}
@@ -206,7 +232,7 @@ func (c *crashes) checkRequests() {
 			if x.Fee.IsZero() {
 				continue
 			}
-			r, ok := byKey[x.ResKey]
+			r, ok := c.byKey[x.ResKey]
 			switch {
 			case !ok: // the answer, if any, was not seen to its end
 				b.extra, b.extraSum = b.extra+1, b.extraSum.Add(x.Fee)
@@ -254,12 +280,20 @@ func (c *crashes) checkTotals() {
 
 // journalEqualsChain: what was signed was sent once at most, and what was mined was signed by us.
 func (c *crashes) journalEqualsChain() error {
-	rows, err := c.db.QueryContext(c.Context(), `SELECT j.state, j.amount, j.nonce, t.hash FROM journal j LEFT JOIN journal_txs t ON t.entry_id = j.id`)
+	f, err := readForeign(c.Context(), c.db)
+	if err != nil {
+		return err
+	}
+	if f.unnamed > 0 {
+		return fmt.Errorf("of %d transactions from elsewhere nobody knows what they did", f.unnamed)
+	}
+	rows, err := c.db.QueryContext(c.Context(),
+		`SELECT j.state, j.amount, j.nonce, t.hash FROM journal j LEFT JOIN journal_txs t ON t.entry_id = j.id`)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }() // only read
-	known, nonces := map[string]bool{}, map[int64]bool{}
+	known, nonces, superseded := map[string]bool{}, map[int64]bool{}, map[int64]bool{}
 	var moved zg.Neuron
 	for rows.Next() {
 		var state, hash string
@@ -272,6 +306,9 @@ func (c *crashes) journalEqualsChain() error {
 		switch {
 		case state == "signed":
 			return fmt.Errorf("nonce %d is still %s", nonce, state)
+		case state == "superseded" && f.nonces[nonce]:
+			superseded[nonce] = true // somebody else was faster
+			continue
 		case state == "superseded":
 			c.Fatalf("nonce %d was taken for somebody else's", nonce)
 		case state == "mined" && !nonces[nonce]:
@@ -287,7 +324,7 @@ func (c *crashes) journalEqualsChain() error {
 	}
 	c.read()
 	var entries int
-	if err := c.db.QueryRowContext(c.Context(), `SELECT COUNT(*) FROM journal`).Scan(&entries); err != nil {
+	if err := c.db.QueryRowContext(c.Context(), `SELECT COUNT(*) FROM journal WHERE state != 'superseded'`).Scan(&entries); err != nil {
 		return err
 	}
 	nonce, err := c.net.Chain.Client().NonceAt(c.Context(), devnet.Wallet(), nil)
@@ -295,14 +332,20 @@ func (c *crashes) journalEqualsChain() error {
 		return err
 	}
 	for _, h := range c.spent.Hashes {
-		if !known[strings.ToLower(h.Hex())] {
-			return fmt.Errorf("transaction %s was mined and is not in the journal", h)
+		hash := strings.ToLower(h.Hex())
+		if known[hash] == f.hashes[hash] {
+			return fmt.Errorf("transaction %s was mined; in the journal: %v, from elsewhere: %v", h, known[hash], f.hashes[hash])
 		}
 	}
-	if moved != c.spent.Transfers || entries != len(nonces) || c.spent.Transactions != entries || nonce != c.firstNonce+uint64(entries) {
-		return fmt.Errorf("the journal has %d entries with %d nonces that moved %s; on chain %d transactions moved %s and the nonce went from %d to %d",
-			entries, len(nonces), moved, c.spent.Transactions, c.spent.Transfers, c.firstNonce, nonce)
+	all := entries + len(f.hashes)
+	if moved.Add(f.transfers) != c.spent.Transfers || f.deposits != c.spent.Deposits ||
+		entries != len(nonces) || c.spent.Transactions != all || nonce != c.firstNonce+uint64(all) {
+		return fmt.Errorf("the journal has %d entries with %d nonces that moved %s, and %d from elsewhere moved %s; "+
+			"on chain %d transactions moved %s and the nonce went from %d to %d",
+			entries, len(nonces), moved, len(f.hashes), f.transfers, c.spent.Transactions, c.spent.Transfers,
+			c.firstNonce, nonce)
 	}
+	c.checkElsewhere(entries + len(superseded))
 	return nil
 }
 

@@ -58,53 +58,63 @@ func (w *world) store() *sql.DB {
 	return db
 }
 
-// compare is the end of the accounts: what each provider billed, what the chain took and what the book says are one sum.
+// compare is the end of the accounts: what each provider billed, what the chain took and what the book says are one
+// sum.
 func (s *soak) compare() {
 	s.Helper()
 	db := s.store()
 	for _, i := range s.sims {
 		p := s.net.Providers[i]
-		name := p.Address().Hex()
-		billed := p.Billed(devnet.Wallet())
-		s.eventually("the chain's own sum for "+p.Model(), func() error { // a top-up may come between two readings
-			spent, _, err := s.net.Chain.Spending(s.Context(), devnet.Wallet(), s.block)
-			if err != nil {
-				return err
-			}
-			now, _, err := s.net.Chain.SubAccount(s.Context(), devnet.Wallet(), p.Address())
-			if err != nil {
-				return err
-			}
-			if taken := s.opened[i].Add(spent.By[p.Address()]).Sub(now.Balance); taken != billed {
-				return fmt.Errorf("the chain took %s, the provider billed %s", taken, billed)
-			}
-			return nil
-		})
 		s.compareAnswers(db, p)
-		s.eventually("one sum for "+p.Model(), func() error {
-			var debited, matched, corrected, unmatched, carried zg.Neuron
-			err := db.QueryRowContext(s.Context(), `SELECT debited, settled, corrected, unmatched, carried FROM accounts WHERE provider = ?`, name).
-				Scan(&debited, &matched, &corrected, &unmatched, &carried)
-			if err != nil {
-				return err
-			}
-			fees, perRequest, err := s.sums(db, name)
-			if err != nil {
-				return err
-			}
-			if debited != billed || matched != billed || perRequest != billed || fees.Sub(corrected) != billed || !unmatched.IsZero() {
-				return fmt.Errorf("billed %s; on chain debited %s, matched with requests %s, %s by request, unmatched %s; booked %s, of which corrected %s",
-					billed, debited, matched, perRequest, unmatched, fees, corrected)
-			}
-			s.Logf("%s: %s neuron billed, taken on chain, and in the book; estimates were %s too high", p.Model(), billed, corrected)
-			return nil
+		var corrected zg.Neuron
+		s.eventually("one sum for "+p.Model(), func() (err error) { // a top-up may come between two readings
+			corrected, err = s.bookEqualsChain(db, p, s.opened[i], s.block)
+			return err
 		})
+		s.Logf("%s: %s neuron billed, taken on chain, and in the book; estimates were %s too high",
+			p.Model(), p.Billed(devnet.Wallet()), corrected)
 	}
 }
 
+// bookEqualsChain: what a provider billed is what the chain took from its sub-account, which held so much at a block,
+// and what the book says in sum and by request. Corrected is by how much estimates were too high.
+func (w *world) bookEqualsChain(
+	db *sql.DB, p *simprovider.Provider, opened zg.Neuron, block uint64,
+) (corrected zg.Neuron, err error) {
+	billed := p.Billed(devnet.Wallet())
+	spent, _, err := w.net.Chain.Spending(w.Context(), devnet.Wallet(), block)
+	if err != nil {
+		return corrected, err
+	}
+	now, _, err := w.net.Chain.SubAccount(w.Context(), devnet.Wallet(), p.Address())
+	if err != nil {
+		return corrected, err
+	}
+	if taken := opened.Add(spent.By[p.Address()]).Sub(now.Balance); taken != billed {
+		return corrected, fmt.Errorf("the chain took %s, the provider billed %s", taken, billed)
+	}
+	var debited, matched, unmatched zg.Neuron
+	err = db.QueryRowContext(w.Context(), `SELECT debited, settled, corrected, unmatched FROM accounts WHERE provider = ?`,
+		p.Address().Hex()).Scan(&debited, &matched, &corrected, &unmatched)
+	if err != nil {
+		return corrected, err
+	}
+	fees, perRequest, err := w.sums(db, p.Address().Hex())
+	if err != nil {
+		return corrected, err
+	}
+	if debited != billed || matched != billed || perRequest != billed || fees.Sub(corrected) != billed ||
+		!unmatched.IsZero() {
+		return corrected, fmt.Errorf("billed %s; on chain debited %s, matched with requests %s, %s by request, "+
+			"unmatched %s; booked %s, of which corrected %s", billed, debited, matched, perRequest, unmatched, fees, corrected)
+	}
+	return corrected, nil
+}
+
 // sums are a provider's fees as booked, and what was taken for its requests.
-func (s *soak) sums(db *sql.DB, provider string) (fees, taken zg.Neuron, err error) {
-	rows, err := db.QueryContext(s.Context(), `SELECT COALESCE(fee, '0'), COALESCE(settled, '0') FROM requests WHERE provider = ?`, provider)
+func (w *world) sums(db *sql.DB, provider string) (fees, taken zg.Neuron, err error) {
+	rows, err := db.QueryContext(w.Context(),
+		`SELECT COALESCE(fee, '0'), COALESCE(settled, '0') FROM requests WHERE provider = ?`, provider)
 	if err != nil {
 		return fees, taken, err
 	}

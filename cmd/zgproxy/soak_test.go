@@ -40,12 +40,18 @@ type soak struct {
 	left, plain, refused, broken atomic.Int64 // how exchanges ended for their callers
 	uploads, hung                atomic.Int64 // of them: uploads, and those that their callers broke off
 	restarts, settled, reorgs    int
+	strangers                    int    // transactions of the wallet that were made elsewhere …
+	accepted                     uint64 // … and of them those that were accepted
 	faults                       map[string]int
+
+	jobs   soakJobs
+	drifts int       // how often there was drift after some weather …
+	drift  zg.Neuron // … and the most of it
 }
 
 // TestSoak lets thousands of exchanges with several providers run while callers leave, answers lack their usage,
-// providers restart and settle, the RPC fails and the chain is reorganised. At the end the book has to equal the chain to
-// the neuron.
+// uploads are broken off, videos take their time or fail, providers restart and settle, the RPC fails, the chain is
+// reorganised, and another program uses the wallet's key. At the end the book has to equal the chain to the neuron.
 func TestSoak(t *testing.T) {
 	s := newSoak(t)
 	start := time.Now()
@@ -74,17 +80,24 @@ func TestSoak(t *testing.T) {
 	client.CloseIdleConnections()
 	s.net.Chain.SetFault(nil)
 	s.net.Chain.Resume()
-	t.Logf("%d exchanges in %s, %.0f a second: %d whole, %d left by their callers, %d refused, %d broken off, %d of them uploads and %d of those broken off by their callers; %d settlements, %d restarts of providers, %d reorganisations, RPC faults %v",
-		s.total, took.Round(time.Millisecond), float64(s.total)/took.Seconds(), s.plain.Load(), s.left.Load(), s.refused.Load(), s.broken.Load(), s.uploads.Load(), s.hung.Load(), s.settled, s.restarts, s.reorgs, s.faults)
+	t.Logf("%d exchanges in %s, %.0f a second: %d whole, %d left by their callers, %d refused, %d broken off",
+		s.total, took.Round(time.Millisecond), float64(s.total)/took.Seconds(),
+		s.plain.Load(), s.left.Load(), s.refused.Load(), s.broken.Load())
+	t.Logf("of them %d uploads, %d of those broken off by their callers; %d settlements, %d restarts of providers, "+
+		"%d reorganisations, RPC faults %v; drift was seen %d times, %s 0G at most",
+		s.uploads.Load(), s.hung.Load(), s.settled, s.restarts, s.reorgs, s.faults, s.drifts, s.drift.Og())
+	t.Logf("the daemon's memory: %s at most", highWater(t, s.daemon.pid))
+	s.jobsGoBy()
 	s.settleUp()
 	s.compare()
 	s.compareUploads()
-	t.Logf("the daemon's memory: %s at most", highWater(t, s.daemon.pid))
+	s.compareJobs()
+	s.compareElsewhere()
 }
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	s := soakOn(t, devnet.Config{PriceFactor: 100, MoreChats: 2})
+	s := soakOn(t, devnet.Config{PriceFactor: 100, MoreChats: 2, SettleLag: 50 * time.Millisecond, Change: soakFilms})
 	s.total = rounds(t, "ZG_SOAK_EXCHANGES", 2000)
 	s.begin()
 	return s
@@ -94,10 +107,20 @@ func newSoak(t *testing.T) *soak {
 func soakOn(t *testing.T, cfg devnet.Config) *soak {
 	t.Helper()
 	w := newWorld(t, cfg)
-	s := &soak{world: w, opened: map[int]zg.Neuron{}, faults: map[string]int{}}
+	s := &soak{world: w, opened: map[int]zg.Neuron{}, faults: map[string]int{}, jobs: soakJobs{seen: map[string]bool{}}}
 	var providers []string
 	for i, p := range w.net.Providers {
-		if p.Type() != zg.Chatbot && p.Type() != zg.SpeechToText || i == 2 { // the third sells what the first does, and dearer
+		switch p.Type() {
+		case zg.Chatbot:
+			if i == 2 { // it sells what the first does, and dearer
+				continue
+			}
+			s.models = append(s.models, p.Model())
+		case zg.SpeechToText:
+			s.speech = p
+		case zg.VideoGeneration:
+			s.jobs.models = append(s.jobs.models, p.Model())
+		case zg.TextToImage, zg.ImageEditing, zg.AudioGeneration, zg.Embedding, zg.Decisions:
 			continue
 		}
 		a, _, err := w.net.Chain.SubAccount(t.Context(), devnet.Wallet(), p.Address())
@@ -105,11 +128,6 @@ func soakOn(t *testing.T, cfg devnet.Config) *soak {
 			t.Fatal(err)
 		}
 		s.sims, s.opened[i] = append(s.sims, i), a.Balance
-		if p.Type() == zg.Chatbot {
-			s.models = append(s.models, p.Model())
-		} else {
-			s.speech = p
-		}
 		providers = append(providers, p.Address().Hex())
 	}
 	if err := w.net.Chain.DepositFor(t.Context(), devnet.Wallet(), zg.OneOG.Mul(10_000)); err != nil {
@@ -146,7 +164,10 @@ func (s *soak) holdsAtLeast(i int, og uint64) error {
 // twenty carries no usage, one in forty is cut off.
 func (s *soak) exchange(client *http.Client, random *rand.Rand) bool {
 	if random.IntN(25) == 0 {
-		return s.upload(random.IntN(2) == 0)
+		return s.upload(random)
+	}
+	if len(s.jobs.models) > 0 && random.IntN(25) == 0 {
+		return s.film(client, random)
 	}
 	text := fmt.Sprintf("lorem:%d", 3+random.IntN(8))
 	switch random.IntN(40) {
@@ -209,6 +230,23 @@ func (s *soak) weather(random *rand.Rand) {
 			}
 		}
 		s.storm(random, n)
+		s.seeDrift()
+	}
+}
+
+// seeDrift takes note of drift. In such weather what a look sees of the chain and of a claim need not fit; in the end
+// it does.
+func (s *soak) seeDrift() {
+	s.Helper()
+	var status lagStatus
+	if _, body := s.get(s.daemon.admin + "/v1/status"); json.Unmarshal([]byte(body), &status) != nil {
+		s.Errorf("the status: %s", body)
+	}
+	for _, a := range status.Accounts {
+		if d := a.Drift.Neuron; !d.IsZero() {
+			s.drifts++
+			s.drift = s.drift.Max(d)
+		}
 	}
 }
 
@@ -224,6 +262,7 @@ func (s *soak) storm(random *rand.Rand, n int) {
 		}
 		s.restarts++
 	case 5:
+		s.elsewhere(random) // undone, and done again
 		if err := s.net.Chain.Reorg(1 + random.IntN(3)); err != nil {
 			s.Fatal(err)
 		}
@@ -246,6 +285,12 @@ func (s *soak) storm(random *rand.Rand, n int) {
 			}
 			return nil
 		})
+		s.elsewhere(random)
+	case 9:
+		s.elsewhere(random)
+		s.noticed()
+		s.heldUp()
+		s.acceptElsewhere()
 	}
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -18,24 +20,29 @@ const soakSound = 96 << 10
 const soakBoundary = "soak"
 
 // soakForm is a whole upload.
-func (s *soak) soakForm() string {
-	return "--" + soakBoundary + "\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n" + s.speech.Model() +
+func (s *soak) soakForm() string { return uploadForm(s.speech.Model()) }
+
+func uploadForm(model string) string {
+	return "--" + soakBoundary + "\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n" + model +
 		"\r\n--" + soakBoundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"talk.mp3\"\r\n\r\n" +
 		strings.Repeat("s", soakSound) + "\r\n--" + soakBoundary + "--\r\n"
 }
 
-// upload sends a recording without saying its length, or half of one before it hangs up; false means that it was
-// refused.
-func (s *soak) upload(half bool) bool {
-	if half {
+// upload sends a recording, half of them without saying its length, or a part of one before it hangs up; false means
+// that it was refused.
+func (s *soak) upload(random *rand.Rand) bool {
+	if random.IntN(2) == 0 {
 		s.uploads.Add(1)
 		s.hung.Add(1)
-		if err := s.hangUp(); err != nil {
+		if err := hangUp(s.Context(), s.daemon.api, s.soakForm(), random); err != nil {
 			s.Error(err)
 		}
 		return true
 	}
-	body := struct{ io.Reader }{strings.NewReader(s.soakForm())}
+	body := io.Reader(strings.NewReader(s.soakForm()))
+	if random.IntN(2) == 0 {
+		body = struct{ io.Reader }{body} // of no known length
+	}
 	req, err := http.NewRequestWithContext(s.Context(), http.MethodPost, s.daemon.api+"/v1/audio/transcriptions", body)
 	if err != nil {
 		s.Error(err)
@@ -63,18 +70,29 @@ func (s *soak) upload(half bool) bool {
 	return true
 }
 
-// hangUp sends half of an upload in two chunks and goes away without waiting for anything.
-func (s *soak) hangUp() error {
-	conn, err := (&net.Dialer{}).DialContext(s.Context(), "tcp", strings.TrimPrefix(s.daemon.api, "http://"))
+// hangUp sends a part of an upload, which says its length or does not, and goes away without waiting for anything. The
+// part may be all of it but its last byte, or but the sign that it was the last.
+func hangUp(ctx context.Context, api, form string, random *rand.Rand) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(api, "http://"))
 	if err != nil {
 		return err
 	}
-	form := s.soakForm()
-	first, second := form[:len(form)/4], form[len(form)/4:len(form)/2]
+	part := 2 + random.IntN(len(form)-2)
+	if random.IntN(4) == 0 {
+		part = len(form) - 1
+	}
+	length, sent := fmt.Sprintf("Content-Length: %d", len(form)), form[:part]
+	if random.IntN(2) == 0 {
+		if random.IntN(4) == 0 {
+			part = len(form)
+		}
+		first := part / 2
+		length = "Transfer-Encoding: chunked"
+		sent = fmt.Sprintf("%x\r\n%s\r\n%x\r\n%s", first, form[:first], part-first, form[first:part])
+	}
 	// What cannot be written was refused already.
-	_, _ = fmt.Fprintf(conn, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"+
-		"Content-Type: multipart/form-data; boundary=%s\r\n\r\n%x\r\n%s\r\n%x\r\n%s",
-		soakBoundary, len(first), first, len(second), second)
+	_, _ = fmt.Fprintf(conn, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n"+
+		"Content-Type: multipart/form-data; boundary=%s\r\n\r\n%s", length, soakBoundary, sent)
 	return conn.Close()
 }
 

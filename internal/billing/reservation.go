@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -49,6 +50,7 @@ func (r *Reservation) Grow(bound zg.Neuron) error {
 		m.store.book.shrink(o.Provider, bound, r.bound)
 		return m.unrecorded(err)
 	}
+	crash.Point("request/grown")
 	r.bound = bound
 	return nil
 }
