@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
@@ -141,7 +142,7 @@ func savedServices(ctx context.Context, cfg config.Config) []zg.Service {
 }
 
 func servicesOnChain(ctx context.Context, cfg config.Config) []zg.Service {
-	client, err := newChainClient(cfg, common.Address{}, nil) //nolint:contextcheck // makes no connection
+	client, err := newChainClient(cfg, common.Address{}, zerolog.Nop(), nil) //nolint:contextcheck // makes no connection
 	if err != nil {
 		return nil
 	}

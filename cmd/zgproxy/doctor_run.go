@@ -196,10 +196,9 @@ func (d *doctor) begin() {
 
 // client is one of the chain for a wallet. It makes no connection.
 func (d *doctor) client(user common.Address) (*chain.Client, error) {
-	return chain.New(chain.Config{
-		RPCURL: d.cfg.RPCURL.Reveal(), ChainID: d.cfg.ChainID, Ledger: d.cfg.LedgerContract.Address, Inference: d.cfg.InferenceContract.Address,
-		User: user, CallTimeout: longestCheck / 2, HTTP: d.rpc,
-	})
+	as := chainConfig(d.cfg, user)
+	as.CallTimeout, as.HTTP = longestCheck/2, d.rpc
+	return chain.New(as)
 }
 
 func (d *doctor) close() {

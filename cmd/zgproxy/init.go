@@ -256,7 +256,7 @@ func (s *setup) chooseNetwork(ctx context.Context, official officialImport) erro
 		url = strings.TrimSpace(secret.Reveal())
 	}
 	if url != "" {
-		var e config.Endpoint
+		var e config.NodeURLs
 		if err := e.Decode(url); err != nil {
 			return usageError{fmt.Errorf("the RPC endpoint: %w", err)}
 		}

@@ -103,7 +103,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 	if d.wallet, err = openWallet(ctx, cfg); err != nil {
 		return nil, err
 	}
-	if d.client, err = newChainClient(cfg, d.wallet.Address(), d.registry); err != nil { //nolint:contextcheck // makes no connection
+	if d.client, err = newChainClient(cfg, d.wallet.Address(), log, d.registry); err != nil { //nolint:contextcheck // makes no connection
 		return nil, err
 	}
 	d.sender = chain.NewSender(d.client, d.wallet.SignTx, chain.SenderConfig{MaxFeePerGas: cfg.MaxFeePerGas.Neuron})

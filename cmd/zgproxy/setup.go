@@ -74,12 +74,23 @@ func withKey(ctx context.Context, key wallet.Config, f func(wallet.Config) error
 var errNoPassword = errors.New("the keystore has a password. Set ZGPROXY_KEYSTORE_PASSWORD=@FILE, or fd:N for a file descriptor; " +
 	"without it the password is asked for on a terminal, and there is none")
 
+// chainConfig says which chain is read for a wallet.
+func chainConfig(cfg config.Config, user common.Address) chain.Config {
+	urls := cfg.RPCURL.Reveal()
+	if len(urls) == 0 {
+		urls = []string{""} // chain.New says what is wrong with it
+	}
+	return chain.Config{
+		RPCURL: urls[0], MoreRPCURLs: urls[1:], ChainID: cfg.ChainID, Ledger: cfg.LedgerContract.Address,
+		Inference: cfg.InferenceContract.Address, User: user,
+	}
+}
+
 // newChainClient makes no connection.
-func newChainClient(cfg config.Config, user common.Address, reg prometheus.Registerer) (*chain.Client, error) {
-	c, err := chain.New(chain.Config{
-		RPCURL: cfg.RPCURL.Reveal(), ChainID: cfg.ChainID, Ledger: cfg.LedgerContract.Address, Inference: cfg.InferenceContract.Address,
-		User: user, Registerer: reg,
-	})
+func newChainClient(cfg config.Config, user common.Address, log zerolog.Logger, reg prometheus.Registerer) (*chain.Client, error) {
+	as := chainConfig(cfg, user)
+	as.Log, as.Registerer = log, reg
+	c, err := chain.New(as)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -89,7 +100,7 @@ func newChainClient(cfg config.Config, user common.Address, reg prometheus.Regis
 // readServices connects to the chain, makes sure that it is the configured one, and reads the services registered there. The
 // client is one for user, who may be nobody.
 func readServices(ctx context.Context, cfg config.Config, user common.Address) (*chain.Client, zg.Directory, error) {
-	c, err := newChainClient(cfg, user, nil) //nolint:contextcheck // makes no connection
+	c, err := newChainClient(cfg, user, zerolog.Nop(), nil) //nolint:contextcheck // makes no connection
 	if err != nil {
 		return nil, zg.Directory{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
@@ -100,7 +101,7 @@ func walletBalanceCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		client, err := newChainClient(cfg, address, nil)
+		client, err := newChainClient(cfg, address, zerolog.Nop(), nil)
 		if err != nil {
 			return err
 		}

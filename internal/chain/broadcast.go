@@ -1,9 +1,11 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -21,11 +23,14 @@ var (
 	ErrInsufficientFunds = zg.ErrInsufficientFunds
 )
 
+// sendError is a node's refusal of a transaction.
+type sendError struct {
+	part string // of its words
+	err  error  // nil: not an error
+}
+
 // sendErrors are the words of different nodes for the same refusal, in lower case. The first that fits counts.
-var sendErrors = []struct {
-	part string
-	err  error // nil: not an error
-}{
+var sendErrors = []sendError{
 	{"already known", nil},
 	{"already imported", nil},
 	{"already in mempool", nil},
@@ -40,16 +45,40 @@ var sendErrors = []struct {
 	{"insufficient funds", ErrInsufficientFunds},
 }
 
-// Broadcast sends a transaction's bytes as they are, which may be done any number of times. That the node knows them
-// already is no error.
+// Broadcast sends a transaction's bytes as they are, to every endpoint, which may be done any number of times. That a node
+// knows them already is no error, and one that takes them is enough.
 func (s *Sender) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 	if _, err := s.decode(tx); err != nil {
 		return fmt.Errorf("broadcast: %w", err)
 	}
-	_, err := observe(ctx, s.client, "eth_sendRawTransaction", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.client.rpc.CallContext(ctx, nil, "eth_sendRawTransaction", hexutil.Encode(tx.Raw))
-	})
-	return classifySend(err)
+	c := s.client
+	send := func(ctx context.Context) (struct{}, error) {
+		v, err := observe(ctx, c, "eth_sendRawTransaction", func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, c.rpc.CallContext(ctx, nil, "eth_sendRawTransaction", hexutil.Encode(tx.Raw))
+		})
+		return v, classifySend(err)
+	}
+	if len(c.all) == 1 {
+		_, err := send(ctx)
+		return err
+	}
+	var refused, failed error
+	for _, r := range everywhere(ctx, c, c.all, send) {
+		if r.err == nil {
+			return nil
+		}
+		if err := fmt.Errorf("%s: %w", r.from.name, r.err); classified(r.err) && refused == nil {
+			refused = err
+		} else {
+			failed = graver(failed, err)
+		}
+	}
+	return cmp.Or(refused, failed)
+}
+
+// classified reports a refusal whose reason has a name.
+func classified(err error) bool {
+	return slices.ContainsFunc(sendErrors, func(k sendError) bool { return k.err != nil && errors.Is(err, k.err) })
 }
 
 // notAfforded names the one refusal that an estimate shares with the sending itself.
@@ -80,8 +109,22 @@ func classifySend(err error) error {
 	return err
 }
 
-// Receipt is the outcome of a transaction; nil without an error while it is not mined.
+// Receipt is the outcome of a transaction; nil without an error while it is not mined. Several endpoints have to agree on it,
+// so one of a block that not all of those that count have yet is not there yet.
 func (s *Sender) Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error) {
+	if len(s.client.all) == 1 {
+		return s.receipt(ctx, hash)
+	}
+	return atAgreed(ctx, s.client, "a receipt", func(ctx context.Context, at head) (*zg.Receipt, error) {
+		r, err := s.receipt(ctx, hash)
+		if err == nil && r != nil && r.Block > at.number.Uint64() {
+			return nil, nil //nolint:nilnil // not mined is an answer
+		}
+		return r, err
+	})
+}
+
+func (s *Sender) receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error) {
 	// Only this is decoded: nodes of the network add fields of their own, and the rest is not needed.
 	type receipt struct {
 		Hash    common.Hash     `json:"transactionHash"`
@@ -122,18 +165,21 @@ func (s *Sender) Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, er
 }
 
 // Nonce is the number of the wallet's mined transactions: the lowest nonce that is not used up. Transactions that wait do
-// not count; they may never be mined.
+// not count; they may never be mined. Of several endpoints the highest counts: what one has used is used, and one that
+// lies can only keep us from signing.
 func (s *Sender) Nonce(ctx context.Context) (uint64, error) {
-	return observe(ctx, s.client, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) {
-		return s.client.eth.NonceAt(ctx, s.client.cfg.User, nil)
+	return highest(ctx, s.client, func(ctx context.Context) (uint64, error) {
+		return observe(ctx, s.client, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) {
+			return s.client.eth.NonceAt(ctx, s.client.cfg.User, nil)
+		})
 	})
 }
 
 // BlockNumber is the number of the newest block, which says how deep a receipt lies.
 func (s *Sender) BlockNumber(ctx context.Context) (uint64, error) {
-	at, err := s.client.head(ctx)
+	q, err := s.client.agree(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return at.number.Uint64(), nil
+	return q.at.number.Uint64(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/big"
 )
 
 // ErrWrongNetwork means that the endpoint serves something else than what is configured. Waiting does not help.
@@ -32,12 +33,54 @@ func (c *Client) Check(ctx context.Context) error {
 }
 
 // checkChainID is repeated before every signature: an endpoint may serve another chain today than yesterday, and what is
-// signed for that chain would be valid there.
+// signed for that chain would be valid there. Of several endpoints those that serve another chain are not used any more; one
+// has to serve the configured one.
 func (c *Client) checkChainID(ctx context.Context) error {
+	if len(c.all) == 1 {
+		return c.servesChain(ctx)
+	}
+	var failed error
+	for _, r := range everywhere(ctx, c, c.all, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, c.checkChainAt(ctx, c.own(ctx), c.servesChain)
+	}) {
+		if r.err == nil {
+			return nil
+		}
+		failed = graver(failed, fmt.Errorf("%s: %w", r.from.name, r.err))
+	}
+	return failed
+}
+
+// graver is which of the errors of two endpoints tells of all of them: that one serves another chain says nothing about the
+// configuration while another cannot be asked.
+func graver(a, b error) error {
+	if a == nil || errors.Is(a, ErrWrongNetwork) && !errors.Is(b, ErrWrongNetwork) {
+		return b
+	}
+	return a
+}
+
+// servesChain asks an endpoint which chain it serves.
+func (c *Client) servesChain(ctx context.Context) error {
 	id, err := observe(ctx, c, "eth_chainId", c.eth.ChainID)
 	if err != nil {
 		return fmt.Errorf("ask for the chain id: %w", err)
 	}
+	return c.isOurs(id)
+}
+
+// chainOnce is servesChain with one try, which ends as the call before which it is asked would.
+func (c *Client) chainOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
+	defer cancel()
+	id, err := c.eth.ChainID(ctx)
+	if err != nil {
+		return err
+	}
+	return c.isOurs(id)
+}
+
+func (c *Client) isOurs(id *big.Int) error {
 	if !id.IsUint64() || id.Uint64() != c.cfg.ChainID {
 		return fmt.Errorf("%w: it serves chain %s, configured is %d; set ZGPROXY_NETWORK or ZGPROXY_CHAIN_ID, or another ZGPROXY_RPC_URL", ErrWrongNetwork, clean(id.String()), c.cfg.ChainID)
 	}
@@ -53,7 +96,12 @@ func foreign(err error) bool {
 // ServiceName is the name under which the ledger knows the inference contract, such as inference-v1.0. Transfers need it.
 // It is asked for once. A ledger that does not know the contract, or leads elsewhere under that name, is ErrWrongNetwork.
 func (c *Client) ServiceName(ctx context.Context) (string, error) {
-	if name := c.name.Load(); name != nil {
+	return agreed(ctx, c, c.order(ctx), "the name of the inference contract", c.serviceName)
+}
+
+func (c *Client) serviceName(ctx context.Context) (string, error) {
+	e := c.own(ctx)
+	if name := e.service.Load(); name != nil {
 		return *name, nil
 	}
 	info, err := read(ctx, c, c.cfg.Ledger, c.led.PackGetServiceInfo(c.cfg.Inference), nil, c.led.UnpackGetServiceInfo)
@@ -76,6 +124,6 @@ func (c *Client) ServiceName(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%w: in ledger %s the name %q leads to %s, configured is inference contract %s; %s",
 			ErrWrongNetwork, c.cfg.Ledger, clean(info.FullName), found, c.cfg.Inference, mend)
 	}
-	c.name.Store(&info.FullName)
+	e.service.Store(&info.FullName)
 	return info.FullName, nil
 }

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
-	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/chain/bindings"
 )
@@ -26,28 +25,30 @@ var ErrNoContract = errors.New("there is no contract at this address")
 
 // Config says which contracts are read, for whom, and through which endpoint.
 type Config struct {
-	RPCURL            string // http or https
+	RPCURL            string   // http or https
+	MoreRPCURLs       []string // further endpoints of the same chain; what they say is compared
 	ChainID           uint64
 	Ledger, Inference common.Address
-	User              common.Address        // the wallet
-	CallTimeout       time.Duration         // of one try of a call; 0: 15 s
-	Tries             int                   // of a call that is refused for a passing reason; 0: 8, 1: it is not retried
-	HTTP              *http.Client          // nil: one of our own; answers are bounded and redirects refused either way
+	User              common.Address // the wallet
+	CallTimeout       time.Duration  // of one try of a call; 0: 15 s
+	Tries             int            // of a call that is refused for a passing reason; 0: 8, 1: it is not retried
+	HTTP              *http.Client   // nil: one of our own; answers are bounded and redirects refused either way
+	Log               zerolog.Logger
 	Registerer        prometheus.Registerer // nil: no metrics
 }
 
 // Client reads the contracts. Any number of goroutines may use it.
 type Client struct {
-	cfg     Config
-	rpc     *rpc.Client
-	eth     *ethclient.Client
-	led     *bindings.LedgerManager
-	inf     *bindings.InferenceServing
-	name    atomic.Pointer[string] // service name, once known
-	fixed   atomic.Pointer[minimums]
-	metrics *clientMetrics
-	retries allowance
-	wait    func(context.Context, time.Duration) error // between two tries
+	cfg      Config
+	all      []*endpoint
+	current  atomic.Pointer[[]*endpoint] // those that agreed the last time; nil: nobody was asked yet
+	rpc      *rpc.Client                 // the endpoint that a call goes to is in its context
+	eth      *ethclient.Client
+	led      *bindings.LedgerManager
+	inf      *bindings.InferenceServing
+	metrics  *clientMetrics
+	wait     func(context.Context, time.Duration) error // between two tries
+	patience time.Duration                              // with endpoints that have not answered when another has
 }
 
 // New builds a Client without any network traffic.
@@ -58,22 +59,22 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Tries == 0 {
 		cfg.Tries = defaultTries
 	}
-	// Errors do not repeat the URL, which may hold a key.
-	errURL := errors.New("ZGPROXY_RPC_URL is not the http or https URL of a JSON-RPC endpoint")
-	if u, err := url.Parse(cfg.RPCURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, errURL
+	all, err := newEndpoints(append([]string{cfg.RPCURL}, cfg.MoreRPCURLs...))
+	if err != nil {
+		return nil, err
 	}
-	rc, err := rpc.DialOptions(context.Background(), cfg.RPCURL, rpc.WithHTTPClient(newHTTPClient(cfg.HTTP)))
+	rc, err := rpc.DialOptions(context.Background(), nowhere, rpc.WithHTTPClient(newHTTPClient(cfg.HTTP)))
 	if err != nil {
 		return nil, errURL
 	}
 	return &Client{
-		cfg: cfg, rpc: rc, eth: ethclient.NewClient(rc), led: bindings.NewLedgerManager(), inf: bindings.NewInferenceServing(),
-		metrics: newClientMetrics(cfg.Registerer), retries: allowance{left: fullAllowance}, wait: wait,
+		cfg: cfg, all: all, rpc: rc, eth: ethclient.NewClient(rc), led: bindings.NewLedgerManager(), inf: bindings.NewInferenceServing(),
+		metrics: newClientMetrics(cfg.Registerer), wait: wait, patience: defaultPatience,
 	}, nil
 }
 
-// observe bounds, explains and counts one call, which is retried while the endpoint refuses it for a passing reason.
+// observe bounds, explains and counts one call. It goes to the endpoint that ctx names, else to whichever answers first in
+// their order, and again while it is refused for a passing reason.
 func observe[T any](ctx context.Context, c *Client, method string, f func(context.Context) (T, error)) (T, error) {
 	v, err := retried(ctx, c, func(ctx context.Context) (T, error) {
 		bounded, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
@@ -85,7 +86,7 @@ func observe[T any](ctx context.Context, c *Client, method string, f func(contex
 	})
 	if err != nil {
 		var zero T
-		return zero, fmt.Errorf("%s: %w", method, explain(err, c.cfg.CallTimeout))
+		return zero, fmt.Errorf("%s: %w", method, err)
 	}
 	return v, nil
 }
@@ -105,13 +106,7 @@ var outputs = func() map[[4]byte]abi.Arguments {
 // would say is an error, never a zero.
 func read[T any](ctx context.Context, c *Client, to common.Address, calldata []byte, block *big.Int, unpack func([]byte) (T, error)) (T, error) {
 	var zero T
-	out, err := observe(ctx, c, "eth_call", func(ctx context.Context) ([]byte, error) {
-		out, err := c.eth.CallContract(ctx, ethereum.CallMsg{From: c.cfg.User, To: &to, Data: calldata}, block)
-		if err == nil && len(out) == 0 {
-			err = fmt.Errorf("%w: %s", ErrNoContract, to)
-		}
-		return out, err
-	})
+	out, err := c.contractCall(ctx, to, calldata, block)
 	if err != nil {
 		return zero, err
 	}

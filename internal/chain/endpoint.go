@@ -27,12 +27,13 @@ const (
 	maxMessage = 300      // bytes of an endpoint's own words
 )
 
-// newHTTPClient makes a client that reads bounded answers and follows no redirects: what is signed and sent goes to the
-// endpoint that was configured. base is nil, or a client whose transport and cookies are used.
+// newHTTPClient makes a client that reads bounded answers and follows no redirects: what is signed and sent goes to an
+// endpoint that was configured. base is nil, or a client whose transport is used. It keeps no cookies: those of one endpoint
+// are not another's.
 func newHTTPClient(base *http.Client) *http.Client {
 	hc := &http.Client{}
 	if base != nil {
-		*hc = *base
+		hc.Transport, hc.Timeout = base.Transport, base.Timeout
 	}
 	if hc.Transport == nil {
 		hc.Transport = &http.Transport{
@@ -40,7 +41,7 @@ func newHTTPClient(base *http.Client) *http.Client {
 			TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 		}
 	}
-	hc.Transport = limited{hc.Transport}
+	hc.Transport = limited{router{hc.Transport}}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return hc
 }
@@ -96,7 +97,7 @@ func refusedByCode(err error) bool {
 // explain turns what the RPC library returns into errors that may be logged: in the contract's own terms where it
 // refused, else bounded and printable, and without the endpoint's URL, which may hold a key.
 func explain(err error, timeout time.Duration) error {
-	if err == nil || errors.Is(err, ErrNoContract) {
+	if err == nil || errors.Is(err, ErrNoContract) || errors.Is(err, ErrWrongNetwork) {
 		return err
 	}
 	if httpErr, ok := errors.AsType[rpc.HTTPError](err); ok {

@@ -20,20 +20,19 @@ var errAccounts = errors.New("the list of sub-accounts is not whole")
 // Holdings reads everything the wallet has, at one block. The ledger is nil only where the contract says so, and a
 // provider is missing from the accounts only where the whole list was read without it.
 func (c *Client) Holdings(ctx context.Context) (zg.Holdings, error) {
-	at, err := c.head(ctx)
-	if err != nil {
-		return zg.Holdings{}, err
-	}
-	h, err := c.holdings(ctx, at)
-	if err != nil {
-		return zg.Holdings{}, fmt.Errorf("at block %s: %w", at.number, err)
-	}
-	return h, nil
+	return atAgreed(ctx, c, "what the wallet has", func(ctx context.Context, at head) (zg.Holdings, error) {
+		h, err := c.holdings(ctx, at)
+		if err != nil {
+			return zg.Holdings{}, fmt.Errorf("at block %s: %w", at.number, err)
+		}
+		return h, nil
+	})
 }
 
 func (c *Client) holdings(ctx context.Context, at head) (h zg.Holdings, err error) {
 	h.Block, h.BlockTime = at.number.Uint64(), at.time
-	balance, err := observe(ctx, c, "eth_getBalance", func(ctx context.Context) (*big.Int, error) { return c.eth.BalanceAt(ctx, c.cfg.User, at.number) })
+	ctx = c.together(ctx, c.holdingsAsk(ctx, at.number)...)
+	balance, err := c.balance(ctx, at.number)
 	if err != nil {
 		return h, fmt.Errorf("read the wallet's balance: %w", err)
 	}
@@ -61,6 +60,19 @@ func (c *Client) holdings(ctx context.Context, at head) (h zg.Holdings, err erro
 	}
 	h.MinLedger, h.MinAccount = least.ledger, least.account
 	return h, nil
+}
+
+// holdingsAsk is what holdings asks, but for further pages of sub-accounts.
+func (c *Client) holdingsAsk(ctx context.Context, block *big.Int) []question {
+	first := c.inf.PackGetAccountsByUser(c.cfg.User, big.NewInt(0), big.NewInt(pageSize))
+	all := []question{
+		c.owning(block), c.calling(c.cfg.Ledger, c.led.PackGetLedger(c.cfg.User), block), c.calling(c.cfg.Inference, first, block),
+		c.calling(c.cfg.Inference, c.inf.PackLockTime(), block),
+	}
+	if c.own(ctx).fixed.Load() == nil {
+		all = append(all, c.calling(c.cfg.Ledger, c.led.PackMINACCOUNTBALANCE(), nil), c.calling(c.cfg.Ledger, c.led.PackMINTRANSFERAMOUNT(), nil))
+	}
+	return all
 }
 
 // ledger is nil where the contract says, by the one refusal that means it, that the wallet has none.
@@ -144,7 +156,8 @@ func subAccount(a bindings.Account) (zg.SubAccount, error) {
 type minimums struct{ ledger, account zg.Neuron }
 
 func (c *Client) minimums(ctx context.Context) (minimums, error) {
-	if m := c.fixed.Load(); m != nil {
+	e := c.own(ctx)
+	if m := e.fixed.Load(); m != nil {
 		return *m, nil
 	}
 	var m minimums
@@ -165,7 +178,7 @@ func (c *Client) minimums(ctx context.Context) (minimums, error) {
 			return m, fmt.Errorf("read the %s: %w", x.what, err)
 		}
 	}
-	c.fixed.Store(&m)
+	e.fixed.Store(&m)
 	return m, nil
 }
 

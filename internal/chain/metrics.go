@@ -11,6 +11,8 @@ import (
 type clientMetrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	newest   *prometheus.GaugeVec   // by endpoint, where there are several
+	outvoted *prometheus.CounterVec // likewise
 }
 
 func newClientMetrics(reg prometheus.Registerer) *clientMetrics {
@@ -21,9 +23,15 @@ func newClientMetrics(reg prometheus.Registerer) *clientMetrics {
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "zgproxy_rpc_seconds", Help: "Time of one call to the chain's JSON-RPC.", Buckets: prometheus.ExponentialBuckets(.002, 2, 13),
 		}, []string{"method"}),
+		newest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "zgproxy_rpc_endpoint_block", Help: "Newest block that an RPC endpoint has shown, where there are several.",
+		}, []string{"endpoint"}),
+		outvoted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zgproxy_rpc_endpoint_outvoted_total", Help: "Readings at which an RPC endpoint said something else than the others agree on.",
+		}, []string{"endpoint"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.requests, m.seconds)
+		reg.MustRegister(m.requests, m.seconds, m.newest, m.outvoted)
 	}
 	return m
 }

@@ -36,6 +36,12 @@ var (
 // Movements reads what happened to the wallet's sub-accounts from one block to another, both included. It is all or
 // nothing: an answer that does not fit together is an error.
 func (c *Client) Movements(ctx context.Context, from, to uint64) (zg.Movements, error) {
+	return agreed(ctx, c, c.upTo(ctx, to), "the events of sub-accounts", func(ctx context.Context) (zg.Movements, error) {
+		return c.movements(ctx, from, to)
+	})
+}
+
+func (c *Client) movements(ctx context.Context, from, to uint64) (zg.Movements, error) {
 	m := zg.Movements{Last: map[common.Address]zg.Standing{}}
 	if to < from {
 		return m, nil

@@ -73,8 +73,9 @@ type node struct {
 	methods   map[string]func(params []json.RawMessage) (any, *nodeError)
 	functions map[common.Address]map[[4]byte]func(args []any, block string) answer
 	fault     func(w http.ResponseWriter, r *http.Request, method string) bool // true: it has answered
-	asked     []string                                                         // methods in the order of calls
-	blocks    []string                                                         // of eth_call and eth_getBalance
+	requests  int
+	asked     []string // methods in the order of calls
+	blocks    []string // of eth_call and eth_getBalance
 }
 
 func startNode(t *testing.T) *node {
@@ -144,33 +145,57 @@ func (n *node) count(method string) int {
 	return len(slices.DeleteFunc(slices.Clone(n.asked), func(m string) bool { return m != method }))
 }
 
+// nodeCall is a JSON-RPC call.
+type nodeCall struct {
+	ID     json.RawMessage   `json:"id"`
+	Method string            `json:"method"`
+	Params []json.RawMessage `json:"params"`
+}
+
 func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	var call struct {
-		ID     json.RawMessage   `json:"id"`
-		Method string            `json:"method"`
-		Params []json.RawMessage `json:"params"`
-	}
-	if err != nil || json.Unmarshal(body, &call) != nil {
-		http.Error(w, "no JSON-RPC", http.StatusBadRequest)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	var calls []nodeCall
+	batch := json.Unmarshal(body, &calls) == nil
+	if !batch {
+		calls = make([]nodeCall, 1)
+		if err := json.Unmarshal(body, &calls[0]); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 	}
 	n.mu.Lock()
-	n.asked = append(n.asked, call.Method)
 	fault := n.fault
+	n.requests++
+	for _, call := range calls {
+		n.asked = append(n.asked, call.Method)
+	}
 	n.mu.Unlock()
-	if fault != nil && fault(w, r, call.Method) {
+	method := calls[0].Method
+	if batch {
+		method = "batch"
+	}
+	if fault != nil && fault(w, r, method) {
 		return
 	}
-	result, refusal := n.answer(call.Method, call.Params)
-	out := map[string]any{"jsonrpc": "2.0", "id": call.ID}
-	if refusal != nil {
-		out["error"] = refusal
-	} else {
-		out["result"] = result
+	out := make([]map[string]any, len(calls))
+	for i, call := range calls {
+		out[i] = map[string]any{"jsonrpc": "2.0", "id": call.ID}
+		if result, refusal := n.answer(call.Method, call.Params); refusal != nil {
+			out[i]["error"] = refusal
+		} else {
+			out[i]["result"] = result
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(out) // the client may have left
+	var all any = out
+	if !batch {
+		all = out[0]
+	}
+	_ = json.NewEncoder(w).Encode(all) // the client may have left
 }
 
 func (n *node) answer(method string, params []json.RawMessage) (any, *nodeError) {

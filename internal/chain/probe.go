@@ -18,13 +18,13 @@ type Head struct {
 	Time   time.Time // whole seconds
 }
 
-// Head reads the newest block.
+// Head reads the newest block, of several endpoints the newest that they agree on.
 func (c *Client) Head(ctx context.Context) (Head, error) {
-	h, err := c.head(ctx)
+	q, err := c.agree(ctx)
 	if err != nil {
 		return Head{}, err
 	}
-	return Head{Number: h.number.Uint64(), Time: h.time}, nil
+	return Head{Number: q.at.number.Uint64(), Time: q.at.time}, nil
 }
 
 // ServedChain is the id of the chain that the endpoint serves, whatever is configured.
@@ -57,6 +57,8 @@ func (c *Client) Nonces(ctx context.Context) (mined, pending uint64, err error) 
 	if mined, err = NewSender(c, nil, SenderConfig{}).Nonce(ctx); err != nil {
 		return 0, 0, err
 	}
-	pending, err = observe(ctx, c, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) { return c.eth.PendingNonceAt(ctx, c.cfg.User) })
+	pending, err = highest(ctx, c, func(ctx context.Context) (uint64, error) {
+		return observe(ctx, c, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) { return c.eth.PendingNonceAt(ctx, c.cfg.User) })
+	})
 	return mined, max(mined, pending), err
 }

@@ -210,7 +210,7 @@ func TestHoldings(t *testing.T) {
 		t.Errorf("%d accounts (-want +got):\n%s", len(accounts), diff)
 	}
 	// Balance, ledger, two pages and the lock time are of one block; the constants of any.
-	if got := strings.Join(n.blocks, " "); got != `"0x64" "0x64" "0x64" "0x64" "0x64" "latest" "latest"` {
+	if got := strings.Join(n.blocks, " "); got != `"0x64" "0x64" "0x64" "0x64" "latest" "latest" "0x64"` {
 		t.Errorf("read at blocks %s", got)
 	}
 	if _, err := c.Holdings(t.Context()); err != nil || len(n.blocks) != 12 {

@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -15,9 +16,10 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// How a call is retried that an endpoint refused for a passing reason. Public endpoints answer a good share of calls with
-// 429 when many people use them; with 30 % refused, 8 tries fail once in 15,000 calls. Every call may be sent again: reads
-// change nothing, and the bytes of a signed transaction are the same transaction however often they arrive.
+// How a call is retried that an endpoint refused for a passing reason. Public endpoints answer a good share of calls
+// with 429 when many people use them; with 30 % refused, 8 tries fail once in 15,000 calls. Every call may be sent
+// again: reads change nothing, and the bytes of a signed transaction are the same transaction however often they
+// arrive.
 const (
 	defaultTries = 8
 	firstPause   = 100 * time.Millisecond
@@ -25,9 +27,10 @@ const (
 	maxAdvice    = 10 * time.Second // of a Retry-After; an endpoint that asks for more is not available
 )
 
-// allowance is how many retries are left for all calls together. An endpoint that refuses everything uses it up, and calls
-// fail at the first refusal from then on, so that an outage is reported at once rather than after seconds of hope in each
-// call. Calls that succeed refill it, one each, so that retries last up to half of all calls refused.
+// allowance is how many retries are left for all calls of an endpoint together. An endpoint that refuses everything
+// uses it up, and calls fail at the first refusal from then on, so that an outage is reported at once rather than
+// after seconds of hope in each call. Calls that succeed refill it, one each, so that retries last up to half of all
+// calls refused.
 type allowance struct {
 	mu   sync.Mutex
 	left int
@@ -51,8 +54,8 @@ func (a *allowance) refill() {
 	a.left = min(a.left+1, fullAllowance)
 }
 
-// passing reports whether a call failed for a reason that may be gone at the next try. A call that ran into its time limit
-// is not retried: it has taken that time already.
+// passing reports whether a call failed for a reason that may be gone at the next try. A call that ran into its time
+// limit is not retried: it has taken that time already.
 func passing(err error) bool {
 	if httpErr, ok := errors.AsType[rpc.HTTPError](err); ok {
 		switch httpErr.StatusCode {
@@ -67,7 +70,8 @@ func passing(err error) bool {
 }
 
 // limitedByNode reports whether a JSON-RPC error is about the number of calls. -32005 is "limit exceeded" by the
-// convention of the vendors, some of which use it for ranges of logs that are too wide too: those come again and fail again.
+// convention of the vendors, some of which use it for ranges of logs that are too wide too: those come again and fail
+// again.
 func limitedByNode(code int, message string) bool {
 	if code == -32005 || code == http.StatusTooManyRequests {
 		return true
@@ -76,8 +80,8 @@ func limitedByNode(code int, message string) bool {
 	return strings.Contains(message, "rate limit") || strings.Contains(message, "too many requests")
 }
 
-// pause is how long to wait before the next try: twice as long each time, spread by half so that many callers who were
-// refused together do not come back together, and at least what the endpoint asked for.
+// pause is how long to wait before the next try: twice as long each time, spread by half so that many callers who
+// were refused together do not come back together, and at least what the endpoint asked for.
 func pause(try int, advice time.Duration) time.Duration {
 	d := min(firstPause<<try, maxPause)
 	return max(d/2+rand.N(d), advice)
@@ -109,20 +113,65 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// retried performs a call until it succeeds, fails for good, or is out of tries.
+// retried performs a call until it succeeds, fails for good, or is out of tries. Where several endpoints may answer
+// it, each is asked once in every round, so that one that refuses costs no pause while another serves.
 func retried[T any](ctx context.Context, c *Client, f func(context.Context) (T, error)) (T, error) {
+	over := c.order(ctx)
 	for try := 0; ; try++ {
-		var advice time.Duration
-		v, err := f(context.WithValue(ctx, advised{}, &advice))
-		if err == nil {
-			c.retries.refill()
+		v, r := askEach(ctx, c, over, f)
+		if r.err == nil {
 			return v, nil
 		}
-		if try+1 >= c.cfg.Tries || advice > maxAdvice || !passing(err) || !c.retries.take() {
-			return v, err
+		if r.final || r.refused == nil || try+1 >= c.cfg.Tries || r.advice > maxAdvice || !r.refused.retries.take() {
+			return v, r.err
 		}
-		if c.wait(ctx, pause(try, advice)) != nil {
-			return v, err // what the endpoint said tells more than that the caller left
+		if c.wait(ctx, pause(try, r.advice)) != nil {
+			return v, r.err // what the endpoint said tells more than that the caller left
 		}
 	}
+}
+
+// round is how a round of tries has ended; the zero round is one that was answered.
+type round struct {
+	err     error
+	final   bool          // another round would end no differently
+	refused *endpoint     // for a passing reason; nil: none has
+	advice  time.Duration // how long the most willing of those asks to wait
+}
+
+// askEach tries a call at each endpoint until one answers it.
+func askEach[T any](ctx context.Context, c *Client, over []*endpoint, f func(context.Context) (T, error)) (T, round) {
+	var zero T
+	var r round
+	for _, e := range over {
+		var advice time.Duration
+		trying := context.WithValue(ctx, advised{}, &advice)
+		var v T
+		err := c.vet(trying, e, c.chainOnce)
+		if err == nil {
+			v, err = f(at(trying, e))
+		}
+		if err == nil {
+			e.retries.refill()
+			return v, round{}
+		}
+		again := passing(err)
+		if again && (r.refused == nil || advice < r.advice) {
+			r.refused, r.advice = e, advice
+		}
+		if err = explain(err, c.cfg.CallTimeout); len(over) > 1 {
+			err = fmt.Errorf("%s: %w", e.name, err)
+		}
+		_, refusal := errors.AsType[*nodeError](err)
+		switch {
+		case ctx.Err() != nil, !silent(err) && !errors.Is(err, ErrWrongNetwork):
+			return zero, round{err: err, final: true}
+		case r.final:
+		case refusal && !again: // the node's own, which will not change; another may know better
+			r.err, r.final = err, true
+		default:
+			r.err = graver(r.err, err)
+		}
+	}
+	return zero, r
 }

@@ -112,8 +112,8 @@ func TestRetriesAreBoundedInAll(t *testing.T) {
 	if _, err := c.ServedChain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if c.retries.left != 1 {
-		t.Errorf("%d retries are left after a call that succeeded", c.retries.left)
+	if c.all[0].retries.left != 1 {
+		t.Errorf("%d retries are left after a call that succeeded", c.all[0].retries.left)
 	}
 }
 

@@ -107,21 +107,24 @@ func (s *Sender) estimate(ctx context.Context, call ethereum.CallMsg) (uint64, e
 	return units, nil
 }
 
-// suggestion is the base fee of the newest block, and the tip that the node suggests but at least the configured minimum.
+// suggestion is the base fee of the newest block, and the tip that the node suggests but at least the configured minimum. Of
+// several endpoints the one in the middle counts, of two the one that suggests less.
 func (s *Sender) suggestion(ctx context.Context) (base, tip zg.Neuron, err error) {
 	c := s.client
-	suggested, err := observe(ctx, c, "eth_maxPriorityFeePerGas", c.eth.SuggestGasTipCap)
+	q, err := c.agree(ctx)
+	if err != nil {
+		return base, tip, err
+	}
+	suggested, err := middle(ctx, c, q.of, func(ctx context.Context) (*big.Int, error) {
+		return observe(ctx, c, "eth_maxPriorityFeePerGas", c.eth.SuggestGasTipCap)
+	})
 	if err != nil {
 		return base, tip, fmt.Errorf("ask for the tip: %w", err)
 	}
 	if tip, err = zg.NeuronFromBig(suggested); err != nil {
 		return base, tip, fmt.Errorf("%w: tip: %w", ErrRPC, err)
 	}
-	at, err := c.head(ctx)
-	if err != nil {
-		return base, tip, err
-	}
-	return at.baseFee, tip.Max(s.cfg.MinTip), nil
+	return q.at.baseFee, tip.Max(s.cfg.MinTip), nil
 }
 
 // offer is the most that a transaction offers per gas: the tip and twice the base fee, which can double within six blocks

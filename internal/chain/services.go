@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -25,29 +26,40 @@ const (
 // head is what readings need of the newest block.
 type head struct {
 	number  *big.Int
+	hash    json.RawMessage // as it was said; only compared
 	time    time.Time
 	baseFee zg.Neuron // per gas
 }
 
-// head reads the newest block. Nothing else of it is decoded: nodes of the network add fields of their own to blocks, and
-// may leave out what other networks have.
+// head reads the newest block.
 func (c *Client) head(ctx context.Context) (head, error) {
+	h, err := c.block(ctx, "latest")
+	if err != nil {
+		return h, fmt.Errorf("read the newest block: %w", err)
+	}
+	return h, nil
+}
+
+// block reads a block by its number in hex, or its name. Nothing else of it is decoded: nodes of the network add fields of
+// their own to blocks, and may leave out what other networks have.
+func (c *Client) block(ctx context.Context, which string) (head, error) {
 	type block struct {
 		Number    *hexutil.Uint64 `json:"number"`
+		Hash      json.RawMessage `json:"hash"`
 		Timestamp *hexutil.Uint64 `json:"timestamp"`
 		BaseFee   *hexutil.Big    `json:"baseFeePerGas"`
 	}
 	b, err := observe(ctx, c, "eth_getBlockByNumber", func(ctx context.Context) (b *block, err error) {
-		err = c.rpc.CallContext(ctx, &b, "eth_getBlockByNumber", "latest", false)
+		err = c.rpc.CallContext(ctx, &b, "eth_getBlockByNumber", which, false)
 		return b, err
 	})
 	if err != nil {
-		return head{}, fmt.Errorf("read the newest block: %w", err)
+		return head{}, err
 	}
 	if b == nil || b.Number == nil || b.Timestamp == nil {
-		return head{}, fmt.Errorf("%w: it has no newest block", ErrRPC)
+		return head{}, fmt.Errorf("%w: it does not have block %s", ErrRPC, which)
 	}
-	h := head{number: new(big.Int).SetUint64(uint64(*b.Number)), time: unix(new(big.Int).SetUint64(uint64(*b.Timestamp)))}
+	h := head{number: new(big.Int).SetUint64(uint64(*b.Number)), hash: b.Hash, time: unix(new(big.Int).SetUint64(uint64(*b.Timestamp)))}
 	if b.BaseFee != nil {
 		if h.baseFee, err = zg.NeuronFromBig(b.BaseFee.ToInt()); err != nil {
 			return head{}, fmt.Errorf("%w: base fee: %w", ErrRPC, err)
@@ -82,13 +94,18 @@ func pages(next func(offset int64) (items int, total *big.Int, err error)) error
 // Services reads all services at one block. Removing a service moves the last one into its place, so that pages of
 // different blocks could miss or repeat one; what is repeated all the same counts once.
 func (c *Client) Services(ctx context.Context) (zg.Directory, error) {
-	at, err := c.head(ctx)
-	if err != nil {
-		return zg.Directory{}, err
+	began := time.Now()
+	dir, err := atAgreed(ctx, c, "the services", c.services)
+	if err == nil {
+		dir.ReadAt = began
 	}
-	dir := zg.Directory{Block: at.number.Uint64(), ReadAt: time.Now()}
+	return dir, err
+}
+
+func (c *Client) services(ctx context.Context, at head) (zg.Directory, error) {
+	dir := zg.Directory{Block: at.number.Uint64()}
 	seen := map[common.Address]bool{}
-	err = pages(func(offset int64) (int, *big.Int, error) {
+	err := pages(func(offset int64) (int, *big.Int, error) {
 		page, err := read(ctx, c, c.cfg.Inference, c.inf.PackGetAllServices(big.NewInt(offset), big.NewInt(pageSize)), at.number, c.inf.UnpackGetAllServices)
 		if err != nil {
 			return 0, nil, err

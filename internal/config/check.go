@@ -212,8 +212,10 @@ func (c Config) Warnings() []string {
 	if host, _, err := splitListen(c.AdminListen); err == nil && !c.AdminOff() && !loopback(host) {
 		add("ADMIN_LISTEN", "whoever reaches %s can see what is spent and on what; it asks for no key", c.AdminListen)
 	}
-	if u, err := url.Parse(c.RPCURL.Reveal()); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
-		add("RPC_URL", "the connection to %s is not encrypted; whoever sits between can answer for the chain", u.Hostname())
+	for _, rpc := range c.RPCURL.Reveal() {
+		if u, err := url.Parse(rpc); err == nil && u.Scheme == "http" && !loopback(u.Hostname()) {
+			add("RPC_URL", "the connection to %s is not encrypted; whoever sits between can answer for the chain", u.Hostname())
+		}
 	}
 	if len(c.Providers) == 0 {
 		add("PROVIDERS", "no provider is named, so none may be paid and no request will be served")

@@ -122,7 +122,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg, sources := mustRead(t, map[string]string{
-		"NETWORK": "testnet", "RPC_URL": "https://rpc.example.com/my-key", "CHAIN_ID": "16602",
+		"NETWORK": "testnet", "RPC_URL": "https://rpc.example.com/my-key, https://rpc.example.org", "CHAIN_ID": "16602",
 		"LEDGER_CONTRACT": strings.ToLower(provider), "INFERENCE_CONTRACT": provider,
 		"PRIVATE_KEY": "0x" + keyText, "HOST": "0.0.0.0", "PORT": "0", "ADMIN_LISTEN": "off", "DATA_DIR": "/data",
 		"PROVIDERS": provider + ", 0xFCAd0B19bB29D4674531d6f115237E16AfCE377c," + strings.ToLower(provider),
@@ -143,8 +143,8 @@ func TestEveryVariableIsRead(t *testing.T) {
 	if diff := cmp.Diff([]string{"first-local-key-xyz", "second-local-key-xyz"}, cfg.APIKeys.Reveal()); diff != "" {
 		t.Errorf("APIKeys (-want +got):\n%s", diff)
 	}
-	if got := cfg.RPCURL.Reveal(); got != "https://rpc.example.com/my-key" {
-		t.Errorf("RPCURL = %s", got)
+	if diff := cmp.Diff([]string{"https://rpc.example.com/my-key", "https://rpc.example.org"}, cfg.RPCURL.Reveal()); diff != "" {
+		t.Errorf("RPCURL (-want +got):\n%s", diff)
 	}
 }
 
@@ -258,7 +258,7 @@ func TestNetworkFillsWhatIsUnset(t *testing.T) {
 	if cfg.ChainID != 7 || sources["ZGPROXY_CHAIN_ID"] != SourceEnv {
 		t.Errorf("ChainID = %d from %s, want the operator's", cfg.ChainID, sources["ZGPROXY_CHAIN_ID"])
 	}
-	if cfg.RPCURL.Reveal() != "http://127.0.0.1:8545" || sources["ZGPROXY_RPC_URL"] != SourceNetwork || cfg.LedgerContract != a {
+	if cfg.RPCURL.String() != "http://127.0.0.1:8545" || sources["ZGPROXY_RPC_URL"] != SourceNetwork || cfg.LedgerContract != a {
 		t.Errorf("RPCURL = %s from %s, LedgerContract = %s", cfg.RPCURL, sources["ZGPROXY_RPC_URL"], cfg.LedgerContract)
 	}
 	cfg, _ = mustRead(t, map[string]string{"NETWORK": "devnet", "ALLOW_PRIVATE_PROVIDERS": "false"})
@@ -341,7 +341,7 @@ func TestWarnings(t *testing.T) {
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	vars["RPC_URL"], vars["ADMIN_LISTEN"], vars["LOW_WATER"] = "http://rpc.example.com/key", ":3090", "0.5"
+	vars["RPC_URL"], vars["ADMIN_LISTEN"], vars["LOW_WATER"] = "https://rpc.example.org,http://rpc.example.com/key", ":3090", "0.5"
 	vars["API_KEYS"], vars["ALLOW_PRIVATE_PROVIDERS"], vars["MAX_FEE_PER_GAS"], vars["PROVIDERS"] = "short", "true", "1gwei", ""
 	cfg, _ = mustRead(t, vars)
 	got := strings.Join(cfg.Warnings(), "\n")

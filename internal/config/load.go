@@ -69,7 +69,7 @@ func (f field) allowed() string {
 
 func (f field) secret() bool {
 	switch reflect.New(f.Type).Interface().(type) {
-	case *Secret, *SecretList, *Password, *Endpoint, *SignerEndpoint, *EndpointList:
+	case *Secret, *SecretList, *Password, *NodeURLs, *SignerEndpoint, *EndpointList:
 		return true
 	}
 	return false
@@ -237,7 +237,7 @@ func (c *Config) ApplyFlags(sources Sources, flags Flags) error {
 
 // FillNetwork supplies what the chosen network stands for, wherever the operator set nothing.
 func (c *Config) FillNetwork(sources Sources, n NetworkValues) error {
-	if c.RPCURL.Reveal() == "" && n.RPCURL != "" {
+	if len(c.RPCURL.Reveal()) == 0 && n.RPCURL != "" {
 		if err := c.RPCURL.Decode(n.RPCURL); err != nil {
 			return fmt.Errorf("rpc endpoint of network %s: %w", c.Network, err)
 		}

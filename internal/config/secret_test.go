@@ -33,20 +33,25 @@ func TestSecretsNeverPrint(t *testing.T) {
 	if err := endpoint.Decode("https://user:" + word + "@rpc.example.com/" + word + "?key=" + word); err != nil {
 		t.Fatal(err)
 	}
+	var nodes NodeURLs
+	if err := nodes.Decode(endpoint.Reveal() + ", https://a.example"); err != nil {
+		t.Fatal(err)
+	}
 	type private struct {
 		s  Secret
 		l  SecretList
 		e  Endpoint
+		n  NodeURLs
 		ps *Secret
 	}
 	values := []any{
-		secret, &secret, list, &list, endpoint, &endpoint,
+		secret, &secret, list, &list, endpoint, &endpoint, nodes, &nodes,
 		[]Secret{secret},
 		map[string]Secret{"k": secret},
-		Config{PrivateKey: secret, KeystorePassword: Password{secret}, APIKeys: list, RPCURL: endpoint},
+		Config{PrivateKey: secret, KeystorePassword: Password{secret}, APIKeys: list, RPCURL: nodes},
 		&Config{PrivateKey: secret},
-		private{secret, list, endpoint, &secret},
-		&private{secret, list, endpoint, &secret},
+		private{secret, list, endpoint, nodes, &secret},
+		&private{secret, list, endpoint, nodes, &secret},
 		[]any{private{s: secret}},
 	}
 	for _, v := range values {
@@ -74,7 +79,8 @@ func TestSecretsNeverPrint(t *testing.T) {
 	if got := secret.Reveal(); got != word {
 		t.Errorf("Reveal = %q, want the text", got)
 	}
-	if got, want := fmt.Sprintf("%v | %v | %v | %v", secret, Secret{}, list, endpoint), "[redacted] |  | [redacted] (2 of them) | https://rpc.example.com/[redacted]"; got != want {
+	if got, want := fmt.Sprintf("%v | %v | %v | %v | %v", secret, Secret{}, list, endpoint, nodes),
+		"[redacted] |  | [redacted] (2 of them) | https://rpc.example.com/[redacted] | https://rpc.example.com/[redacted],https://a.example"; got != want {
 		t.Errorf("printed as %q, want %q", got, want)
 	}
 }
