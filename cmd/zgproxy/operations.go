@@ -27,12 +27,8 @@ func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
 		source: "daemon", wallet: d.wallet.Address(), readAt: view.ReadAt, holdings: view.Holdings, services: d.directory.Snapshot().Services,
 		view: view.Providers, book: d.store.Book(),
 	}
-	// Whoever has just moved money sees it, although the keeper has not looked since.
-	last, err := d.store.LastBlock(ctx, walletName(d.cfg, d.wallet.Address()))
-	if err != nil {
-		return nil, err
-	}
-	if fresh || view.ReadAt.IsZero() || last > view.Holdings.Block {
+	if fresh || view.ReadAt.IsZero() {
+		var err error
 		if b.holdings, err = d.client.Holdings(ctx); err != nil {
 			return nil, err
 		}
@@ -73,14 +69,33 @@ func (d *daemon) provider(ctx context.Context, p common.Address) (any, error) {
 	return providerNow(ctx, d.cfg, d.client, b, p, pin)
 }
 
-// transact moves money on the operator's word. The keeper looks at the accounts again afterwards.
+// transact moves money on the operator's word. When it returns the keeper has seen that: requests are admitted by what it saw.
 func (d *daemon) transact(ctx context.Context, in zg.Intent, notify func(admin.Transaction)) (admin.Transaction, error) {
-	defer d.keeper.Nudge()
 	tx, err := mover{d.journal}.transact(ctx, in, notify)
 	if in.Kind == zg.IntentRevokeAll && err == nil {
 		d.sessions.Forget(in.Provider) // its generation is over
 	}
+	d.seen(ctx, tx.Block)
 	return tx, err
+}
+
+// seenWithin is how long a look at the accounts may take until whoever has moved money is told all the same that it is moved.
+const seenWithin = 5 * time.Second
+
+// seen has the keeper look, and waits until it has seen a block.
+func (d *daemon) seen(ctx context.Context, block uint64) {
+	d.keeper.Ask()
+	ctx, cancel := context.WithTimeout(ctx, seenWithin)
+	defer cancel()
+	tick := time.NewTicker(lookEvery / 5)
+	defer tick.Stop()
+	for d.keeper.View().Holdings.Block < block {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // tokens are the persistent session tokens that were made, by commands and by this daemon.
@@ -140,8 +155,7 @@ func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Accept
 		d.trust.waited(p)
 	}
 	d.rebuildRoutes()
-	d.keeper.Nudge()
-	d.keeper.Nudge()
+	d.keeper.Ask()
 	return nil
 }
 

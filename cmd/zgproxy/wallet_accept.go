@@ -178,7 +178,7 @@ func (d *daemon) acceptForeign(_ context.Context, what admin.ForeignAcceptance) 
 		return err
 	}
 	d.log.Warn().Uint64("transactions", what.Count).Uint64("highest_nonce", what.Through).Msg("the operator accepts what was done elsewhere with the wallet")
-	d.keeper.Nudge()
+	d.keeper.Ask()
 	return nil
 }
 

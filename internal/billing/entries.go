@@ -294,9 +294,9 @@ func (s *Store) highestNonce(ctx context.Context, wallet string) (uint64, bool, 
 	return uint64(n.Int64), n.Valid, nil
 }
 
-// LastBlock is the block of the newest receipt of what has ended. No older state of the chain may be acted on: it would
+// lastBlock is the block of the newest receipt of what has ended. No older state of the chain may be acted on: it would
 // show a sub-account without the money that it has.
-func (s *Store) LastBlock(ctx context.Context, wallet string) (uint64, error) {
+func (s *Store) lastBlock(ctx context.Context, wallet string) (uint64, error) {
 	var block int64
 	err := s.readers.QueryRowContext(ctx, `SELECT COALESCE(MAX(block), 0) FROM journal_txs JOIN journal ON journal.id = entry_id `+ours+` AND state != 'signed'`, wallet).Scan(&block)
 	if err != nil {

@@ -141,7 +141,7 @@ func TestEntryIsKept(t *testing.T) {
 		if diff := cmp.Diff(want, got, compareAmounts); !ok || err != nil || diff != "" {
 			t.Errorf("%s: %v, %v (-want +got):\n%s", in.Kind, ok, err, diff)
 		}
-		if b, err := s.LastBlock(t.Context(), "1/a"); b > 0 && i == 0 || err != nil {
+		if b, err := s.lastBlock(t.Context(), "1/a"); b > 0 && i == 0 || err != nil {
 			t.Errorf("lastBlock = %d, %v: what has not ended does not count", b, err)
 		}
 		if _, ok, err := s.unfinished(t.Context(), "2/a"); ok || err != nil {
@@ -157,7 +157,7 @@ func TestEntryIsKept(t *testing.T) {
 	if _, signed, err := s.highestNonce(t.Context(), "2/a"); signed || err != nil {
 		t.Errorf("another chain has a highest nonce: %v", err)
 	}
-	if b, err := s.LastBlock(t.Context(), "1/a"); b != 13 || err != nil {
+	if b, err := s.lastBlock(t.Context(), "1/a"); b != 13 || err != nil {
 		t.Errorf("lastBlock = %d, %v", b, err)
 	}
 	// It begins again, as if it had never ended.

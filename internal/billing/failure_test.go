@@ -301,7 +301,7 @@ func TestStoreOneTopUpAtATime(t *testing.T) {
 	if _, err := s.stageEntry("", zg.Intent{Kind: zg.IntentTransfer, Provider: bob, Amount: zg.OneOG}, OriginAuto, zg.SignedTx{Hash: common.Hash{2}, Nonce: 2, Raw: []byte{2}}, now); err != nil {
 		t.Errorf("after the first has ended: %v", err)
 	}
-	if b, err := s.LastBlock(t.Context(), ""); err != nil || b != 12 {
+	if b, err := s.lastBlock(t.Context(), ""); err != nil || b != 12 {
 		t.Errorf("lastBlock = %d, %v; want 12", b, err)
 	}
 }

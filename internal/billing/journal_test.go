@@ -276,7 +276,7 @@ func TestJournalOfAnotherWallet(t *testing.T) {
 		a := n.attempt(j, deposit, OriginHand)
 		advance(5 * time.Second)
 		a.wants(t, EntryMined, 1)
-		if b, err := s.LastBlock(t.Context(), "1/a"); b != 101 || err != nil {
+		if b, err := s.lastBlock(t.Context(), "1/a"); b != 101 || err != nil {
 			t.Errorf("lastBlock = %d, %v", b, err)
 		}
 		// That one finishes it in its turn, and openStore finds nothing unfinished twice.

@@ -121,6 +121,7 @@ type Keeper struct {
 	cfg     KeeperConfig
 	metrics *keeperMetrics
 	nudged  chan struct{}
+	asked   chan struct{} // for a look without the usual pause
 	view    atomic.Pointer[KeeperView]
 	learned sync.Map // address → reserve, not recorded yet
 	said    sync.Map // address → when it last said what it wants
@@ -180,7 +181,7 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 		cfg.Now = time.Now
 	}
 	k := &Keeper{
-		store: store, chain: chain, journal: journal, cfg: cfg, nudged: make(chan struct{}, 1), accounts: make(map[common.Address]account),
+		store: store, chain: chain, journal: journal, cfg: cfg, nudged: make(chan struct{}, 1), asked: make(chan struct{}, 1), accounts: make(map[common.Address]account),
 		puzzled: make(map[common.Address]int), still: make(map[common.Address]still), drifting: make(map[common.Address]bool), failures: make(map[common.Address]failure),
 		flights: make(map[common.Address]*flight),
 	}
@@ -203,6 +204,14 @@ func (k *Keeper) Nudge() {
 	}
 }
 
+// Ask is Nudge without the usual pause between two looks, for what a person has done: what he does next is to find it done.
+func (k *Keeper) Ask() {
+	select {
+	case k.asked <- struct{}{}:
+	default:
+	}
+}
+
 // Run finishes what an earlier process left unfinished and then keeps the sub-accounts filled until ctx ends, when it
 // returns nil. A top-up under way stays recorded and is resumed by the next Run. The only error that ends it early is a spend
 // store that cannot be read at the start: where somebody else sends from the wallet it goes on reading, and signs nothing.
@@ -211,7 +220,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	if err := k.store.adopt(k.journal.cfg.Wallet); err != nil {
 		return err
 	}
-	if k.minBlock, err = k.store.LastBlock(ctx, k.journal.cfg.Wallet); err != nil {
+	if k.minBlock, err = k.store.lastBlock(ctx, k.journal.cfg.Wallet); err != nil {
 		return err
 	}
 	for failed := 0; ; {
@@ -233,20 +242,24 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// wait returns after the usual interval, or sooner when nudged. The error is that of ctx.
+// wait returns after the usual interval, or sooner when nudged, or at once when asked. The error is that of ctx.
 func (k *Keeper) wait(ctx context.Context) error {
 	every := time.NewTimer(k.cfg.Every)
 	defer every.Stop()
-	if err := pause(ctx, min(minGap, k.cfg.Every)); err != nil {
-		return err
+	gap := time.NewTimer(min(minGap, k.cfg.Every))
+	defer gap.Stop()
+	for nudged := (chan struct{})(nil); ; nudged = k.nudged {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-gap.C:
+			continue // from now on a nudge will do
+		case <-every.C:
+		case <-nudged:
+		case <-k.asked:
+		}
+		return nil
 	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-every.C:
-	case <-k.nudged:
-	}
-	return nil
 }
 
 // pause waits, or returns the error of ctx.

@@ -24,7 +24,7 @@ func TestJournalReorg(t *testing.T) {
 			if e := topUps(t, s)[0]; e.State != EntrySigned || e.Block != 101 {
 				t.Errorf("on record %+v, want it signed, seen in block 101", e)
 			}
-			if b, err := s.LastBlock(t.Context(), ""); b != 0 || err != nil {
+			if b, err := s.lastBlock(t.Context(), ""); b != 0 || err != nil {
 				t.Errorf("lastBlock = %d, %v: it has not ended", b, err)
 			}
 			n.with(func() { n.closed = true })
@@ -51,7 +51,7 @@ func TestJournalReorg(t *testing.T) {
 					t.Error("other bytes were sent")
 				}
 			}
-			if b, err := s.LastBlock(t.Context(), ""); b != a.entry.Block || err != nil {
+			if b, err := s.lastBlock(t.Context(), ""); b != a.entry.Block || err != nil {
 				t.Errorf("lastBlock = %d, %v; want %d", b, err, a.entry.Block)
 			}
 		})

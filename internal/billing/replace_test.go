@@ -236,7 +236,7 @@ func TestJournalReverted(t *testing.T) {
 		if a.entry.GasCost != zg.NeuronOf(2*93_600) || a.entry.Reason == "" || testutil.ToFloat64(j.metrics.gas) != 2*93_600 {
 			t.Errorf("%+v", a.entry)
 		}
-		if b, err := s.LastBlock(t.Context(), ""); b != a.entry.Block || err != nil {
+		if b, err := s.lastBlock(t.Context(), ""); b != a.entry.Block || err != nil {
 			t.Errorf("lastBlock = %d, %v", b, err)
 		}
 		if sum, err := s.Transferred(t.Context(), time.Time{}); err != nil || len(sum) != 0 {
