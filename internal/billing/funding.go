@@ -50,7 +50,7 @@ func hintFor(reason string, p common.Address) string {
 	case refusalAutoFund:
 		return fmt.Sprintf("Open it with a first transfer (zgproxy fund %s 3), or let zgproxy do that by setting ZGPROXY_AUTO_FUND to an amount.", p)
 	case refusalAutoFundCap:
-		return fmt.Sprintf("What ZGPROXY_AUTO_FUND allows is used up; raise it, or move the money yourself (zgproxy deposit 5, zgproxy fund %s 3).", p)
+		return fmt.Sprintf("What ZGPROXY_AUTO_FUND still allows is not enough for it to be of use; raise it, or move the money yourself (zgproxy deposit 5, zgproxy fund %s 3).", p)
 	case refusalService:
 		return "The provider is no longer registered; use another one."
 	case refusalUnread:
@@ -158,8 +158,10 @@ func (f *facts) decide() (in zg.Intent, refusal string) {
 	// Below half the distance between the marks a transfer is not worth its gas; more will be due soon.
 	step := high.Sub(low).MulDiv(1, 2).Max(zg.NeuronOf(1))
 	if !f.exists {
+		// What opens it is locked for a day or more, and below the low-water mark it would be low at once: that serves a request
+		// or two, or with exactly what providers want left none.
 		want = want.Max(f.minAccount)
-		step = step.Max(f.minAccount)
+		step = step.Max(f.minAccount).Max(low)
 	}
 	if want.Less(step) {
 		return in, ""
