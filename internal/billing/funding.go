@@ -12,6 +12,7 @@ import (
 // Why a sub-account that is low is not topped up. The set is bounded: it labels a metric.
 const (
 	refusalForeign      = "foreign_transactions"
+	refusalWaiting      = "transactions_waiting" // of others; it ends by itself
 	refusalSuspended    = "provider_suspended"
 	refusalAutoFund     = "auto_fund_off"
 	refusalAutoFundCap  = "auto_fund_cap"
@@ -45,6 +46,8 @@ func hintFor(reason string, p common.Address) string {
 		return "It is not low, so no top-up is due."
 	case refusalForeign:
 		return "The wallet has made transactions that are not from here, so nothing is topped up. If they are yours: zgproxy wallet accept. If not, somebody else has the key."
+	case refusalWaiting:
+		return "Transactions of the wallet that were not made here wait to be mined, and a top-up now could take the place of one. It goes on by itself when they are through. Which they are: zgproxy account."
 	case refusalSuspended:
 		return fmt.Sprintf("The provider is suspended. If you trust it as it is now: zgproxy provider accept %s.", p)
 	case refusalAutoFund:
@@ -99,6 +102,7 @@ func transferBudget(l Limit) string {
 type facts struct {
 	provider   common.Address
 	foreign    bool // somebody else has sent from the wallet, which nobody has accepted
+	waiting    bool // somebody else's transactions of the wallet wait to be mined
 	suspended  bool // it gets nothing until the owner accepts it
 	account    zg.SubAccount
 	exists     bool
@@ -196,6 +200,8 @@ func (f *facts) forbidden() string {
 	switch {
 	case f.foreign:
 		return refusalForeign
+	case f.waiting:
+		return refusalWaiting
 	case f.suspended:
 		return refusalSuspended
 	case !f.exists && !f.autoFund:

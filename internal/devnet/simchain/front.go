@@ -48,7 +48,9 @@ type front struct {
 	minTip zg.Neuron
 }
 
-func newFront(node *rpc.Client, signer types.Signer) *front { return &front{node: node, pool: &pool{signer: signer}} }
+func newFront(node *rpc.Client, signer types.Signer) *front {
+	return &front{node: node, pool: &pool{signer: signer}}
+}
 
 func (f *front) setFault(fault func(string, []byte) *Fault) {
 	f.mu.Lock()
