@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,8 +136,8 @@ func (j *Journal) taken(ctx context.Context, e *Entry, s sighting) (bool, error)
 func (j *Journal) known(ctx context.Context, e *Entry) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	for i := len(e.Txs) - 1; i >= 0; i-- {
-		if known, err := j.sender.Known(ctx, e.Txs[i].Hash); known || err != nil {
+	for _, tx := range slices.Backward(e.Txs) {
+		if known, err := j.sender.Known(ctx, tx.Hash); known || err != nil {
 			return known, err
 		}
 	}
