@@ -51,7 +51,7 @@ func networkChecks() []check {
 		},
 		{
 			id: "network.services", needs: []string{"network.pair"}, run: checkServices,
-			means: "The list of services can be read from the contract.",
+			means: "The list of services can be read from the contract, and the contracts are the ones that this zgproxy knows (WARN).",
 			todo:  "Try again; if it lasts, use another endpoint, or look for a newer zgproxy.",
 		},
 	}
@@ -231,6 +231,9 @@ func checkServices(ctx context.Context, d *doctor, _ *patient) finding {
 		if s, ok := zg.ServiceOf(d.services, p); ok {
 			d.names[p] = s.Model
 		}
+	}
+	if w := changedWarning(d.network.Changed()); w != "" {
+		return warned("Look for a newer zgproxy.", w, "%s registered, by contracts that this zgproxy does not know", plural(len(dir.Services), "service"))
 	}
 	return passed("%s registered", plural(len(dir.Services), "service"))
 }

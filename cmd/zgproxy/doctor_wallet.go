@@ -143,6 +143,9 @@ func checkBalance(ctx context.Context, d *doctor, _ *patient) finding {
 	case h.Wallet.Less(floor):
 		return warned(fix, reason, "%s 0G, and ZGPROXY_WALLET_FLOOR is %s", short(h.Wallet), short(floor))
 	}
+	if w := changedWarning(d.own.Changed()); w != "" {
+		return warned("Look for a newer zgproxy.", w, "%s 0G, and contracts that this zgproxy does not know", short(h.Wallet))
+	}
 	return passed("%s 0G", short(h.Wallet))
 }
 
@@ -296,8 +299,7 @@ func judgeNonce(next, pending uint64, before, after signed) finding {
 	case next > ours:
 		return warned(fix, reason, "%s of this wallet from nonce %d on are not in the journal", plural(int(min(next-ours, 1<<30)), "transaction"), ours)
 	case pending > ours:
-		return warned("Wait until they are mined. "+fix, reason+" Nothing is topped up while they wait, since it would take the place of one.",
-			"%s of this wallet, from nonce %d on, wait to be mined and are not in the journal", plural(int(min(pending-ours, 1<<30)), "transaction"), ours)
+		return warned(fix, reason, "%s of this wallet wait to be mined and are not in the journal", plural(int(pending-ours), "transaction"))
 	}
 	if !after.any {
 		return passed("the next nonce is %d, and the journal is empty", next)

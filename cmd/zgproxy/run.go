@@ -127,6 +127,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
 		MaxReserve: cfg.MaxReserve.Neuron, DriftTolerance: cfg.DriftTolerance.Neuron, QuietFor: min(time.Minute, 2*cfg.KeeperInterval.Std()),
 		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Suspended: d.trust.reason, Trusted: d.trust.trusted, Log: log, Registerer: d.registry,
+		Changed: func() bool { return len(d.client.Changed()) > 0 },
 	}
 	if from != nil {
 		from.attach(&keeping, func() { d.keeper.Nudge() })

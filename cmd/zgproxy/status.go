@@ -30,7 +30,24 @@ func (d *daemon) checks() []admin.Check {
 		{Name: "store", OK: d.store.Err() == nil, Detail: errText(d.store.Err())},
 		// Without top-ups what is funded can still be served.
 		{Name: "funding", OK: true, Detail: errText(d.keeper.View().Err)},
-	}, slices.Concat(d.foreignChecks(), d.waitingChecks(), d.limitChecks())...)
+	}, slices.Concat(d.contractChecks(), d.foreignChecks(), d.limitChecks())...)
+}
+
+// contractChecks tell of contracts that are not the known ones. What is funded can still be served.
+func (d *daemon) contractChecks() []admin.Check {
+	if w := changedWarning(d.client.Changed()); w != "" {
+		return []admin.Check{{Name: "contracts", OK: true, Detail: w}}
+	}
+	return nil
+}
+
+// changedWarning says what it means that the contracts have changed; empty where they have not.
+func changedWarning(changed []string) string {
+	if len(changed) == 0 {
+		return ""
+	}
+	return "The network's contracts are not the ones that this zgproxy knows: " + strings.Join(changed, ", ") + ". Nothing is topped up by itself; what is " +
+		"there can be used, and got back. Look for a newer zgproxy."
 }
 
 // foreignChecks tell of what was done elsewhere with the wallet. What is funded can still be served.
@@ -174,8 +191,9 @@ func (d *daemon) status() any {
 		"directory": map[string]any{"block": dir.Block, "read_at": dir.ReadAt, "services": len(dir.Services)},
 		"funding":   map[string]any{"block": view.Holdings.Block, "read_at": view.ReadAt, "error": errText(view.Err), "wallet": money(view.Holdings.Wallet)},
 		"foreign":   foreignReport(d.wallet.Address(), view.Foreign),
-		"waiting":   waitingReport(d.wallet.Address(), view.Waiting),
 		"accounts":  accounts,
+		// In words; null: as this zgproxy knows them.
+		"contracts_changed": d.client.Changed(),
 	}
 	if l := view.Holdings.Ledger; l != nil {
 		out["ledger"] = map[string]amount{"available": money(l.Available), "total": money(l.Total)}

@@ -60,6 +60,9 @@ type KeeperConfig struct {
 	// a suspension, or "". It is asked about the very reading that a decision is made from. nil: a signer that is vouched for
 	// will do.
 	Trusted func(zg.Service) (code string, err error)
+	// Changed reports that the contracts were not the known ones when they were read last. Nothing is moved by itself then. It is
+	// asked after what is decided from was read. nil: they never are.
+	Changed func() bool
 	// QuietFor is how long a provider's requests must be at rest for its figures to correct our estimates; 0: a minute.
 	QuietFor   time.Duration
 	Log        zerolog.Logger
@@ -70,8 +73,6 @@ type KeeperConfig struct {
 const (
 	// minGap keeps nudges from turning into a flood of reads.
 	minGap = 2 * time.Second
-	// waitingEvery is how often is looked while transactions of others wait.
-	waitingEvery = 5 * time.Second
 )
 
 // ProviderView is what the keeper knows of one provider.
@@ -111,7 +112,6 @@ type KeeperView struct {
 	Providers map[common.Address]ProviderView
 	Moves     Moves
 	Foreign   Foreign // what was done elsewhere with the wallet and nobody has accepted; nothing is topped up while there is any
-	Waiting   Waiting // what waits to be mined and was not made here; nothing is topped up meanwhile
 	Err       error   // why the last look failed; nil: all is well
 }
 
@@ -173,6 +173,9 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 			}
 			return "", nil
 		}
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func() bool { return false }
 	}
 	if cfg.MayFund == nil {
 		cfg.MayFund = func(common.Address) bool { return true }
@@ -247,7 +250,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // wait returns after the usual interval, or sooner when nudged, or at once when asked. The error is that of ctx.
 func (k *Keeper) wait(ctx context.Context) error {
-	every := time.NewTimer(k.rhythm())
+	every := time.NewTimer(k.cfg.Every)
 	defer every.Stop()
 	gap := time.NewTimer(min(minGap, k.cfg.Every))
 	defer gap.Stop()
@@ -263,14 +266,6 @@ func (k *Keeper) wait(ctx context.Context) error {
 		}
 		return nil
 	}
-}
-
-// rhythm is the time between two looks. What others have waiting is mostly mined soon, and holds up everything.
-func (k *Keeper) rhythm() time.Duration {
-	if k.View().Waiting.Any() {
-		return min(waitingEvery, k.cfg.Every)
-	}
-	return k.cfg.Every
 }
 
 // pause waits, or returns the error of ctx.

@@ -47,6 +47,7 @@ type Client struct {
 	led      *bindings.LedgerManager
 	inf      *bindings.InferenceServing
 	metrics  *clientMetrics
+	layouts  layouts
 	wait     func(context.Context, time.Duration) error // between two tries
 	patience time.Duration                              // with endpoints that have not answered when another has
 }
@@ -102,17 +103,24 @@ var outputs = func() map[[4]byte]abi.Arguments {
 	return all
 }()
 
-// read performs a contract read at a block, where nil is the latest. An answer that is not exactly what the contract
-// would say is an error, never a zero.
+// read performs a contract read at a block, where nil is the latest. An answer that is not what the contract would say is an
+// error, never a zero; a struct may have grown (narrow), which is noted.
 func read[T any](ctx context.Context, c *Client, to common.Address, calldata []byte, block *big.Int, unpack func([]byte) (T, error)) (T, error) {
 	var zero T
 	out, err := c.contractCall(ctx, to, calldata, block)
 	if err != nil {
 		return zero, err
 	}
-	if err := checkLayout(outputs[[4]byte(calldata)], out); err != nil {
+	args := outputs[[4]byte(calldata)]
+	known, grown, err := narrow(args, out)
+	if err != nil {
+		if strict := checkLayout(args, out); strict != nil {
+			err = strict // says what is not as expected
+		}
 		return zero, fmt.Errorf("%w: %w", ErrLayout, err)
 	}
+	c.saw(ctx, grown)
+	out = known
 	v, err := unpack(out)
 	if err != nil {
 		return zero, fmt.Errorf("%w: %w", ErrLayout, cleanError{err})

@@ -84,6 +84,10 @@ func (e *nodeError) Error() string  { return fmt.Sprintf("%s (code %d)", clean(e
 func (e *nodeError) ErrorCode() int { return e.Code }
 func (e *nodeError) ErrorData() any { return e.Data }
 
+// ErrReverted means that the contract ended a call without saying why. The endpoint is well, and whatever was asked is not
+// known.
+var ErrReverted = errors.New("the contract reverted without saying why (it may have been upgraded, or a call inside ran out of gas)")
+
 // revertCode is the JSON-RPC code of a call that the contract, or the machine it runs on, ended.
 const revertCode = 3
 
@@ -92,6 +96,12 @@ const revertCode = 3
 func refusedByCode(err error) bool {
 	e, ok := errors.AsType[*nodeError](err)
 	return ok && e.Code == revertCode
+}
+
+// reverted reports a refusal of the contract without data, by code or, from nodes that have none for it, by the words that
+// they all have.
+func reverted(e *nodeError) bool {
+	return e.Code == revertCode || strings.HasPrefix(strings.ToLower(e.Message), "execution reverted")
 }
 
 // explain turns what the RPC library returns into errors that may be logged: in the contract's own terms where it
@@ -112,11 +122,17 @@ func explain(err error, timeout time.Duration) error {
 	if r, ok := DecodeRevert(err); ok {
 		return r
 	}
-	if known, ok := errors.AsType[*nodeError](err); ok {
-		return fmt.Errorf("%w: %w", ErrRPC, known)
+	known, ok := errors.AsType[*nodeError](err)
+	if !ok {
+		if node, isNode := errors.AsType[rpc.Error](err); isNode {
+			known, ok = &nodeError{Code: node.ErrorCode(), Message: node.Error()}, true
+		}
 	}
-	if node, ok := errors.AsType[rpc.Error](err); ok {
-		return fmt.Errorf("%w: %w", ErrRPC, &nodeError{Code: node.ErrorCode(), Message: node.Error()})
+	switch {
+	case ok && reverted(known):
+		return fmt.Errorf("%w: %w", ErrReverted, known)
+	case ok:
+		return fmt.Errorf("%w: %w", ErrRPC, known)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: no answer within %s: %w", ErrRPC, timeout, context.DeadlineExceeded)

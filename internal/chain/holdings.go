@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,48 +19,82 @@ import (
 var errAccounts = errors.New("the list of sub-accounts is not whole")
 
 // Holdings reads everything the wallet has, at one block. The ledger is nil only where the contract says so, and a
-// provider is missing from the accounts only where the whole list was read without it.
+// provider is missing from the accounts only where the whole list was read without it. What nothing is decided by may be
+// unread where the contract does not say it: how long it holds money that is asked back.
 func (c *Client) Holdings(ctx context.Context) (zg.Holdings, error) {
-	return atAgreed(ctx, c, "what the wallet has", func(ctx context.Context, at head) (zg.Holdings, error) {
-		h, err := c.holdings(ctx, at)
-		if err != nil {
-			return zg.Holdings{}, fmt.Errorf("at block %s: %w", at.number, err)
-		}
-		return h, nil
-	})
+	return c.holdings(ctx, zg.PartLedger, zg.PartAccounts, zg.PartMinimums)
 }
 
-func (c *Client) holdings(ctx context.Context, at head) (h zg.Holdings, err error) {
-	h.Block, h.BlockTime = at.number.Uint64(), at.time
+// Known reads what can be read of what Holdings does: whoever wants money back is not kept from it by what that does not take.
+// Unread says what could not be read, and why.
+func (c *Client) Known(ctx context.Context) (zg.Holdings, error) { return c.holdings(ctx) }
+
+func (c *Client) holdings(ctx context.Context, needed ...zg.Part) (zg.Holdings, error) {
+	h, err := atAgreed(ctx, c, "what the wallet has", func(ctx context.Context, at head) (h zg.Holdings, err error) {
+		ctx, seen := collect(ctx)
+		h.Block, h.BlockTime = at.number.Uint64(), at.time
+		if err = c.readHoldings(ctx, &h, at, needed); err != nil {
+			return zg.Holdings{}, fmt.Errorf("at block %s: %w", at.number, err)
+		}
+		h.Structs = seen.all()
+		return h, nil
+	})
+	if err == nil {
+		c.layouts.note(h.Structs, true)
+	}
+	return h, err
+}
+
+func (c *Client) readHoldings(ctx context.Context, h *zg.Holdings, at head, needed []zg.Part) error {
 	ctx = c.together(ctx, c.holdingsAsk(ctx, at.number)...)
 	balance, err := c.balance(ctx, at.number)
 	if err != nil {
-		return h, fmt.Errorf("read the wallet's balance: %w", err)
+		return fmt.Errorf("read the wallet's balance: %w", err)
 	}
 	if h.Wallet, err = zg.NeuronFromBig(balance); err != nil {
-		return h, fmt.Errorf("%w: the wallet's balance: %w", ErrRPC, err)
+		return fmt.Errorf("%w: the wallet's balance: %w", ErrRPC, err)
 	}
-	if h.Ledger, err = c.ledger(ctx, at.number); err != nil {
-		return h, fmt.Errorf("read the ledger: %w", err)
+	for _, p := range []struct {
+		part zg.Part
+		read func() error
+	}{
+		{zg.PartLedger, func() (err error) { h.Ledger, err = c.ledger(ctx, at.number); return err }},
+		{zg.PartAccounts, func() (err error) { h.Accounts, err = c.accounts(ctx, at.number); return err }},
+		{zg.PartLockTime, func() (err error) { h.LockTime, err = c.lockTime(ctx, at.number); return err }},
+		{zg.PartMinimums, func() error {
+			least, err := c.minimums(ctx)
+			h.MinLedger, h.MinAccount = least.ledger, least.account
+			return err
+		}},
+	} {
+		err := p.read()
+		switch {
+		case err == nil:
+			continue
+		// What an endpoint does not say another one may, and they are compared.
+		case slices.Contains(needed, p.part), ctx.Err() != nil, errors.Is(err, ErrRPC) && (len(needed) > 0 || len(c.all) > 1):
+			return fmt.Errorf("read the %s: %w", p.part, err)
+		case errors.Is(err, ErrReverted):
+			err = ErrReverted // without the words that nodes have for it
+		}
+		if h.Unread == nil {
+			h.Unread = make(map[zg.Part]string)
+		}
+		h.Unread[p.part] = err.Error()
 	}
-	if h.Accounts, err = c.accounts(ctx, at.number); err != nil {
-		return h, fmt.Errorf("read the sub-accounts: %w", err)
-	}
-	lock, err := read(ctx, c, c.cfg.Inference, c.inf.PackLockTime(), at.number, c.inf.UnpackLockTime)
+	return nil
+}
+
+func (c *Client) lockTime(ctx context.Context, block *big.Int) (time.Duration, error) {
+	lock, err := read(ctx, c, c.cfg.Inference, c.inf.PackLockTime(), block, c.inf.UnpackLockTime)
 	if err != nil {
-		return h, fmt.Errorf("read the lock time: %w", err)
+		return 0, err
 	}
 	const longest = 10 * 365 * 24 * 3600 // seconds; the contract allows a week
 	if !lock.IsInt64() || lock.Int64() > longest {
-		return h, fmt.Errorf("read the lock time: %s seconds are out of range", clean(lock.String()))
+		return 0, fmt.Errorf("%s seconds are out of range", clean(lock.String()))
 	}
-	h.LockTime = time.Duration(lock.Int64()) * time.Second
-	least, err := c.minimums(ctx)
-	if err != nil {
-		return h, err
-	}
-	h.MinLedger, h.MinAccount = least.ledger, least.account
-	return h, nil
+	return time.Duration(lock.Int64()) * time.Second, nil
 }
 
 // holdingsAsk is what holdings asks, but for further pages of sub-accounts.
@@ -172,10 +207,10 @@ func (c *Client) minimums(ctx context.Context) (minimums, error) {
 	} {
 		n, err := read(ctx, c, c.cfg.Ledger, x.calldata, nil, x.unpack)
 		if err != nil {
-			return m, fmt.Errorf("read the %s: %w", x.what, err)
+			return minimums{}, fmt.Errorf("%s: %w", x.what, err)
 		}
 		if *x.into, err = zg.NeuronFromBig(n); err != nil {
-			return m, fmt.Errorf("read the %s: %w", x.what, err)
+			return minimums{}, fmt.Errorf("%s: %w", x.what, err)
 		}
 	}
 	e.fixed.Store(&m)

@@ -58,6 +58,9 @@ func TestLayoutRefusesWhatTheDecoderTakes(t *testing.T) {
 		if err := checkLayout(args, data); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+		if known, grown, err := narrow(args, data); err == nil {
+			t.Errorf("%s: taken for a struct that has grown by %v: %x", name, grown, known)
+		}
 	}
 	text := readRecorded(t).Returns["getService"]
 	if at := bytes.Index(text.Answer, []byte("chatbot\x00")); at < 0 {
@@ -100,6 +103,9 @@ func TestLayoutRefusesAmplification(t *testing.T) {
 	if err := checkLayout(args, hostile); err == nil {
 		t.Error("accepted")
 	}
+	if _, _, err := narrow(args, hostile); err == nil {
+		t.Error("taken for a struct that has grown")
+	}
 }
 
 // Whatever passes is decoded without an error, and encoding what was decoded gives the same bytes.
@@ -115,8 +121,22 @@ func FuzzLayout(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte) {
 		args := kinds[int(kind)%len(kinds)]
+		known, grown, err := narrow(args, data)
+		if err == nil {
+			if _, err := args.Unpack(known); err != nil || checkLayout(args, known) != nil {
+				t.Fatalf("read as %x, which cannot be decoded: %v", known, err)
+			}
+		}
 		if checkLayout(args, data) != nil {
 			return
+		}
+		for name, more := range grown {
+			if more != 0 {
+				t.Fatalf("exactly as known, and %s is said to have %d fields more", name, more)
+			}
+		}
+		if err != nil || !bytes.Equal(known, data) {
+			t.Fatalf("exactly as known, and read as %x, %v", known, err)
 		}
 		values, err := args.Unpack(data)
 		if err != nil {

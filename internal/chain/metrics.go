@@ -49,7 +49,7 @@ func outcome(err error) string {
 	switch {
 	case err == nil:
 		return "ok"
-	case errors.As(err, &revert):
+	case errors.As(err, &revert), errors.Is(err, ErrReverted):
 		return "revert"
 	case errors.Is(err, ErrNoContract):
 		return "empty"

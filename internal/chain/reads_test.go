@@ -196,7 +196,7 @@ func TestHoldings(t *testing.T) {
 	h.Accounts = nil
 	want := zg.Holdings{
 		Block: 100, BlockTime: time.Unix(0x6a000000, 0), Wallet: zg.OneOG.Mul(10), Ledger: &zg.Ledger{User: userAddr, Available: zg.OneOG.Mul(8), Total: zg.OneOG.Mul(10)},
-		LockTime: 24 * time.Hour, MinLedger: zg.OneOG.Mul(3), MinAccount: zg.OneOG,
+		LockTime: 24 * time.Hour, MinLedger: zg.OneOG.Mul(3), MinAccount: zg.OneOG, Structs: map[string]int{"Account": 0, "Ledger": 0, "Refund": 0},
 	}
 	if diff := cmp.Diff(want, h, neurons); diff != "" {
 		t.Errorf("Holdings (-want +got):\n%s", diff)
@@ -229,7 +229,7 @@ func TestHoldingsWithoutLedger(t *testing.T) {
 
 // Nothing but the contract's own word means that something is not there: any failure fails the whole reading.
 func TestHoldingsFailClosed(t *testing.T) {
-	led, inf := bindings.NewLedgerManager(), bindings.NewInferenceServing()
+	led := bindings.NewLedgerManager()
 	getLedger := led.PackGetLedger(userAddr)
 	somebody := anyAccount(1)
 	somebody.User = addr(9)
@@ -265,7 +265,6 @@ func TestHoldingsFailClosed(t *testing.T) {
 			n.on(inferenceAddr, allAccounts, values([]bindings.Account{anyAccount(1), anyAccount(2)}, big.NewInt(1)))
 		},
 		"no account, says a node": func(n *node) { n.on(inferenceAddr, allAccounts, refuses(accountNotExists, userAddr, providerAddr)) },
-		"an endless lock time":    func(n *node) { n.on(inferenceAddr, inf.PackLockTime(), values(new(big.Int).Lsh(big.NewInt(1), 255))) },
 		"no minimum":              func(n *node) { n.on(ledgerAddr, led.PackMINTRANSFERAMOUNT(), answer{err: broke}) },
 		"no balance":              func(n *node) { n.method("eth_getBalance", nil, broke) },
 		"no block":                func(n *node) { n.method("eth_getBlockByNumber", nil, broke) },
@@ -278,6 +277,35 @@ func TestHoldingsFailClosed(t *testing.T) {
 				t.Errorf("Holdings = %+v", h)
 			}
 		})
+	}
+}
+
+// What one part of the reading does not take is read without it, and what is missing is named.
+func TestKnownHoldings(t *testing.T) {
+	led, inf := bindings.NewLedgerManager(), bindings.NewInferenceServing()
+	silent := answer{err: &nodeError{Code: 3, Message: "execution reverted", Data: "0x"}}
+	for part, script := range map[zg.Part]func(*node){
+		zg.PartLedger:   func(n *node) { n.on(ledgerAddr, led.PackGetLedger(userAddr), silent) },
+		zg.PartAccounts: func(n *node) { n.on(inferenceAddr, allAccounts, silent) },
+		zg.PartMinimums: func(n *node) { n.on(ledgerAddr, led.PackMINTRANSFERAMOUNT(), silent) },
+		zg.PartLockTime: func(n *node) {
+			n.on(inferenceAddr, inf.PackLockTime(), values(new(big.Int).Lsh(big.NewInt(1), 255)))
+		},
+	} {
+		n := startNode(t)
+		serveList(n, allAccounts, []bindings.Account{anyAccount(1)}, nil)
+		script(n)
+		c := n.client(t)
+		h, err := c.Known(t.Context())
+		if err != nil || len(h.Unread) != 1 || h.Unread[part] == "" || h.Wallet.IsZero() {
+			t.Errorf("without the %s: %+v, %v", part, h, err)
+		}
+		if (h.Ledger == nil) != (part == zg.PartLedger) || (len(h.Accounts) == 0) != (part == zg.PartAccounts) {
+			t.Errorf("without the %s: %+v", part, h)
+		}
+		if _, err := c.Holdings(t.Context()); (err == nil) != (part == zg.PartLockTime) {
+			t.Errorf("everything without the %s: %v", part, err)
+		}
 	}
 }
 

@@ -45,7 +45,13 @@ var refusalTable = []struct{ signature, hint string }{
 	{"LockTimeOutOfRange(uint256,uint256,uint256)", ""},
 	{"AlreadyInitialized()", ""},
 
+	// Of contracts that can be paused.
+	{"Paused()", paused},
+	{"EnforcedPause()", paused},
+
 	// Solidity's own.
 	{"Error(string)", ""},
 	{"Panic(uint256)", "the contract failed in its own arithmetic"},
 }
+
+const paused = "the network's operators have paused the contract; try again later"

@@ -18,6 +18,7 @@ type RevertError struct {
 	Selector [4]byte
 	Name     string // of the contract's error; Error and Panic are Solidity's own; empty if the selector is not known
 	Args     []any  // nil if they could not be read
+	Raw      []byte // the arguments as they came, where they could not be read
 	Hint     string // what it means and what to do about it, or empty
 }
 
@@ -29,6 +30,9 @@ func (e *RevertError) Error() string {
 	args := make([]string, len(e.Args))
 	for i, a := range e.Args {
 		args[i] = clean(fmt.Sprint(a))
+	}
+	if len(e.Raw) > 0 {
+		args = []string{clean(hexutil.Encode(e.Raw))}
 	}
 	text := "the contract refused: " + name + "(" + strings.Join(args, ", ") + ")"
 	if e.Hint != "" {
@@ -89,6 +93,9 @@ func DecodeRevert(err error) (_ *RevertError, ok bool) {
 		return nil, false
 	}
 	r := &RevertError{Selector: [4]byte(data)}
+	if r.Raw = data[4:]; len(r.Raw) == 0 {
+		r.Raw = nil
+	}
 	entry, ok := refusals[r.Selector]
 	if !ok {
 		return r, true
@@ -96,7 +103,7 @@ func DecodeRevert(err error) (_ *RevertError, ok bool) {
 	r.Name, r.Hint = entry.name, entry.hint
 	if checkLayout(entry.args, data[4:]) == nil {
 		if args, err := entry.args.Unpack(data[4:]); err == nil {
-			r.Args = args
+			r.Args, r.Raw = args, nil
 		}
 	}
 	return r, true

@@ -98,11 +98,13 @@ func (c *Client) Services(ctx context.Context) (zg.Directory, error) {
 	dir, err := atAgreed(ctx, c, "the services", c.services)
 	if err == nil {
 		dir.ReadAt = began
+		c.layouts.note(dir.Structs, true)
 	}
 	return dir, err
 }
 
 func (c *Client) services(ctx context.Context, at head) (zg.Directory, error) {
+	ctx, structs := collect(ctx)
 	dir := zg.Directory{Block: at.number.Uint64()}
 	seen := map[common.Address]bool{}
 	err := pages(func(offset int64) (int, *big.Int, error) {
@@ -126,6 +128,7 @@ func (c *Client) services(ctx context.Context, at head) (zg.Directory, error) {
 	if err != nil {
 		return zg.Directory{}, fmt.Errorf("read the services at block %d: %w", dir.Block, err)
 	}
+	dir.Structs = structs.all()
 	return dir, nil
 }
 

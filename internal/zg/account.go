@@ -47,7 +47,23 @@ type Holdings struct {
 	LockTime   time.Duration                 // between asking for a refund and getting it
 	MinLedger  Neuron                        // opens a ledger, and the floor after a partial refund
 	MinAccount Neuron                        // smallest first transfer to a new sub-account
+	// Unread is why a part could not be read, which is empty then and not known. What depends on it is not done.
+	Unread map[Part]string `json:",omitempty"`
+	// Structs are those of the contracts that were seen, by name, with how many fields each has more than are known.
+	Structs map[string]int `json:",omitempty"`
 }
+
+// Part is what of a wallet's holdings is read by itself, so that what does not need it can go on without.
+type Part string
+
+// The parts.
+const (
+	PartLedger   Part = "ledger"
+	PartAccounts Part = "sub-accounts"
+	PartLockTime Part = "lock time"
+	PartMinimums Part = "minimums"
+	PartServices Part = "services" // of a directory, not of holdings
+)
 
 // Settlement is one debit of a sub-account by its provider.
 type Settlement struct {

@@ -13,6 +13,8 @@ type Directory struct {
 	Block    uint64
 	ReadAt   time.Time // zero: never read
 	Services []Service
+	// Structs are as of Holdings.
+	Structs map[string]int `json:",omitempty"`
 }
 
 // ServiceOf finds a provider's service in a list.

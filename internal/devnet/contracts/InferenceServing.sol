@@ -47,6 +47,7 @@ contract InferenceServing is IInference {
     error AdditionalInfoTooLong();
     error TooManyRefunds(address user, address provider);
     error TransferFailed();
+    error AlreadyInitialized();
 
     event BalanceUpdated(address indexed user, address indexed provider, uint256 amount, uint256 pendingRefund);
     event RefundRequested(address indexed user, address indexed provider, uint256 indexed index, uint256 timestamp);
@@ -64,7 +65,9 @@ contract InferenceServing is IInference {
     event ProviderStaked(address indexed provider, uint256 amount);
     event ProviderStakeReturned(address indexed provider, uint256 amount);
 
-    constructor(address ledger, uint256 lock) {
+    /// For the proxy in front of it, which has the storage.
+    function initialize(address ledger, uint256 lock) external {
+        if (owner != address(0)) revert AlreadyInitialized();
         owner = msg.sender;
         ledgerAddress = ledger;
         lockTime = lock;

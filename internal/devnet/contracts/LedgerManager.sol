@@ -40,6 +40,7 @@ contract LedgerManager is ILedger {
     error TransferFailed();
     error LedgerLocked();
     error NoRecommendedService(string serviceType);
+    error AlreadyInitialized();
 
     event FundSpent(address indexed user, address indexed service, uint256 amount);
     event LedgerInfoUpdated(address indexed user, string additionalInfo);
@@ -47,9 +48,14 @@ contract LedgerManager is ILedger {
     event RecommendedServiceUpdated(string serviceType, string version, address serviceAddress);
 
     constructor(uint256 minAccount, uint256 minTransfer) {
-        owner = msg.sender;
         MIN_ACCOUNT_BALANCE = minAccount;
         MIN_TRANSFER_AMOUNT = minTransfer;
+    }
+
+    /// For the proxy in front of it, which has the storage.
+    function initialize() external {
+        if (owner != address(0)) revert AlreadyInitialized();
+        owner = msg.sender;
     }
 
     receive() external payable {

@@ -1,5 +1,7 @@
 // Package contracts holds the devnet's own ledger and inference contracts, compiled. They have the outward behaviour of
 // the network's contracts (calls, errors, events, minimums) and insides of their own; compile.mjs makes the artefacts.
+//
+// Each stands behind a proxy, as on the network, so that it can be replaced by a variant while everything goes on.
 package contracts
 
 import _ "embed" // the artefacts
@@ -10,4 +12,19 @@ var (
 	LedgerManager string
 	//go:embed artefacts/InferenceServing.bin
 	InferenceServing string
+	// Proxy runs the code of another contract, at an address of its own.
+	//go:embed artefacts/Proxy.bin
+	Proxy string
+	//go:embed artefacts/Proxy.abi
+	ProxyABI string
+)
+
+// Variants of both, with the same storage: what an upgrade of the network's contracts may look like.
+var (
+	//go:embed artefacts/LedgerManagerGrown.bin
+	LedgerManagerGrown string
+	//go:embed artefacts/InferenceServingGrown.bin
+	InferenceServingGrown string
+	//go:embed artefacts/InferenceServingOlder.bin
+	InferenceServingOlder string
 )

@@ -7,7 +7,6 @@ package simchain
 import (
 	"context"
 	"crypto/ecdsa"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -46,6 +45,12 @@ const (
 	inferenceNonce = 6
 )
 
+// Before them the code is deployed that they run.
+const (
+	ledgerCodeNonce    = 0
+	inferenceCodeNonce = 1
+)
+
 // blockEvery is how often a block is made when there is something to put into it, heartbeat when there is not.
 const (
 	blockEvery = 20 * time.Millisecond
@@ -75,6 +80,8 @@ type Chain struct {
 	led               *bindings.LedgerManager
 	inf               *bindings.InferenceServing
 	ledgerABI         abi.ABI
+	proxyABI          abi.ABI
+	minimums          []byte // the ledger's constructor arguments
 
 	mining sync.Mutex // one block at a time
 	paused bool       // by mining
@@ -118,6 +125,9 @@ func Start(cfg Config) (_ *Chain, err error) {
 		led: bindings.NewLedgerManager(), inf: bindings.NewInferenceServing(),
 	}
 	c.ledgerABI = c.led.GetABI()
+	if c.proxyABI, err = abi.JSON(strings.NewReader(contracts.ProxyABI)); err != nil {
+		return nil, errors.Join(fmt.Errorf("the proxy's ABI: %w", err), listener.Close())
+	}
 	if c.dir, err = os.MkdirTemp("", "zgchain"); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a directory for the node's socket: %w", err), listener.Close())
 	}
@@ -135,7 +145,7 @@ func Start(cfg Config) (_ *Chain, err error) {
 		return nil, errors.Join(fmt.Errorf("reach the node: %w", err), c.backend.Close(), listener.Close(), os.RemoveAll(c.dir))
 	}
 	c.client = ethclient.NewClient(rpcClient)
-	c.front = newFront(rpcClient, types.LatestSignerForChainID(c.chainID))
+	c.front = newFront(rpcClient)
 	c.server = &http.Server{Handler: c.front, ReadHeaderTimeout: 10 * time.Second}
 	c.done.Go(func() { _ = c.server.Serve(listener) }) // ends with ErrServerClosed
 	if !cfg.Manual {
@@ -151,24 +161,30 @@ func Start(cfg Config) (_ *Chain, err error) {
 func (c *Chain) deploy(cfg Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ledgerCode, err := hex.DecodeString(strings.TrimSpace(contracts.LedgerManager))
-	if err != nil {
-		return fmt.Errorf("the ledger's code: %w", err)
-	}
-	inferenceCode, err := hex.DecodeString(strings.TrimSpace(contracts.InferenceServing))
-	if err != nil {
-		return fmt.Errorf("the inference contract's code: %w", err)
-	}
-	ledgerCode = append(ledgerCode, c.led.PackConstructor(cfg.MinLedger.Big(), cfg.MinAccount.Big())...)
-	inferenceCode = append(inferenceCode, c.inf.PackConstructor(c.ledger, big.NewInt(int64(cfg.LockTime/time.Second)))...)
 	self := crypto.PubkeyToAddress(c.owner.PublicKey)
+	c.minimums = c.led.PackConstructor(cfg.MinLedger.Big(), cfg.MinAccount.Big())
+	ledgerCode, err := creation(contracts.LedgerManager, c.minimums)
+	if err != nil {
+		return err
+	}
+	inferenceCode, err := creation(contracts.InferenceServing, nil)
+	if err != nil {
+		return err
+	}
+	ledger, err := c.proxyOf(crypto.CreateAddress(self, ledgerCodeNonce), c.led.PackInitialize())
+	if err != nil {
+		return err
+	}
+	inference, err := c.proxyOf(crypto.CreateAddress(self, inferenceCodeNonce), c.inf.PackInitialize(c.ledger, big.NewInt(int64(cfg.LockTime/time.Second))))
+	if err != nil {
+		return err
+	}
 	for nonce := range uint64(inferenceNonce + 1) {
 		to, data := &self, []byte(nil)
-		switch nonce {
-		case ledgerNonce:
-			to, data = nil, ledgerCode
-		case inferenceNonce:
-			to, data = nil, inferenceCode
+		if code := map[uint64][]byte{
+			ledgerCodeNonce: ledgerCode, inferenceCodeNonce: inferenceCode, ledgerNonce: ledger, inferenceNonce: inference,
+		}[nonce]; code != nil {
+			to, data = nil, code
 		}
 		if _, err := c.send(ctx, c.owner, to, nil, data); err != nil {
 			return fmt.Errorf("deploy: %w", err)
