@@ -46,7 +46,7 @@ what there is to accept.`,
   zgproxy provider accept 0xa48f01287233509FD694a22Bf840225062E67836`,
 		Args: want(cobra.ExactArgs(1)),
 	}
-	f.add(cmd, false)
+	f.addAsking(cmd)
 	cmd.RunE = explained(&f.json, func(cmd *cobra.Command, args []string) (err error) {
 		p, err := parseProvider(args[0])
 		if err != nil {

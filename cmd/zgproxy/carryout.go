@@ -60,6 +60,9 @@ func (f *moneyFlags) run(parse func(args []string) (plan, error)) func(*cobra.Co
 			return err
 		}
 		defer func() { err = errors.Join(err, op.close()) }()
+		if err := f.othersFirst(ctx, c, op); err != nil {
+			return err
+		}
 		before, err := op.account(ctx, true)
 		if err != nil {
 			return err
@@ -149,7 +152,7 @@ func (f *moneyFlags) carryOut(ctx context.Context, c console, op operator, steps
 	for _, s := range steps {
 		var progress progress
 		now, stop := func(string) {}, func() {}
-		tx, err := op.transact(ctx, s.order, func(tx admin.Transaction) {
+		tx, err := f.transact(ctx, c, op, s.order, func(tx admin.Transaction) {
 			switch line := progress.next(tx); {
 			case f.json:
 			case line == "":

@@ -299,7 +299,8 @@ func judgeNonce(next, pending uint64, before, after signed) finding {
 	case next > ours:
 		return warned(fix, reason, "%s of this wallet from nonce %d on are not in the journal", plural(int(min(next-ours, 1<<30)), "transaction"), ours)
 	case pending > ours:
-		return warned(fix, reason, "%s of this wallet wait to be mined and are not in the journal", plural(int(pending-ours), "transaction"))
+		return warned("Wait until they are mined. "+fix, reason+" Nothing is topped up while they wait, since it would take the place of one.",
+			"%s of this wallet, from nonce %d on, wait to be mined and are not in the journal", plural(int(min(pending-ours, 1<<30)), "transaction"), ours)
 	}
 	if !after.any {
 		return passed("the next nonce is %d, and the journal is empty", next)

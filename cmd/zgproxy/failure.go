@@ -43,6 +43,7 @@ const (
 	codeInUse         = "data_dir_in_use"   // another process uses the data directory
 	codeNoDaemon      = "no_daemon"         // it takes a running daemon
 	codeForeignNonce  = "foreign_nonce"     // somebody else sends from this wallet
+	codeOthersWait    = "others_wait"       // transactions of the wallet wait to be mined that were not made here
 	codeNotFinal      = "superseded"        // another transaction took its nonce
 	codeContract      = "contract_refused"  // the contract would refuse it, so it was not signed
 	codeReverted      = "reverted"          // it was mined and the contract refused it
@@ -84,10 +85,11 @@ func problem(code, hint, format string, args ...any) *admin.CommandError {
 }
 
 const (
-	hintResume    = "What is signed is recorded: the daemon, or the next command that moves money, sees it through. Nothing is paid twice."
-	hintLookAgain = "Look with zgproxy account, and try again."
-	hintForeign   = "Somebody else sends from this wallet. See what with zgproxy wallet accept, and accept it if it is yours; nothing is topped up meanwhile."
-	hintRPC       = "Try again; if it lasts, check ZGPROXY_RPC_URL."
+	hintResume     = "What is signed is recorded: the daemon, or the next command that moves money, sees it through. Nothing is paid twice."
+	hintLookAgain  = "Look with zgproxy account, and try again."
+	hintForeign    = "Somebody else sends from this wallet. See what with zgproxy wallet accept, and accept it if it is yours; nothing is topped up meanwhile."
+	hintOthersWait = "Wait until they are mined, or repeat this with --wait, which does that. Nothing was signed."
+	hintRPC        = "Try again; if it lasts, check ZGPROXY_RPC_URL."
 )
 
 // explain says what an error means, with a code that scripts can rely on.
@@ -114,6 +116,8 @@ func explain(err error) *admin.CommandError {
 		p.Code, p.Hint = codeChanged, hintLookAgain
 	case errors.Is(err, chain.ErrFeeTooHigh):
 		p.Code, p.Hint = codeFeeTooHigh, "Wait until the network is less busy, or raise ZGPROXY_MAX_FEE_PER_GAS."
+	case errors.Is(err, billing.ErrOthersWait):
+		p.Code, p.Hint = codeOthersWait, hintOthersWait
 	case errors.Is(err, billing.ErrForeignNonce):
 		p.Code, p.Hint = codeForeignNonce, hintForeign
 	case errors.Is(err, billing.ErrLocked):

@@ -16,16 +16,23 @@ import (
 
 // moneyFlags are the options that all commands have that move money.
 type moneyFlags struct {
-	yes, dryRun, json, neuron, all, force bool
+	yes, dryRun, json, neuron, all, force, wait bool
 }
 
+// add adds the options of a command that makes transactions.
 func (f *moneyFlags) add(cmd *cobra.Command, withAmount bool) {
-	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would happen, and sign nothing")
-	cmd.Flags().BoolVar(&f.json, "json", false, "one JSON object; asks nothing, so it needs --yes or --dry-run")
+	f.addAsking(cmd)
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait for transactions of this wallet that other programs have sent")
 	if withAmount {
 		cmd.Flags().BoolVar(&f.neuron, "neuron", false, "the amount is a whole number of neuron (10^-18 0G)")
 	}
+}
+
+// addAsking adds those of one that asks before it does something.
+func (f *moneyFlags) addAsking(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would happen, and sign nothing")
+	cmd.Flags().BoolVar(&f.json, "json", false, "one JSON object; asks nothing, so it needs --yes or --dry-run")
 }
 
 // amount reads an exact amount, in 0G unless it says otherwise.
@@ -60,7 +67,9 @@ const moneyLong = `
 
 Before anything is signed you see what will happen and are asked. Without a terminal, --yes is needed.
 The transaction goes through the same journal as the daemon's own: it is recorded before it is sent,
-sent again until it is mined, and never made twice. While the daemon runs, the daemon makes it.`
+sent again until it is mined, and never made twice. While the daemon runs, the daemon makes it.
+It never takes the place of a transaction that another program has sent with this wallet: while such a
+one waits to be mined you are asked whether to wait for it, and with --yes it takes --wait, too.`
 
 func depositCommand() *cobra.Command {
 	var f moneyFlags

@@ -40,6 +40,10 @@ func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
 			out.Accounts[i].Runway = new(int64(left.Seconds()))
 		}
 	}
+	if view.Waiting.Any() {
+		w := waitingReport(d.wallet.Address(), view.Waiting)
+		out.Waiting, out.Warnings = &w, append(out.Warnings, waitingWarning(view.Waiting))
+	}
 	if view.Err != nil {
 		out.Warnings = append(out.Warnings, "Top-ups are held up: "+view.Err.Error())
 	}
@@ -174,7 +178,7 @@ func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operat
 		return nil, err
 	}
 	srv := d.httpServer(admin.OperatorHandler(admin.OperatorConfig{
-		Read: read, Account: d.account, Providers: d.providers, Provider: d.provider, Transact: d.transact, Accept: d.accept, Foreign: d.foreign, AcceptForeign: d.acceptForeign, Tokens: d.tokens, MakeToken: d.makeToken,
+		Read: read, Account: d.account, Providers: d.providers, Provider: d.provider, Transact: d.transact, Accept: d.accept, Foreign: d.foreign, AcceptForeign: d.acceptForeign, Waiting: d.waiting, Tokens: d.tokens, MakeToken: d.makeToken,
 		Explain: explain,
 	}))
 	ctx, end := context.WithCancel(ctx)

@@ -31,6 +31,8 @@ type operator interface {
 	// foreign is what was done elsewhere with the wallet and not accepted, and acceptForeign accepts it as that was shown.
 	foreign(ctx context.Context) (admin.Foreign, error)
 	acceptForeign(ctx context.Context, what admin.ForeignAcceptance) error
+	// waiting is what of the wallet waits to be mined now and was not made here.
+	waiting(ctx context.Context) (admin.Waiting, error)
 	// tokens are the persistent session tokens that were made.
 	tokens(ctx context.Context) ([]admin.Token, error)
 	// makeToken makes one. It is not kept.

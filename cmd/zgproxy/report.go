@@ -45,6 +45,7 @@ type accountReport struct {
 	Limits     []limitReport      `json:"limits"`
 	Unfinished *admin.Transaction `json:"unfinished"` // null: nothing is under way
 	Foreign    *admin.Foreign     `json:"foreign"`    // made elsewhere with the wallet's key, and not accepted; null: nothing
+	Waiting    *admin.Waiting     `json:"waiting"`    // what of the wallet waits to be mined and was not made here; null: nothing, or no daemon runs
 	Warnings   []string           `json:"warnings"`
 }
 

@@ -34,7 +34,8 @@ func soakFilms(name string, p *simprovider.Config, s *simchain.ServiceParams) {
 	case "delta":
 		p.Model, p.JobDelay, p.ReserveOnRow = "film-alone", 30*time.Millisecond, true
 		p.Film = &simprovider.FilmPrices{Unit: zg.UnitClip, Rows: []simprovider.FilmRow{
-			{Resolution: "720p", Seconds: 6, Units: 8}, {Resolution: "720p", Seconds: 10, Units: 13},
+			{Resolution: "720p", Seconds: 6, Units: 8},
+			{Resolution: "720p", Seconds: 10, Units: 13},
 			{Resolution: "1080p", Seconds: 6, Units: 20},
 		}}
 	default:

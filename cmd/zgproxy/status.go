@@ -30,7 +30,7 @@ func (d *daemon) checks() []admin.Check {
 		{Name: "store", OK: d.store.Err() == nil, Detail: errText(d.store.Err())},
 		// Without top-ups what is funded can still be served.
 		{Name: "funding", OK: true, Detail: errText(d.keeper.View().Err)},
-	}, slices.Concat(d.contractChecks(), d.foreignChecks(), d.limitChecks())...)
+	}, slices.Concat(d.contractChecks(), d.foreignChecks(), d.waitingChecks(), d.limitChecks())...)
 }
 
 // contractChecks tell of contracts that are not the known ones. What is funded can still be served.
@@ -191,6 +191,7 @@ func (d *daemon) status() any {
 		"directory": map[string]any{"block": dir.Block, "read_at": dir.ReadAt, "services": len(dir.Services)},
 		"funding":   map[string]any{"block": view.Holdings.Block, "read_at": view.ReadAt, "error": errText(view.Err), "wallet": money(view.Holdings.Wallet)},
 		"foreign":   foreignReport(d.wallet.Address(), view.Foreign),
+		"waiting":   waitingReport(d.wallet.Address(), view.Waiting),
 		"accounts":  accounts,
 		// In words; null: as this zgproxy knows them.
 		"contracts_changed": d.client.Changed(),

@@ -39,7 +39,7 @@ decisions: give each a wallet of its own.`,
   zgproxy wallet accept`,
 		Args: want(cobra.NoArgs),
 	}
-	f.add(cmd, false)
+	f.addAsking(cmd)
 	cmd.RunE = explained(&f.json, func(cmd *cobra.Command, _ []string) (err error) {
 		op, err := operatorFor()
 		if err != nil {

@@ -108,6 +108,12 @@ func (c *Client) Foreign(ctx context.Context) (f Foreign, err error) {
 	return f, err
 }
 
+// Waiting is what of the wallet waits to be mined and was not made here.
+func (c *Client) Waiting(ctx context.Context) (w Waiting, err error) {
+	err = c.get(ctx, "/v1/waiting", &w)
+	return w, err
+}
+
 // AcceptForeign accepts it, as it was shown.
 func (c *Client) AcceptForeign(ctx context.Context, what ForeignAcceptance) error {
 	body, err := json.Marshal(what)

@@ -123,6 +123,14 @@ type ForeignTx struct {
 	Seen     time.Time     `json:"seen_at"`  // when its nonce was found used
 }
 
+// Waiting is what of the wallet waits to be mined and was not made here.
+type Waiting struct {
+	Wallet Address    `json:"wallet"`
+	Count  uint64     `json:"count"`           // 0: nothing waits, or not any more for a few blocks
+	From   uint64     `json:"from_nonce"`      // the lowest nonce of them
+	Since  *time.Time `json:"since,omitempty"` // when the daemon saw them first; absent: none were seen, or no daemon runs
+}
+
 // ForeignAcceptance is which of it the operator accepts, as it was shown.
 type ForeignAcceptance struct {
 	Through uint64 `json:"through_nonce"`
@@ -173,9 +181,11 @@ type OperatorConfig struct {
 	// Foreign is what was done elsewhere with the wallet and not accepted; AcceptForeign accepts it as it was shown.
 	Foreign       func(ctx context.Context) (Foreign, error)
 	AcceptForeign func(ctx context.Context, what ForeignAcceptance) error
-	Tokens        func(ctx context.Context) ([]Token, error)
-	MakeToken     func(ctx context.Context, o TokenOrder) (NewToken, error)
-	Explain       func(error) *CommandError // how an error reads for the operator
+	// Waiting is what waits to be mined and was not made here, as of now.
+	Waiting   func(ctx context.Context) (Waiting, error)
+	Tokens    func(ctx context.Context) ([]Token, error)
+	MakeToken func(ctx context.Context, o TokenOrder) (NewToken, error)
+	Explain   func(error) *CommandError // how an error reads for the operator
 }
 
 // OperatorHandler returns the handler of the socket. It does what Handler does, and moves money: whoever may open the
@@ -188,6 +198,7 @@ type OperatorConfig struct {
 //	POST /v1/accounts/{provider}/accept  an Acceptance
 //	GET  /v1/foreign              what was done elsewhere with the wallet and not accepted
 //	POST /v1/foreign/accept       a ForeignAcceptance
+//	GET  /v1/waiting              what waits to be mined and was not made here
 //	GET  /v1/tokens               the persistent session tokens that were made
 //	POST /v1/tokens               a TokenOrder; the answer is the token, which is not kept
 func OperatorHandler(cfg OperatorConfig) http.Handler {
@@ -233,6 +244,10 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 			err := cfg.AcceptForeign(r.Context(), what)
 			answer(w, what, err)
 		}
+	})
+	mux.Get("/v1/waiting", func(w http.ResponseWriter, r *http.Request) {
+		waiting, err := cfg.Waiting(r.Context())
+		answer(w, waiting, err)
 	})
 	mux.Get("/v1/tokens", func(w http.ResponseWriter, r *http.Request) {
 		list, err := cfg.Tokens(r.Context())

@@ -143,7 +143,7 @@ func (c *course) replace(now time.Time) step {
 		c.raise = false
 		return stepReplace
 	}
-	for _, other := range []error{zg.ErrNonceTooLow, zg.ErrNonceGap, zg.ErrInsufficientFunds} {
+	for _, other := range []error{zg.ErrNonceTooLow, zg.ErrNonceGap, zg.ErrInsufficientFunds, errTaken} {
 		if errors.Is(c.refusal, other) { // higher fees do not help
 			c.tried = now
 			return stepWait
@@ -162,9 +162,17 @@ func (c *course) replace(now time.Time) step {
 // wasSent takes in what came of sending the newest transaction.
 func (c *course) wasSent(err error) {
 	c.refusal = err
-	c.raise = errors.Is(err, zg.ErrUnderpriced) || errors.Is(err, zg.ErrTipTooLow)
+	c.raise = errors.Is(err, zg.ErrUnderpriced) || errors.Is(err, zg.ErrTipTooLow) || errors.Is(err, zg.ErrNonceTaken) && !errors.Is(err, errTaken)
 	if err == nil {
 		c.stuck = nil
+	}
+}
+
+// putOff takes in why the newest transaction was not sent, nor replaced.
+func (c *course) putOff(now time.Time, why error) {
+	c.sent, c.refusal, c.raise = time.Time{}, why, false
+	if errors.Is(why, errTaken) {
+		c.tried = now // the one that waits has to be mined or forgotten first, whatever ours pays
 	}
 }
 

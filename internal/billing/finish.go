@@ -37,7 +37,7 @@ func (j *Journal) finish(ctx context.Context, e Entry, notify func(Entry)) (Entr
 		if err == nil {
 			var noted error
 			again := false
-			switch c.next(s) {
+			switch j.step(ctx, c, &e, s) {
 			case stepEnd:
 				crash.Point("tx/receipt-seen")
 				return j.end(e, s.receipt, notify)
@@ -64,6 +64,25 @@ func (j *Journal) finish(ctx context.Context, e Entry, notify func(Entry)) (Entr
 			return e, err
 		}
 	}
+}
+
+// step is what is to be done next. Nothing is sent into a place that somebody else's transaction has, and where that cannot be
+// known, nothing is sent yet.
+func (j *Journal) step(ctx context.Context, c *course, e *Entry, s sighting) step {
+	next := c.next(s)
+	switch next {
+	case stepSend, stepReplace, stepCancel:
+		taken, err := j.taken(ctx, e, s)
+		if taken {
+			err = fmt.Errorf("%w (nonce %d)", errTaken, e.Nonce)
+		}
+		if err != nil {
+			c.putOff(s.at, err)
+			return stepWait
+		}
+	case stepWait, stepEnd, stepSupersede:
+	}
+	return next
 }
 
 // sight asks the chain about an entry. With an error nothing is known, and nothing is to be done.
@@ -244,7 +263,7 @@ func (j *Journal) send(ctx context.Context, c *course, e *Entry, notify func(Ent
 	defer cancel()
 	tx := e.newest()
 	if err := j.sender.Broadcast(call, tx); err != nil {
-		c.wasSent(fmt.Errorf("send the transaction: %w", err))
+		c.wasSent(fmt.Errorf("send the transaction: %w", j.named(ctx, e, err)))
 		return nil
 	}
 	crash.Point("tx/sent")

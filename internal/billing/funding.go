@@ -12,6 +12,7 @@ import (
 // Why a sub-account that is low is not topped up. The set is bounded: it labels a metric.
 const (
 	refusalForeign      = "foreign_transactions"
+	refusalWaiting      = "transactions_waiting" // of others; it ends by itself
 	refusalContracts    = "contracts_changed"
 	refusalSuspended    = "provider_suspended"
 	refusalAutoFund     = "auto_fund_off"
@@ -46,6 +47,8 @@ func hintFor(reason string, p common.Address) string {
 		return "It is not low, so no top-up is due."
 	case refusalForeign:
 		return "The wallet has made transactions that are not from here, so nothing is topped up. If they are yours: zgproxy wallet accept. If not, somebody else has the key."
+	case refusalWaiting:
+		return "Transactions of the wallet that were not made here wait to be mined, and a top-up now could take the place of one. It goes on by itself when they are through. Which they are: zgproxy account."
 	case refusalContracts:
 		return "The network's contracts are not the ones that this zgproxy knows: structs of theirs have other fields, and what that means for money is not known. " +
 			"So nothing is topped up by itself; what is there can be used, and got back (zgproxy retrieve, zgproxy refund). Look for a newer zgproxy, " +
@@ -55,7 +58,7 @@ func hintFor(reason string, p common.Address) string {
 	case refusalAutoFund:
 		return fmt.Sprintf("Open it with a first transfer (zgproxy fund %s 3), or let zgproxy do that by setting ZGPROXY_AUTO_FUND to an amount.", p)
 	case refusalAutoFundCap:
-		return fmt.Sprintf("What ZGPROXY_AUTO_FUND allows is used up; raise it, or move the money yourself (zgproxy deposit 5, zgproxy fund %s 3).", p)
+		return fmt.Sprintf("What ZGPROXY_AUTO_FUND still allows is not enough for it to be of use; raise it, or move the money yourself (zgproxy deposit 5, zgproxy fund %s 3).", p)
 	case refusalService:
 		return "The provider is no longer registered; use another one."
 	case refusalUnread:
@@ -104,6 +107,7 @@ func transferBudget(l Limit) string {
 type facts struct {
 	provider   common.Address
 	foreign    bool // somebody else has sent from the wallet, which nobody has accepted
+	waiting    bool // somebody else's transactions of the wallet wait to be mined
 	changed    bool // the contracts are not the ones that are known
 	suspended  bool // it gets nothing until the owner accepts it
 	account    zg.SubAccount
@@ -164,8 +168,10 @@ func (f *facts) decide() (in zg.Intent, refusal string) {
 	// Below half the distance between the marks a transfer is not worth its gas; more will be due soon.
 	step := high.Sub(low).MulDiv(1, 2).Max(zg.NeuronOf(1))
 	if !f.exists {
+		// What opens it is locked for a day or more, and below the low-water mark it would be low at once: that serves a request
+		// or two, or with exactly what providers want left none.
 		want = want.Max(f.minAccount)
-		step = step.Max(f.minAccount)
+		step = step.Max(f.minAccount).Max(low)
 	}
 	if want.Less(step) {
 		return in, ""
@@ -200,6 +206,8 @@ func (f *facts) forbidden() string {
 	switch {
 	case f.foreign:
 		return refusalForeign
+	case f.waiting:
+		return refusalWaiting
 	case f.changed:
 		return refusalContracts
 	case f.suspended:

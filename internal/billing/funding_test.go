@@ -35,7 +35,16 @@ func TestDecide(t *testing.T) {
 		{name: "missing", change: missing, amount: "3"},
 		{name: "missing, auto fund off", change: func(f *facts) { missing(f); f.autoFund = false }, amount: "0", reason: refusalAutoFund},
 		{name: "missing, auto fund used up", change: func(f *facts) { missing(f); f.openRoom = og(t, "0.4") }, amount: "0", reason: refusalAutoFundCap},
-		{name: "missing, auto fund in part", change: func(f *facts) { missing(f); f.openRoom = og(t, "1.4") }, amount: "1.4"},
+		{name: "missing, auto fund in part", change: func(f *facts) { missing(f); f.openRoom = og(t, "2.4") }, amount: "2.4"},
+		{name: "missing, auto fund for a request or two", change: func(f *facts) { missing(f); f.openRoom = og(t, "1.9") }, amount: "0", reason: refusalAutoFundCap},
+		{name: "missing, auto fund for the least transfer", change: func(f *facts) { missing(f); f.openRoom = zg.OneOG }, amount: "0", reason: refusalAutoFundCap},
+		{name: "missing, a small budget", change: func(f *facts) { missing(f); f.room = og(t, "1.9") }, amount: "0", reason: refusalBudget + "day"},
+		{name: "missing, and the provider wants more", change: func(f *facts) { missing(f); f.reserve, f.openRoom = og(t, "2.5"), og(t, "2.9") }, amount: "0", reason: refusalAutoFundCap},
+		{name: "missing, little in the ledger", change: func(f *facts) { missing(f); f.ledger = &zg.Ledger{Available: og(t, "1.5")} }, amount: "1.5", kind: zg.IntentDeposit},
+		{name: "missing, little in ledger and wallet", change: func(f *facts) {
+			missing(f)
+			f.ledger, f.spare = &zg.Ledger{Available: og(t, "1.5")}, og(t, "0.4")
+		}, amount: "0", reason: refusalWallet},
 		{name: "missing, large minimum", change: func(f *facts) { missing(f); f.minAccount = og(t, "4") }, amount: "4"},
 		{name: "missing, minimum above the budget", change: func(f *facts) { missing(f); f.minAccount = og(t, "11") }, amount: "0", reason: refusalBudget + "day"},
 		{name: "refund under way", change: func(f *facts) { f.account.Balance, f.account.PendingRefund = og(t, "5"), og(t, "4") }, amount: "0", reason: refusalDraining},

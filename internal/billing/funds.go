@@ -69,6 +69,10 @@ func (m *Meter) own(o *Order, free zg.Neuron, now time.Time) zg.Neuron {
 	return zg.Neuron{}
 }
 
+// waitingPasses is for how long callers are told to come back while transactions of others wait. What has waited longer may wait
+// for days.
+const waitingPasses = 5 * time.Minute
+
 // Funding says what has to happen before a provider serves again that refused, or would refuse, because of its sub-account, and
 // how long to wait where that is nothing but waiting: only while money is on its way, or nobody has looked yet whether it can be.
 // missing is how much the provider wants more, as far as that is known.
@@ -79,7 +83,7 @@ func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait 
 	}
 	pv := view.Providers[p]
 	switch {
-	case pv.Reason == refusalUnread:
+	case pv.Reason == refusalUnread, pv.Reason == refusalWaiting && m.cfg.Now().Sub(view.Waiting.Since) < waitingPasses:
 		return pv.Hint(p), fundingWait
 	case pv.Reason != "":
 		return pv.Hint(p), 0

@@ -48,6 +48,10 @@ type Sender interface {
 	Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error)
 	// Nonce is the number of the wallet's mined transactions, so every lower nonce is used up.
 	Nonce(ctx context.Context) (uint64, error)
+	// Pending is the lowest nonce that neither a mined nor a waiting transaction of the wallet has, as far as the node knows.
+	Pending(ctx context.Context) (uint64, error)
+	// Known reports whether the node has a transaction, mined or waiting.
+	Known(ctx context.Context, hash common.Hash) (bool, error)
 	// BlockNumber is the number of the newest block.
 	BlockNumber(ctx context.Context) (uint64, error)
 }
@@ -76,6 +80,7 @@ type Journal struct {
 	turn    chan struct{} // holds one: whoever has taken it may sign and send
 	// changes counts what was signed, ended or begun again.
 	changes atomic.Uint64
+	watch   watch // of what others have waiting
 	// counted is the gas of entries that were begun again, by id, as far as the metric has it already.
 	counted sync.Map
 }
@@ -142,6 +147,8 @@ func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, decided u
 		if used, err = j.alone(ctx, used); err != nil {
 			return Entry{}, err
 		}
+	} else if err := j.unhurried(ctx); err != nil {
+		return Entry{}, err
 	}
 	e, err := j.sign(ctx, in, origin, used)
 	if err != nil {
@@ -178,7 +185,16 @@ func (j *Journal) alone(ctx context.Context, u used) (used, error) {
 		return u, fmt.Errorf("%w: %w", ErrNotSigned, ErrForeignNonce)
 	}
 	u.next = &mined
-	return u, nil
+	return u, j.yield(ctx, mined)
+}
+
+// unhurried makes sure that what the owner wants takes nobody's place either.
+func (j *Journal) unhurried(ctx context.Context) error {
+	mined, err := j.nonce(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotSigned, err)
+	}
+	return j.yield(ctx, mined)
 }
 
 // take waits until nobody else signs or sends.
@@ -223,6 +239,10 @@ func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used)
 	if err != nil {
 		j.metrics.ended.WithLabelValues(string(in.Kind), string(origin), "not_signed").Inc()
 		return Entry{}, fmt.Errorf("%w: %s: %w", ErrNotSigned, in.Kind, err)
+	}
+	// Signing takes a while, longer where the signer asks somebody.
+	if err := j.yield(ctx, tx.Nonce); err != nil {
+		return Entry{}, err
 	}
 	crash.Point("tx/signed")
 	e, err := j.store.stageEntry(j.cfg.Wallet, in, origin, tx, j.cfg.Now())

@@ -73,6 +73,8 @@ type KeeperConfig struct {
 const (
 	// minGap keeps nudges from turning into a flood of reads.
 	minGap = 2 * time.Second
+	// waitingEvery is how often is looked while transactions of others wait.
+	waitingEvery = 5 * time.Second
 )
 
 // ProviderView is what the keeper knows of one provider.
@@ -112,6 +114,7 @@ type KeeperView struct {
 	Providers map[common.Address]ProviderView
 	Moves     Moves
 	Foreign   Foreign // what was done elsewhere with the wallet and nobody has accepted; nothing is topped up while there is any
+	Waiting   Waiting // what waits to be mined and was not made here; nothing is topped up meanwhile
 	Err       error   // why the last look failed; nil: all is well
 }
 
@@ -250,7 +253,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 
 // wait returns after the usual interval, or sooner when nudged, or at once when asked. The error is that of ctx.
 func (k *Keeper) wait(ctx context.Context) error {
-	every := time.NewTimer(k.cfg.Every)
+	every := time.NewTimer(k.rhythm())
 	defer every.Stop()
 	gap := time.NewTimer(min(minGap, k.cfg.Every))
 	defer gap.Stop()
@@ -266,6 +269,14 @@ func (k *Keeper) wait(ctx context.Context) error {
 		}
 		return nil
 	}
+}
+
+// rhythm is the time between two looks. What others have waiting is mostly mined soon, and holds up everything.
+func (k *Keeper) rhythm() time.Duration {
+	if k.View().Waiting.Any() {
+		return min(waitingEvery, k.cfg.Every)
+	}
+	return k.cfg.Every
 }
 
 // pause waits, or returns the error of ctx.

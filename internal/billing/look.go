@@ -43,6 +43,7 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	if err != nil {
 		return next, err
 	}
+	waiting := k.othersWaiting(ctx, h.Block)
 	moved, err := k.moves(ctx, k.clock(readAt, h.BlockTime))
 	if err != nil {
 		return next, err
@@ -60,13 +61,13 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	}
 	view := KeeperView{
 		Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Moves: moved, Err: k.View().Err,
-		Foreign: foreign,
+		Foreign: foreign, Waiting: waiting,
 	}
 	least := zg.MaxNeuron
 	for _, p := range providers {
 		claim, claimed := claims[p]
 		f, pv := k.facts(p, h, matched[p], claim, claimed, moved)
-		f.foreign = foreign.Count() > 0
+		f.foreign, f.waiting = foreign.Count() > 0, waiting.Any()
 		intent := f.outcome(&pv)
 		if intent.Kind != "" && k.cfg.MayFund(p) {
 			k.reread(ctx, &f, h.Block)
@@ -115,6 +116,17 @@ func (k *Keeper) survey(ctx context.Context, block uint64) (Foreign, error) {
 		k.cfg.Log.Info().Msg("what was done elsewhere with the wallet is accepted; top-ups go on")
 	}
 	return f, nil
+}
+
+// othersWaiting looks for what waits that was not made here. Where that cannot be read, what was seen last stands: before
+// anything is signed it is read again, and fails then.
+func (k *Keeper) othersWaiting(ctx context.Context, block uint64) Waiting {
+	w, err := k.journal.watchAt(ctx, block)
+	if err != nil {
+		k.cfg.Log.Debug().Err(err).Msg("it is not known what waits to be mined that was not made here")
+		return k.View().Waiting
+	}
+	return w
 }
 
 // Moves is what the journal says was moved, as far as limits are held against it. What is under way counts as moved, and so

@@ -140,6 +140,7 @@ var (
 	availableDesc = prometheus.NewDesc("zgproxy_ledger_available_neuron", "What is left in the ledger for top-ups.", nil, nil)
 	walletDesc    = prometheus.NewDesc("zgproxy_wallet_neuron", "What the wallet itself holds; it pays for gas.", nil, nil)
 	foreignDesc   = prometheus.NewDesc("zgproxy_foreign_transactions", "Transactions of the wallet that were not made here and that the owner has not accepted. Nothing is topped up while there are any.", nil, nil)
+	othersDesc    = prometheus.NewDesc("zgproxy_foreign_waiting", "Transactions of the wallet that were not made here and wait to be mined. Nothing is topped up while there are any.", nil, nil)
 	heldDesc      = prometheus.NewDesc("zgproxy_held_neuron", "Upper bounds of the requests under way.", []string{"provider"}, nil)
 )
 
@@ -149,7 +150,7 @@ type viewCollector struct{ keeper *Keeper }
 func (c viewCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		balanceDesc, unsettledDesc, owedDesc, driftDesc, watchedDesc, unclaimedDesc, settledDesc, debitedDesc, correctedDesc, runwayDesc, availableDesc, walletDesc,
-		foreignDesc,
+		foreignDesc, othersDesc,
 	} {
 		out <- d
 	}
@@ -168,6 +169,7 @@ func (c viewCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(walletDesc, v.Holdings.Wallet)
 	out <- prometheus.MustNewConstMetric(foreignDesc, prometheus.GaugeValue, float64(v.Foreign.Count()))
+	out <- prometheus.MustNewConstMetric(othersDesc, prometheus.GaugeValue, float64(v.Waiting.Count))
 	if v.Holdings.Ledger != nil {
 		gauge(availableDesc, v.Holdings.Ledger.Available)
 	}

@@ -66,6 +66,9 @@ type network struct {
 	elsewhere []zg.MinedTx
 	deaf      bool
 	traces    int
+	// held are the fees of transactions of somebody else that wait, by nonce, and outbid how many of them ours has replaced.
+	held   map[uint64]uint64
+	outbid int
 	// closed makes no more blocks with transactions of ours in them.
 	closed bool
 }
@@ -254,6 +257,13 @@ func (n *network) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 		n.t.Errorf("a transaction is sent that is not in the store (%d, %v)", recorded, err)
 	}
 	n.sent = append(n.sent, tx.Hash)
+	if fee, waits := n.held[tr.Nonce]; waits {
+		if tr.Fee <= fee {
+			return zg.ErrNonceTaken
+		}
+		delete(n.held, tr.Nonce)
+		n.outbid++
+	}
 	if tr.Nonce < n.nonce {
 		return zg.ErrNonceTooLow
 	}
@@ -384,6 +394,59 @@ func (n *network) Nonce(context.Context) (uint64, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.mined(), n.enter("Nonce")
+}
+
+func (n *network) Pending(context.Context) (uint64, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.enter("Pending"); err != nil {
+		return 0, err
+	}
+	next := n.mined()
+	for again := true; again; {
+		_, again = n.held[next]
+		for _, tr := range n.mempool {
+			again = again || tr.Nonce == next
+		}
+		if again {
+			next++
+		}
+	}
+	return next, nil
+}
+
+func (n *network) Known(_ context.Context, hash common.Hash) (bool, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, waits := n.mempool[hash]
+	return waits || n.receipts[hash] != nil, n.enter("Known")
+}
+
+// hold has somebody else send a transaction that waits.
+func (n *network) hold(fee uint64) {
+	next, _ := n.Pending(context.Background())
+	n.with(func() {
+		if n.held == nil {
+			n.held = make(map[uint64]uint64)
+		}
+		n.held[next] = fee
+	})
+}
+
+// release has what waits mined, one after the other, as transfers to a provider.
+func (n *network) release(p common.Address, amount string) {
+	for {
+		var waits bool
+		n.with(func() {
+			if _, waits = n.held[n.nonce]; waits {
+				delete(n.held, n.nonce)
+			}
+		})
+		if !waits {
+			return
+		}
+		n.abroad(p, amount)
+	}
 }
 
 func (n *network) BlockNumber(context.Context) (uint64, error) {

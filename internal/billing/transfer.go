@@ -28,7 +28,7 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, errOvertaken), errors.Is(err, errSuspended):
+	case errors.Is(err, errOvertaken), errors.Is(err, errSuspended), errors.Is(err, ErrOthersWait):
 		return nil // the accounts are read again, and it is decided anew
 	case errors.Is(err, ErrForeignNonce):
 		k.ended(e) // it is on record, so that the next decision is to sign nothing

@@ -19,6 +19,7 @@ var (
 	ErrNonceTooLow       = zg.ErrNonceTooLow
 	ErrNonceGap          = zg.ErrNonceGap
 	ErrUnderpriced       = zg.ErrUnderpriced
+	ErrNonceTaken        = zg.ErrNonceTaken
 	ErrTipTooLow         = zg.ErrTipTooLow
 	ErrInsufficientFunds = zg.ErrInsufficientFunds
 )
@@ -38,7 +39,9 @@ var sendErrors = []sendError{
 	{"nonce too high", ErrNonceGap},
 	{"nonce gap", ErrNonceGap},
 	{"gapped nonce", ErrNonceGap},
-	{"replacement transaction underpriced", ErrUnderpriced},
+	{"replacement transaction underpriced", ErrNonceTaken},
+	{"could not replace existing", ErrNonceTaken},
+	{"replacementnotallowed", ErrNonceTaken},
 	{"less than block base fee", ErrUnderpriced},
 	{"price below minimum", ErrTipTooLow},
 	{"transaction underpriced", ErrTipTooLow},
@@ -173,6 +176,30 @@ func (s *Sender) Nonce(ctx context.Context) (uint64, error) {
 			return s.client.eth.NonceAt(ctx, s.client.cfg.User, nil)
 		})
 	})
+}
+
+// Pending is the lowest nonce that neither a mined nor a waiting transaction of the wallet has, as far as any endpoint knows.
+func (s *Sender) Pending(ctx context.Context) (uint64, error) {
+	c := s.client
+	return highest(ctx, c, func(ctx context.Context) (uint64, error) {
+		return observe(ctx, c, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) { return c.eth.PendingNonceAt(ctx, c.cfg.User) })
+	})
+}
+
+// Known reports whether any endpoint has a transaction, mined or waiting.
+func (s *Sender) Known(ctx context.Context, hash common.Hash) (bool, error) {
+	c := s.client
+	all, err := answers(ctx, c, c.all, func(ctx context.Context) (bool, error) {
+		tx, err := observe(ctx, c, "eth_getTransactionByHash", func(ctx context.Context) (tx *chainTx, err error) {
+			err = c.rpc.CallContext(ctx, &tx, "eth_getTransactionByHash", hash)
+			return tx, err
+		})
+		if err == nil && tx != nil && tx.Hash != hash {
+			err = fmt.Errorf("%w: it answers with transaction %s for %s", ErrRPC, tx.Hash, hash)
+		}
+		return tx != nil, err
+	})
+	return slices.Contains(all, true), err
 }
 
 // BlockNumber is the number of the newest block, which says how deep a receipt lies.

@@ -39,7 +39,7 @@ func TestBroadcast(t *testing.T) {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 
-	sentinels := []error{ErrNonceTooLow, ErrNonceGap, ErrUnderpriced, ErrTipTooLow, ErrInsufficientFunds}
+	sentinels := []error{ErrNonceTooLow, ErrNonceGap, ErrNonceTaken, ErrUnderpriced, ErrTipTooLow, ErrInsufficientFunds}
 	for _, tt := range []struct {
 		code    int
 		message string
@@ -54,7 +54,9 @@ func TestBroadcast(t *testing.T) {
 		{-32000, "nonce gap in the pool", ErrNonceGap},
 		{-32000, "nonce too low: next nonce 8, tx nonce 7", ErrNonceTooLow},
 		{-32003, "Nonce too low", ErrNonceTooLow},
-		{-32000, "replacement transaction underpriced: new tx gas fee cap 1 <= 2", ErrUnderpriced},
+		{-32000, "replacement transaction underpriced: new tx gas fee cap 1 <= 2", ErrNonceTaken},
+		{-32010, "ReplacementNotAllowed", ErrNonceTaken},
+		{-32000, "could not replace existing tx", ErrNonceTaken},
 		{-32000, "max fee per gas less than block base fee: address 0x1, maxFeePerGas: 1", ErrUnderpriced},
 		{-32000, "transaction gas price below minimum: gas tip cap 1, minimum needed 2000000000", ErrTipTooLow},
 		{-32000, "transaction underpriced: tip needed 2, tip permitted 1", ErrTipTooLow},

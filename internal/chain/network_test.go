@@ -278,7 +278,7 @@ func TestNetworkReplace(t *testing.T) {
 		t.Errorf("replaced nonce %d by %d, hash %s", first.Nonce, second.Nonce, second.Hash)
 	}
 	must(t, n.sender.Broadcast(ctx, second))
-	if err := n.sender.Broadcast(ctx, first); !errors.Is(err, chain.ErrUnderpriced) {
+	if err := n.sender.Broadcast(ctx, first); !errors.Is(err, chain.ErrNonceTaken) {
 		t.Errorf("the replaced transaction was sent again: %v", err)
 	}
 	if r := n.mined(t, second.Hash); !r.OK {
@@ -377,5 +377,34 @@ func TestNetworkFaults(t *testing.T) {
 	cancel()
 	if err := dir.Refresh(cancelled); !errors.Is(err, context.Canceled) || dir.Snapshot() != good {
 		t.Errorf("Refresh that was cancelled: %v", err)
+	}
+}
+
+// Another program's transaction waits at our lowest nonce: it is seen, and ours is not taken in its place.
+func TestNetworkAnothersWaits(t *testing.T) {
+	n := startNetwork(t)
+	ctx := t.Context()
+	n.fund(t)
+	must(t, n.Deposit(ctx, n.key, zg.OneOG.Mul(10)))
+	n.Mine()
+	ours, err := n.sender.Sign(ctx, transfer(common.Address{0xaa}, zg.OneOG, true))
+	must(t, err)
+	held, err := n.Hold(ctx, n.key, simchain.Waiting{To: common.Address{1}, Tip: zg.NeuronOf(50_000_000_000)})
+	must(t, err)
+	mined, pending, err := n.client.Nonces(ctx)
+	if err != nil || held.Nonce() != ours.Nonce || mined != held.Nonce() || pending != held.Nonce()+1 {
+		t.Errorf("mined %d, pending %d, %v; one waits with nonce %d, and ours has %d", mined, pending, err, held.Nonce(), ours.Nonce)
+	}
+	for hash, want := range map[common.Hash]bool{held.Hash(): true, ours.Hash: false} {
+		if known, err := n.sender.Known(ctx, hash); err != nil || known != want {
+			t.Errorf("%s is known: %v, %v; want %v", hash, known, err, want)
+		}
+	}
+	if err := n.sender.Broadcast(ctx, ours); !errors.Is(err, chain.ErrNonceTaken) || errors.Is(err, chain.ErrUnderpriced) {
+		t.Errorf("Broadcast: %v", err)
+	}
+	must(t, n.Release(ctx))
+	if r := n.mined(t, held.Hash()); !r.OK {
+		t.Errorf("the receipt of what waited: %+v", r)
 	}
 }

@@ -54,11 +54,10 @@ func (c *Client) FeePerGas(ctx context.Context) (zg.Neuron, error) {
 
 // Nonces are the lowest nonce of the wallet that is not used up, and the lowest that no waiting transaction has either.
 func (c *Client) Nonces(ctx context.Context) (mined, pending uint64, err error) {
-	if mined, err = NewSender(c, nil, SenderConfig{}).Nonce(ctx); err != nil {
+	s := NewSender(c, nil, SenderConfig{})
+	if mined, err = s.Nonce(ctx); err != nil {
 		return 0, 0, err
 	}
-	pending, err = highest(ctx, c, func(ctx context.Context) (uint64, error) {
-		return observe(ctx, c, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) { return c.eth.PendingNonceAt(ctx, c.cfg.User) })
-	})
+	pending, err = s.Pending(ctx)
 	return mined, max(mined, pending), err
 }

@@ -10,14 +10,15 @@ import (
 // Why a transaction is not signed, or not taken by a node. They are here because one room finds them out and another
 // acts on them.
 var (
-	ErrNonceTooLow       = errors.New("the nonce is used already")                                                  // look for the receipts of all transactions with it
-	ErrNonceGap          = errors.New("a lower nonce is not used yet")                                              // that one has to be mined first
-	ErrUnderpriced       = errors.New("the fees are too low at the moment")                                         // replace it with higher ones
-	ErrTipTooLow         = errors.New("the tip is below the node's minimum")                                        // likewise
-	ErrInsufficientFunds = errors.New("the wallet cannot pay for it and its gas; send some 0G to it")               // nothing but that helps
-	ErrFeeTooHigh        = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")                       // wait, or allow more
-	ErrMoreGas           = errors.New("it needs more gas than was shown")                                           // Intent.MaxGas; show and ask again
-	ErrDecidedOtherwise  = errors.New("the sub-account is not as it was when the transfer was decided; read again") // Intent.Opening
+	ErrNonceTooLow       = errors.New("the nonce is used already")                                                    // look for the receipts of all transactions with it
+	ErrNonceGap          = errors.New("a lower nonce is not used yet")                                                // that one has to be mined first
+	ErrUnderpriced       = errors.New("the fees are too low at the moment")                                           // replace it with higher ones
+	ErrNonceTaken        = errors.New("another transaction with this nonce waits already, and it is offered no less") // wait for that one, unless it is ours
+	ErrTipTooLow         = errors.New("the tip is below the node's minimum")                                          // likewise
+	ErrInsufficientFunds = errors.New("the wallet cannot pay for it and its gas; send some 0G to it")                 // nothing but that helps
+	ErrFeeTooHigh        = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")                         // wait, or allow more
+	ErrMoreGas           = errors.New("it needs more gas than was shown")                                             // Intent.MaxGas; show and ask again
+	ErrDecidedOtherwise  = errors.New("the sub-account is not as it was when the transfer was decided; read again")   // Intent.Opening
 )
 
 // SignedTx is a transaction whose bytes are fixed: it may be broadcast any number of times and takes effect at most once.

@@ -41,13 +41,16 @@ type RPCError struct {
 type front struct {
 	node   *rpc.Client
 	active atomic.Int64 // requests under way
+	pool   *pool
 
 	mu     sync.Mutex
 	fault  func(method string, params []byte) *Fault
 	minTip zg.Neuron
 }
 
-func newFront(node *rpc.Client) *front { return &front{node: node} }
+func newFront(node *rpc.Client, signer types.Signer) *front {
+	return &front{node: node, pool: &pool{signer: signer}}
+}
 
 func (f *front) setFault(fault func(string, []byte) *Fault) {
 	f.mu.Lock()
@@ -161,6 +164,13 @@ func (f *front) answer(ctx context.Context, c call) (answer, int, string) {
 			return a, 0, ""
 		}
 	}
+	if c.Method == "eth_sendRawTransaction" {
+		if tx, err := decodeTx(c.Params); err == nil {
+			if a.Error = f.pool.offered(tx); a.Error != nil {
+				return a, 0, ""
+			}
+		}
+	}
 	args := make([]any, len(c.Params))
 	for i, p := range c.Params {
 		args[i] = p
@@ -173,6 +183,9 @@ func (f *front) answer(ctx context.Context, c call) (answer, int, string) {
 	}
 	if a.Error == nil && a.Result == nil {
 		a.Result = json.RawMessage("null")
+	}
+	if waits := f.pool.answer(c.Method, c.Params, a.Result); waits != nil && a.Error == nil {
+		a.Result = waits
 	}
 	if rewrite != nil && a.Error == nil {
 		if changed := rewrite(a.Result); changed != nil {

@@ -198,3 +198,44 @@ func TestTestnetMinimums(t *testing.T) {
 	}
 	must(t, c.Transfer(ctx, o.key, provider, zg.OneOG.MulDiv(1, 100)))
 }
+
+// What waits is seen where a node shows it, blocks go on without it, and whoever pays a tenth more takes its place.
+func TestHeldTransactions(t *testing.T) {
+	ctx := t.Context()
+	c := start(t, simchain.Config{})
+	o := newOutside(t, c)
+	gwei := func(n uint64) zg.Neuron { return zg.NeuronOf(n * 1_000_000_000) }
+	hold := func(tip uint64) *types.Transaction {
+		t.Helper()
+		tx, err := c.Hold(ctx, o.key, simchain.Waiting{To: o.addr, Tip: gwei(tip)})
+		must(t, err)
+		return tx
+	}
+	first, second := hold(300), hold(2)
+	c.Mine()
+	pending, err := o.eth.PendingNonceAt(ctx, o.addr)
+	must(t, err)
+	mined, err := o.eth.NonceAt(ctx, o.addr, nil)
+	must(t, err)
+	if first.Nonce() != 0 || second.Nonce() != 1 || pending != 2 || mined != 0 {
+		t.Fatalf("nonces %d and %d wait, pending %d, mined %d", first.Nonce(), second.Nonce(), pending, mined)
+	}
+	if tx, waits, err := o.eth.TransactionByHash(ctx, second.Hash()); err != nil || !waits || tx.Hash() != second.Hash() {
+		t.Errorf("the one that waits: %v, %v", waits, err)
+	}
+	if _, err := o.send(0, 50); err == nil || !strings.Contains(err.Error(), "replacement transaction underpriced") {
+		t.Errorf("one that pays less: %v", err)
+	}
+	ours, err := o.send(1, 50)
+	must(t, err)
+	if out := c.Outbid(); len(out) != 1 || out[0] != second.Hash() {
+		t.Errorf("outbid %v", out)
+	}
+	must(t, c.Release(ctx))
+	until(t, "both", func() bool { return o.mined(first) && o.mined(ours) })
+	hold(2)
+	c.Forget()
+	if pending, err := o.eth.PendingNonceAt(ctx, o.addr); err != nil || pending != 2 {
+		t.Errorf("forgotten: pending %d, %v", pending, err)
+	}
+}

@@ -145,7 +145,7 @@ func Start(cfg Config) (_ *Chain, err error) {
 		return nil, errors.Join(fmt.Errorf("reach the node: %w", err), c.backend.Close(), listener.Close(), os.RemoveAll(c.dir))
 	}
 	c.client = ethclient.NewClient(rpcClient)
-	c.front = newFront(rpcClient)
+	c.front = newFront(rpcClient, types.LatestSignerForChainID(c.chainID))
 	c.server = &http.Server{Handler: c.front, ReadHeaderTimeout: 10 * time.Second}
 	c.done.Go(func() { _ = c.server.Serve(listener) }) // ends with ErrServerClosed
 	if !cfg.Manual {

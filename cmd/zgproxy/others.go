@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/billing"
+)
+
+// waitingEvery is how often a command looks whether what others have waiting is mined.
+const waitingEvery = time.Second
+
+// waitingReport is what waits that was not made here, for commands.
+func waitingReport(w common.Address, waiting billing.Waiting) admin.Waiting {
+	return admin.Waiting{Wallet: admin.Address{Address: w}, Count: waiting.Count, From: waiting.From, Since: timeOrNil(waiting.Since)}
+}
+
+// waitingWarning is one line about what waits that was not made here; empty where there is nothing.
+func waitingWarning(w billing.Waiting) string {
+	if !w.Any() {
+		return ""
+	}
+	return "Top-ups wait: " + w.String() + "."
+}
+
+// waitingChecks tell of what others have waiting. What is funded can still be served.
+func (d *daemon) waitingChecks() []admin.Check {
+	if w := waitingWarning(d.keeper.View().Waiting); w != "" {
+		return []admin.Check{{Name: "wallet", OK: true, Detail: w}}
+	}
+	return nil
+}
+
+func (d *daemon) waiting(ctx context.Context) (admin.Waiting, error) {
+	w, err := d.journal.Waiting(ctx)
+	return waitingReport(d.wallet.Address(), w), err
+}
+
+func (o *daemonOperator) waiting(ctx context.Context) (admin.Waiting, error) {
+	return o.client.Waiting(ctx)
+}
+
+func (o *localOperator) waiting(ctx context.Context) (out admin.Waiting, err error) {
+	if _, err := o.readOwn(ctx, false); err != nil { // on the right network
+		return out, err
+	}
+	out.Wallet = admin.Address{Address: o.wallet.Address()}
+	mined, pending, err := o.client.Nonces(ctx)
+	if err != nil || pending <= mined {
+		return out, err
+	}
+	name := walletName(o.cfg, o.wallet.Address())
+	if o.store == nil {
+		r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir)
+		switch {
+		case err == nil:
+			defer func() { err = errors.Join(err, r.Close()) }()
+			out.Count, out.From, err = r.OthersWaiting(ctx, name, mined, pending)
+			return out, err
+		case errors.Is(err, billing.ErrNoStore):
+			out.Count, out.From = pending-mined, mined
+			return out, nil
+		case !errors.Is(err, billing.ErrOlderSchema):
+			return out, err
+		}
+		if err := o.openStore(ctx); err != nil { // brings it up to date
+			return out, err
+		}
+	}
+	out.Count, out.From, err = o.store.OthersWaiting(ctx, name, mined, pending)
+	return out, err
+}
+
+// othersInWords says what waits.
+func othersInWords(w admin.Waiting) string {
+	text := fmt.Sprintf("a transaction of %s that was not made here waits to be mined (nonce %d)", w.Wallet.Hex(), w.From)
+	if w.Count > 1 {
+		text = fmt.Sprintf("%d transactions of %s that were not made here wait to be mined (nonces %d to %d)", w.Count, w.Wallet.Hex(), w.From, w.From+w.Count-1)
+	}
+	if w.Since != nil {
+		text += ", for " + inWords(time.Since(*w.Since))
+	}
+	return text
+}
+
+// othersFirst tells of transactions that other programs have sent with this wallet, and asks whether to wait for them. One that
+// is made now would take the place of one of them, so it is made after they are mined; what is shown is computed then.
+func (f *moneyFlags) othersFirst(ctx context.Context, c console, op operator) error {
+	w, err := op.waiting(ctx)
+	if err != nil || w.Count == 0 {
+		return err
+	}
+	what := othersInWords(w)
+	switch {
+	case f.dryRun:
+		if !f.json {
+			c.printf("Note: %s. Nothing is signed before that.\n\n", what)
+		}
+		return nil
+	case f.wait:
+	case f.yes, f.json, !c.asks:
+		return problem(codeOthersWait, hintOthersWait, "%s. A transaction that is made now would take the place of one of them", what)
+	default:
+		c.printf("%s. A transaction that is made now would take the place of one of them.\n", what)
+		if !c.ask(ctx, "Wait until they are mined?") {
+			return problem(codeNotConfirmed, "", "nothing was moved")
+		}
+		f.wait = true
+	}
+	return f.untilMined(ctx, c, op, w)
+}
+
+// untilMined waits until nothing of others waits any more.
+func (f *moneyFlags) untilMined(ctx context.Context, c console, op operator, w admin.Waiting) (err error) {
+	now, stop := func(string) {}, func() {}
+	if !f.json {
+		now, stop = c.working("waiting: " + othersInWords(w))
+	}
+	defer func() { stop() }()
+	tick := time.NewTicker(waitingEvery)
+	defer tick.Stop()
+	for w.Count > 0 {
+		select {
+		case <-ctx.Done():
+			return problem(codeInterrupted, "", "interrupted before anything was signed")
+		case <-tick.C:
+		}
+		if w, err = op.waiting(ctx); err != nil {
+			return err
+		}
+		if w.Count > 0 {
+			now("waiting: " + othersInWords(w))
+		}
+	}
+	return nil
+}
+
+// transact has a transaction made. Where one of another program comes in between and waiting was agreed on, it waits for that
+// one, too: nothing was signed then.
+func (f *moneyFlags) transact(ctx context.Context, c console, op operator, o admin.Order, notify func(admin.Transaction)) (admin.Transaction, error) {
+	for {
+		tx, err := op.transact(ctx, o, notify)
+		if err == nil || tx.ID != 0 || !f.wait || explain(err).Code != codeOthersWait {
+			return tx, err
+		}
+		w, err := op.waiting(ctx)
+		if err == nil {
+			err = f.untilMined(ctx, c, op, w)
+		}
+		if err != nil {
+			return tx, err
+		}
+	}
+}
