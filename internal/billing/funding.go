@@ -14,6 +14,7 @@ const (
 	refusalForeign      = "foreign_transactions"
 	refusalWaiting      = "transactions_waiting" // of others; it ends by itself
 	refusalContracts    = "contracts_changed"
+	refusalStuck        = "transaction_stuck" // one of ours has not been mined for a while, and no other is made before
 	refusalSuspended    = "provider_suspended"
 	refusalAutoFund     = "auto_fund_off"
 	refusalAutoFundCap  = "auto_fund_cap"
@@ -53,6 +54,8 @@ func hintFor(reason string, p common.Address) string {
 		return "The network's contracts are not the ones that this zgproxy knows: structs of theirs have other fields, and what that means for money is not known. " +
 			"So nothing is topped up by itself; what is there can be used, and got back (zgproxy retrieve, zgproxy refund). Look for a newer zgproxy, " +
 			"or move money yourself: zgproxy fund " + p.Hex() + " 3 --force."
+	case refusalStuck:
+		return "A transaction of the wallet has not been mined for a while, and no other is made before it. What keeps it: zgproxy account, and the log."
 	case refusalSuspended:
 		return fmt.Sprintf("The provider is suspended. If you trust it as it is now: zgproxy provider accept %s.", p)
 	case refusalAutoFund:

@@ -46,7 +46,7 @@ type KeeperConfig struct {
 	// MayFund says which of them may get money at the moment; nil: all. The others are looked at all the same.
 	MayFund func(common.Address) bool
 	// Notify is told how the keeper's transactions go, as Journal.Do tells it, and how one ended that it found unfinished.
-	// It is called by the goroutine of Run. Optional.
+	// It is called by one goroutine at a time. Optional.
 	Notify func(Entry)
 	// Service finds a provider's offer in the directory, which may be old: it tells of what is low, and before anything is
 	// moved the offer is read again, at the block of the accounts. Required.
@@ -131,6 +131,7 @@ type Keeper struct {
 	view    atomic.Pointer[KeeperView]
 	learned sync.Map // address → reserve, not recorded yet
 	said    sync.Map // address → when it last said what it wants
+	trouble trouble
 
 	// Owned by the goroutine of Run.
 	minBlock uint64 // older states of the chain are not acted on
@@ -140,6 +141,7 @@ type Keeper struct {
 	drifting map[common.Address]bool // paused for drift
 	failures map[common.Address]failure
 	flights  map[common.Address]*flight
+	doing    errand // what a transaction is under way for
 	// When what was done elsewhere is searched for again, and how long that was put off.
 	traceAt   time.Time
 	traceWait time.Duration
@@ -197,7 +199,7 @@ func NewKeeper(store *Store, chain Chain, journal *Journal, cfg KeeperConfig) *K
 	k.view.Store(&KeeperView{})
 	k.metrics = newKeeperMetrics(cfg.Registerer, k)
 	if journal.cfg.Report == nil {
-		journal.cfg.Report = k.report
+		journal.cfg.Report = func(err error) { k.publish(func(t *trouble) { t.transaction = err }) }
 	}
 	return k
 }
@@ -237,7 +239,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // told to stop
 		}
-		k.report(err)
+		// What kept a transaction from being mined is over with it.
+		k.publish(func(t *trouble) { t.looking, t.transaction = err, nil })
 		if err == nil {
 			failed = 0
 			err = k.wait(ctx)
@@ -252,7 +255,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 }
 
 // wait returns after the usual interval, or sooner when nudged, or at once when asked. The error is that of ctx.
-func (k *Keeper) wait(ctx context.Context) error {
+func (k *Keeper) wait(ctx context.Context) error { return k.waitFor(ctx, nil) }
+
+// waitFor is wait that also returns when something is done.
+func (k *Keeper) waitFor(ctx context.Context, done <-chan struct{}) error {
 	every := time.NewTimer(k.rhythm())
 	defer every.Stop()
 	gap := time.NewTimer(min(minGap, k.cfg.Every))
@@ -266,6 +272,7 @@ func (k *Keeper) wait(ctx context.Context) error {
 		case <-every.C:
 		case <-nudged:
 		case <-k.asked:
+		case <-done:
 		}
 		return nil
 	}
@@ -291,17 +298,23 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// report publishes how the last look went, and logs it where that has changed.
-func (k *Keeper) report(err error) {
-	var before error
-	for { // the journal may have somebody else's news at the same time
-		old := k.view.Load()
-		v := *old
-		before, v.Err = v.Err, err
-		if k.view.CompareAndSwap(old, &v) {
-			break
-		}
-	}
+// trouble is what keeps the accounts from being read, and a transaction from being mined; nil: nothing does.
+type trouble struct {
+	mu                   sync.Mutex
+	looking, transaction error
+}
+
+// publish takes in what is the matter, or is not any more, and logs it where that has changed. The journal may have news of
+// somebody else's transaction at the same time.
+func (k *Keeper) publish(change func(*trouble)) {
+	k.trouble.mu.Lock()
+	defer k.trouble.mu.Unlock()
+	change(&k.trouble)
+	err := errors.Join(k.trouble.looking, k.trouble.transaction)
+	v := k.View()
+	before := v.Err
+	v.Err = err
+	k.view.Store(&v)
 	switch {
 	case err != nil && before == nil:
 		k.cfg.Log.Warn().Err(err).Msg("the accounts cannot be looked after at the moment")
@@ -310,11 +323,22 @@ func (k *Keeper) report(err error) {
 	}
 }
 
+// show publishes what was seen, with what is the matter now.
+func (k *Keeper) show(v KeeperView) {
+	k.trouble.mu.Lock()
+	defer k.trouble.mu.Unlock()
+	v.Err = errors.Join(k.trouble.looking, k.trouble.transaction)
+	k.view.Store(&v)
+}
+
 // tick looks at all accounts and does, one after the other, what they need. It begins with what is unfinished, so that
 // there is never more than one transaction of ours under way.
 func (k *Keeper) tick(ctx context.Context) error {
 	for {
-		e, was, err := k.journal.resume(ctx)
+		var e Entry
+		var was bool
+		var err error
+		k.beside(ctx, func() { e, was, err = k.journal.resume(ctx) })
 		if was {
 			k.cfg.Notify(e)
 			k.ended(e)
@@ -329,6 +353,31 @@ func (k *Keeper) tick(ctx context.Context) error {
 		}
 		if err := k.carryOut(ctx, next, decided); err != nil {
 			return err
+		}
+	}
+}
+
+// beside does something with the journal, which may take as long as a transaction waits to be mined, and looks at the accounts
+// meanwhile: what is taken and claimed is seen, and nothing is decided by it. What is done ends with ctx.
+func (k *Keeper) beside(ctx context.Context, do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	for {
+		_ = k.waitFor(ctx, done) // what is done ends with ctx, too
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if ctx.Err() != nil {
+			<-done
+			return
+		}
+		if _, err := k.look(ctx); ctx.Err() == nil {
+			k.publish(func(t *trouble) { t.looking = err })
 		}
 	}
 }

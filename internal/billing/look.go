@@ -60,9 +60,14 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 		return next, err
 	}
 	view := KeeperView{
-		Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Moves: moved, Err: k.View().Err,
+		Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Moves: moved,
 		Foreign: foreign, Waiting: waiting,
 	}
+	under, busy, err := k.store.unfinished(ctx, k.journal.cfg.Wallet)
+	if err != nil {
+		return next, err
+	}
+	stuck := busy && k.cfg.Now().Sub(under.CreatedAt) >= waitingPasses
 	least := zg.MaxNeuron
 	for _, p := range providers {
 		claim, claimed := claims[p]
@@ -73,8 +78,16 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 			k.reread(ctx, &f, h.Block)
 			intent = f.outcome(&pv)
 		}
+		onItsWay := busy && (under.Intent.Kind == zg.IntentTransfer && under.Intent.Provider == p || k.doing.provider == p)
+		switch wanted := intent.Kind != "" || onItsWay && pv.Reason != ""; {
+		case !wanted:
+		case stuck: // nothing is promised that may not come for long
+			intent, pv.Reason = zg.Intent{}, refusalStuck
+		case onItsWay: // and counts against the limits, and is not in the ledger any more
+			pv.Reason = ""
+		}
 		refusal := pv.Reason
-		pv.Planned = intent.Kind != "" && k.cfg.MayFund(p)
+		pv.Planned = (intent.Kind != "" || onItsWay && !stuck) && k.cfg.MayFund(p)
 		view.Providers[p] = pv
 		if refusal != "" {
 			k.metrics.refusals.WithLabelValues(p.Hex(), refusal).Inc()
@@ -84,7 +97,7 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 		}
 	}
 	k.logRefusals(view)
-	k.view.Store(&view)
+	k.show(view)
 	return next, nil
 }
 

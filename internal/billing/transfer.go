@@ -24,7 +24,11 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 	if k.cfg.Suspended(next.provider) != "" || !k.cfg.MayFund(next.provider) {
 		return nil // since it was decided; it is decided anew
 	}
-	e, err := k.journal.do(ctx, next.intent, OriginAuto, decided, k.cfg.Notify)
+	var e Entry
+	var err error
+	k.doing = next
+	k.beside(ctx, func() { e, err = k.journal.do(ctx, next.intent, OriginAuto, decided, k.cfg.Notify) })
+	k.doing = errand{}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
