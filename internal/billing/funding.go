@@ -29,7 +29,8 @@ const (
 	refusalNoLedger     = "no_ledger"
 	refusalLedger       = "ledger_low"
 	refusalWallet       = "wallet_low"
-	refusalSigning      = "signing_failed" // a short while ago; it is tried again
+	refusalEndpoint     = "endpoint_failed" // when it was to be topped up, a short while ago; it is tried again
+	refusalSigning      = "signing_failed"  // likewise
 	refusalReverted     = "reverted"       // likewise
 	refusalCancelled    = "cancelled"      // likewise: it was not mined in time
 	refusalGas          = "gas_low"        // likewise: the wallet could not pay for gas
@@ -66,6 +67,8 @@ func hintFor(reason string, p common.Address) string {
 		return "The provider is no longer registered; use another one."
 	case refusalUnread:
 		return "What the provider is on chain cannot be read at the moment, so it gets no money; it is read again and again. If it lasts, look at the RPC endpoint: zgproxy doctor."
+	case refusalEndpoint:
+		return "The chain's endpoint failed when it was to be topped up; it is tried again in a moment. If it lasts, look at the RPC endpoint: zgproxy doctor."
 	case refusalSigner:
 		return "The provider waits until the contract's owner vouches for its signer, and serves nobody until then; it comes back by itself. Use another one meanwhile."
 	case refusalSignerChange:

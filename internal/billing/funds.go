@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -73,6 +74,9 @@ func (m *Meter) own(o *Order, free zg.Neuron, now time.Time) zg.Neuron {
 // for days.
 const waitingPasses = 5 * time.Minute
 
+// outageWait is how long a caller waits at most while the chain cannot be read.
+const outageWait = time.Minute
+
 // Funding says what has to happen before a provider serves again that refused, or would refuse, because of its sub-account, and
 // how long to wait where that is nothing but waiting: only while money is on its way, or nobody has looked yet whether it can be.
 // missing is how much the provider wants more, as far as that is known.
@@ -83,13 +87,13 @@ func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait 
 	}
 	pv := view.Providers[p]
 	switch {
-	case pv.Reason == refusalUnread, pv.Reason == refusalWaiting && m.cfg.Now().Sub(view.Waiting.Since) < waitingPasses:
+	case pv.Reason == refusalUnread, pv.Reason == refusalEndpoint, pv.Reason == refusalWaiting && m.cfg.Now().Sub(view.Waiting.Since) < waitingPasses:
 		return pv.Hint(p), fundingWait
 	case pv.Reason != "":
 		return pv.Hint(p), 0
 	case m.store.demands.unanswered(p, view.ReadAt):
 		return "zgproxy looks whether it can top it up; try again in a moment.", fundingWait
-	case pv.Demand.Reason == refusalUnread:
+	case pv.Demand.Reason == refusalUnread, pv.Demand.Reason == refusalEndpoint:
 		return pv.Demand.Hint, fundingWait
 	case pv.Demand.Reason != "":
 		return pv.Demand.Hint, 0
@@ -97,6 +101,11 @@ func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait 
 		return "A top-up is expected; try again in a moment.", fundingWait
 	case !pv.Watched.IsZero():
 		return "The provider claims fees that it has just taken, as it does until its settlement is finished; try again in a moment.", fundingWait
+	case errors.Is(view.Err, zg.ErrRPC):
+		age := m.cfg.Now().Sub(view.ReadAt)
+		wait = min(max(age, fundingWait), outageWait)
+		return fmt.Sprintf("The wallet's accounts were read %s ago and cannot be read now, because the chain's endpoint fails; "+
+			"what is low is topped up when it answers again. If it lasts, look at it: zgproxy doctor.", age.Round(time.Second)), wait
 	}
 	return fmt.Sprintf("By zgproxy's own book nothing is missing, so no top-up is due. Use another provider, or move the money yourself: zgproxy fund %s %s.",
 		p, inHundredths(missing.Max(zg.NeuronOf(1))).Og()), 0

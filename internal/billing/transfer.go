@@ -14,6 +14,8 @@ const (
 	// What failed is tried again later and later. Most failures to sign are the endpoint's, and short.
 	firstBackoff = 5 * time.Second
 	lastBackoff  = time.Hour
+	// passingBackoff is the longest wait after a failure of the endpoint, which passes, and costs nothing to find out.
+	passingBackoff = 30 * time.Second
 	// A transfer that reverted cost gas and will most likely revert again, so it is not tried again for twenty minutes. Nor
 	// is one that was cancelled.
 	revertedHeadStart = 8
@@ -39,8 +41,11 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 		return nil
 	case errors.Is(err, ErrNotSigned):
 		reason := refusalSigning
-		if errors.Is(err, zg.ErrInsufficientFunds) {
+		switch {
+		case errors.Is(err, zg.ErrInsufficientFunds):
 			reason = refusalGas
+		case errors.Is(err, zg.ErrRPC):
+			reason = refusalEndpoint
 		}
 		k.fail(next.provider, reason, 0)
 		k.metrics.topups.WithLabelValues(next.provider.Hex(), refusalSigning).Inc()
@@ -81,6 +86,10 @@ func (k *Keeper) ended(e Entry) {
 func (k *Keeper) fail(p common.Address, reason string, headStart int) {
 	f := k.failures[p]
 	f.reason, f.times = reason, min(max(f.times, headStart)+1, 12)
-	f.until = k.cfg.Now().Add(min(firstBackoff<<(f.times-1), lastBackoff))
+	longest := lastBackoff
+	if reason == refusalEndpoint {
+		longest = passingBackoff
+	}
+	f.until = k.cfg.Now().Add(min(firstBackoff<<(f.times-1), longest))
 	k.failures[p] = f
 }

@@ -17,6 +17,8 @@ func (c *Client) Check(ctx context.Context) error {
 	if err := c.checkChainID(ctx); err != nil {
 		return err
 	}
+	ctx = c.together(ctx, c.calling(c.cfg.Inference, c.inf.PackLedgerAddress(), nil),
+		c.calling(c.cfg.Ledger, c.led.PackGetServiceInfo(c.cfg.Inference), nil))
 	ledger, err := read(ctx, c, c.cfg.Inference, c.inf.PackLedgerAddress(), nil, c.inf.UnpackLedgerAddress)
 	if foreign(err) {
 		return fmt.Errorf("%w: %s does not answer as an inference contract does; set ZGPROXY_NETWORK or ZGPROXY_INFERENCE_CONTRACT: %w", ErrWrongNetwork, c.cfg.Inference, err)

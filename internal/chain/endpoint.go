@@ -13,11 +13,13 @@ import (
 	"unicode"
 
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // ErrRPC means that the endpoint could not be reached, or refused or garbled its answer for reasons of its own. It says
 // nothing about the state of the chain.
-var ErrRPC = errors.New("the RPC endpoint failed")
+var ErrRPC = zg.ErrRPC
 
 // errTooLarge is the end of an answer beyond maxAnswer.
 var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxAnswer>>20)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,17 @@ type front struct {
 	mu     sync.Mutex
 	fault  func(method string, params []byte) *Fault
 	minTip zg.Neuron
+	refuse int // of 100 requests, with 429
+	random *rand.Rand
+
+	requests, refused atomic.Int64
+}
+
+// refuses decides whether a request is one too many.
+func (f *front) refuses() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refuse > 0 && f.random.IntN(100) < f.refuse
 }
 
 func newFront(node *rpc.Client, signer types.Signer) *front {
@@ -80,6 +92,12 @@ type answer struct {
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.active.Add(1)
 	defer f.active.Add(-1)
+	f.requests.Add(1)
+	if f.refuses() {
+		f.refused.Add(1)
+		http.Error(w, "too many requests", http.StatusTooManyRequests)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 8<<20))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
