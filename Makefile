@@ -105,6 +105,12 @@ MINUTES ?= 60
 lag: ## MINUTES (60) beside providers whose claims lag behind the chain; no look may take that for drift
 	ZG_LAG_MINUTES=$(MINUTES) go test -run '^TestLag$$' -v -timeout $$(( $(MINUTES) + 20 ))m ./cmd/zgproxy | grep -v '"level":'
 
+SECONDS_REFUSED ?= 300
+
+.PHONY: refused
+refused: ## SECONDS_REFUSED (300) while the chain's endpoint refuses three of ten requests; all are served and every command ends well
+	ZG_REFUSED_SECONDS=$(SECONDS_REFUSED) go test -run '^TestRefusedCalls$$' -v -timeout 60m ./cmd/zgproxy | grep -v '"level":'
+
 UPDATE ?=
 ARGS ?=
 

@@ -196,16 +196,25 @@ type progress struct {
 	sent     bool
 	block    uint64
 	depth    uint64
+	trouble  string          // at the moment
+	troubles map[string]bool // that were told
 }
 
 func (p *progress) next(tx admin.Transaction) string {
 	if tx.State == string(billing.EntrySigned) { // what has ended is not looked at any more
 		p.depth = tx.Depth
 	}
+	p.trouble = tx.Trouble
 	switch {
 	case tx.Block != 0 && tx.Block != p.block:
 		p.block = tx.Block
 		return fmt.Sprintf("mined in block %d", tx.Block)
+	case tx.Trouble != "" && !p.troubles[tx.Trouble]:
+		if p.troubles == nil {
+			p.troubles = make(map[string]bool)
+		}
+		p.troubles[tx.Trouble] = true
+		return fmt.Sprintf("it does not go on for now: %s; zgproxy goes on trying", tx.Trouble)
 	case tx.State != string(billing.EntrySigned) || tx.Block != 0:
 		return "" // said already, or the last line
 	case p.versions == 0:
@@ -224,6 +233,8 @@ func (p *progress) next(tx admin.Transaction) string {
 // waitsFor says what has to happen next.
 func (p *progress) waitsFor(confirmations uint64) string {
 	switch {
+	case p.trouble != "" && p.block == 0:
+		return "trying again"
 	case p.block != 0 && confirmations > 1:
 		return fmt.Sprintf("waiting until it is %d blocks deep, %d by now", confirmations, max(p.depth, 1))
 	case p.block != 0:

@@ -57,7 +57,7 @@ func ended(tx *admin.Transaction) error {
 func transactionOf(e billing.Entry) admin.Transaction {
 	t := admin.Transaction{
 		ID: e.ID, Kind: e.Intent.Kind, Amount: e.Intent.Amount, Origin: string(e.Origin), State: string(e.State), Reason: e.Reason, Nonce: e.Nonce,
-		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Depth: e.Depth, Created: e.CreatedAt.UTC(),
+		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Depth: e.Depth, Trouble: e.Trouble, Created: e.CreatedAt.UTC(),
 	}
 	if e.Intent.Provider != (common.Address{}) {
 		t.Provider = &admin.Address{Address: e.Intent.Provider}

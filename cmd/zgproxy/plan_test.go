@@ -144,7 +144,9 @@ func TestProgressSaysEverythingOnce(t *testing.T) {
 	var lines, waits []string
 	for _, tx := range []admin.Transaction{
 		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1)},
+		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1), Trouble: "HTTP status 429"},
 		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1), Sent: true},
+		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1), Sent: true, Trouble: "HTTP status 429"},
 		{State: "signed", Nonce: 4, Versions: 1, Hash: hash(1), Sent: true},
 		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(2), Sent: true},
 		{State: "signed", Nonce: 4, Versions: 2, Hash: hash(1), Sent: true, Block: 9},
@@ -160,11 +162,11 @@ func TestProgressSaysEverythingOnce(t *testing.T) {
 	}
 	const deep = "waiting until it is 10 blocks deep"
 	if d := cmp.Diff([]string{
-		"sending", "waiting for a block", "waiting for a block", "waiting for a block", deep + ", 1 by now", deep + ", 2 by now", deep + ", 3 by now", deep + ", 3 by now",
+		"sending", "trying again", "waiting for a block", "trying again", "waiting for a block", "waiting for a block", deep + ", 1 by now", deep + ", 2 by now", deep + ", 3 by now", deep + ", 3 by now",
 	}, waits); d != "" {
 		t.Errorf("what it waits for:\n%s", d)
 	}
-	if got, want := strings.Join(lines, "; "), "signed; sent; not mined in time; signed again with higher fees:; mined in block 9; mined in block 11"; got != want {
+	if got, want := strings.Join(lines, "; "), "signed; it does not go on for now: HTTP status 429; zgproxy goes on trying; sent; not mined in time; signed again with higher fees:; mined in block 9; mined in block 11"; got != want {
 		t.Errorf("progress = %q, want %q", got, want)
 	}
 }

@@ -147,13 +147,14 @@ type Transaction struct {
 	State    string        `json:"state"`  // signed, mined, reverted, superseded, cancelled
 	Reason   string        `json:"reason,omitempty"`
 	Nonce    uint64        `json:"nonce"`
-	Hash     common.Hash   `json:"tx_hash"`         // of the mined one, else of the newest
-	Sent     bool          `json:"sent"`            // a node has taken it
-	Versions int           `json:"versions"`        // how many were signed for the same nonce, with higher fees each time
-	Block    uint64        `json:"block"`           // 0: not mined
-	Depth    uint64        `json:"depth,omitempty"` // while it is waited for: how many blocks deep it is, its own included
-	GasCost  zg.Neuron     `json:"gas_neuron"`      // paid for it
-	MaxGas   zg.Neuron     `json:"gas_max_neuron"`  // the most it can cost as signed last
+	Hash     common.Hash   `json:"tx_hash"`           // of the mined one, else of the newest
+	Sent     bool          `json:"sent"`              // a node has taken it
+	Versions int           `json:"versions"`          // how many were signed for the same nonce, with higher fees each time
+	Block    uint64        `json:"block"`             // 0: not mined
+	Depth    uint64        `json:"depth,omitempty"`   // while it is waited for: how many blocks deep it is, its own included
+	Trouble  string        `json:"trouble,omitempty"` // while it is under way: why nothing is known of it, or it is not taken
+	GasCost  zg.Neuron     `json:"gas_neuron"`        // paid for it
+	MaxGas   zg.Neuron     `json:"gas_max_neuron"`    // the most it can cost as signed last
 	Created  time.Time     `json:"created_at"`
 	Ended    *time.Time    `json:"ended_at,omitempty"`
 }

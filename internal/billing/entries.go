@@ -52,6 +52,20 @@ type Entry struct {
 	Hash    common.Hash
 	GasCost zg.Neuron
 	Depth   uint64 // while it waits for those: how many blocks deep it is, its own included. Not recorded, so 0 in what is read
+	// Trouble is why nothing is known of it at the moment, or what keeps it from being mined; empty: nothing. Not recorded either.
+	Trouble string
+}
+
+// trouble takes in what keeps an entry from going on; nil: nothing. Whoever waits for it is told when that is another thing.
+func (e *Entry) trouble(err error, notify func(Entry)) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != e.Trouble {
+		e.Trouble = text
+		notify(*e)
+	}
 }
 
 // newest is the transaction that is sent; the others are only looked for.

@@ -60,6 +60,7 @@ func (j *Journal) finish(ctx context.Context, e Entry, notify func(Entry)) (Entr
 			err = errors.Join(noted, c.trouble(s))
 		}
 		j.report(err)
+		e.trouble(err, notify)
 		if err := pause(ctx, j.cfg.PollReceipt); err != nil {
 			return e, err
 		}
@@ -155,7 +156,7 @@ func (j *Journal) noteReceipt(e *Entry, s sighting, notify func(Entry)) error {
 		return nil
 	case r != nil && e.Block == r.Block && e.Hash == r.Hash && e.GasCost == r.GasCost:
 		if depth := s.depth(); depth != e.Depth {
-			e.Depth = depth
+			e.Depth, e.Trouble = depth, ""
 			notify(*e)
 		}
 		return nil
@@ -170,7 +171,7 @@ func (j *Journal) noteReceipt(e *Entry, s sighting, notify func(Entry)) error {
 	if err := j.store.noteReceipt(e.ID, r); err != nil {
 		return err
 	}
-	e.Block, e.Hash, e.GasCost, e.Depth = r.Block, r.Hash, r.GasCost, s.depth()
+	e.Block, e.Hash, e.GasCost, e.Depth, e.Trouble = r.Block, r.Hash, r.GasCost, s.depth(), ""
 	notify(*e)
 	return nil
 }
@@ -222,7 +223,7 @@ func (j *Journal) close(e Entry, state EntryState, reason string, r *zg.Receipt)
 
 // closed takes in that an entry has ended, which is on record.
 func (j *Journal) closed(e Entry, state EntryState, reason string, now time.Time) Entry {
-	e.State, e.Reason, e.EndedAt, e.Depth = state, reason, now, 0
+	e.State, e.Reason, e.EndedAt, e.Depth, e.Trouble = state, reason, now, 0, ""
 	j.changes.Add(1)
 	j.metrics.pending.Set(0)
 	j.metrics.ended.WithLabelValues(string(e.Intent.Kind), string(e.Origin), string(state)).Inc()
@@ -273,7 +274,7 @@ func (j *Journal) send(ctx context.Context, c *course, e *Entry, notify func(Ent
 	}
 	crash.Point("tx/sent-and-noted")
 	if !e.Sent {
-		e.Sent = true
+		e.Sent, e.Trouble = true, ""
 		notify(*e)
 	}
 	return nil

@@ -110,8 +110,8 @@ func NewJournal(store *Store, sender Sender, cfg JournalConfig) *Journal {
 // Whatever is unfinished is finished before. Where nothing was signed the error is ErrNotSigned. When ctx ends the entry
 // stays recorded, and whoever comes next goes on with it.
 //
-// notify, which may be nil, is told when it was signed and recorded, first taken by a node, replaced, seen in a block, and
-// at the end. It is called by the goroutine of Do.
+// notify, which may be nil, is told when it was signed and recorded, first taken by a node, replaced, seen in a block, when it
+// does not go on and when it does again, and at the end. It is called by the goroutine of Do.
 func (j *Journal) Do(ctx context.Context, in zg.Intent, origin Origin, notify func(Entry)) (Entry, error) {
 	return j.do(ctx, in, origin, j.changes.Load(), notify)
 }

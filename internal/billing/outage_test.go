@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -59,5 +61,49 @@ func TestFaultOfTheEndpointPasses(t *testing.T) {
 			t.Errorf("of what does not pass a caller is told %q, wait %s", hint, wait)
 		}
 		stopped(t, stop)
+	})
+}
+
+// Whoever waits for a transaction is told why it does not go on, once for each reason, and that it does again.
+func TestJournalTellsOfTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		refusing := ""
+		n.hook = func(call string) error {
+			if call == refusing {
+				return fmt.Errorf("%w: HTTP status 429", zg.ErrRPC)
+			}
+			return nil
+		}
+		s := openStore(t, t.TempDir())
+		j := n.journal(s, JournalConfig{})
+		var told []string
+		done := make(chan Entry)
+		n.with(func() { refusing = "Broadcast" })
+		go func() {
+			e, err := j.Do(t.Context(), deposit, OriginHand, func(e Entry) { told = append(told, fmt.Sprintf("%s %v %s", e.State, e.Sent, e.Trouble)) })
+			if err != nil {
+				t.Error(err)
+			}
+			done <- e
+		}()
+		advance(20 * time.Second)
+		n.with(func() { refusing = "Receipt" })
+		advance(20 * time.Second)
+		n.with(func() { refusing = "" })
+		advance(20 * time.Second)
+		if e := <-done; e.State != EntryMined || e.Trouble != "" {
+			t.Errorf("%+v", e)
+		}
+		if diff := cmp.Diff([]string{
+			"signed false ",
+			"signed false send the transaction: the RPC endpoint failed: HTTP status 429",
+			"signed false look for the receipt of nonce 5: the RPC endpoint failed: HTTP status 429",
+			"signed true ",
+			"signed true ",
+			"mined true ",
+		}, told); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
 	})
 }

@@ -171,4 +171,6 @@ func (c *Chain) Refuse(percent int, seed uint64) {
 }
 
 // Requests are how many requests the JSON-RPC has had, and how many of them it has refused because of Refuse.
-func (c *Chain) Requests() (all, refused int64) { return c.front.requests.Load(), c.front.refused.Load() }
+func (c *Chain) Requests() (all, refused int64) {
+	return c.front.requests.Load(), c.front.refused.Load()
+}
