@@ -87,7 +87,8 @@ func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait 
 	}
 	pv := view.Providers[p]
 	switch {
-	case pv.Reason == refusalUnread, pv.Reason == refusalEndpoint, pv.Reason == refusalWaiting && m.cfg.Now().Sub(view.Waiting.Since) < waitingPasses:
+	case pv.Reason == refusalUnread, pv.Reason == refusalEndpoint,
+		pv.Reason == refusalWaiting && m.cfg.Now().Sub(view.Waiting.Since) < waitingPasses:
 		return pv.Hint(p), fundingWait
 	case pv.Reason != "":
 		return pv.Hint(p), 0
