@@ -45,7 +45,7 @@ func TestRefusedCalls(t *testing.T) {
 	r := &refusing{soak: soakOn(t, devnet.Config{PriceFactor: 6000, SettleEvery: 500 * time.Millisecond})}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	r.net.Chain.Refuse(refusedShare, seed)
+	r.net.Chain.RefuseShare(refusedShare, seed)
 	r.begin()
 	began := time.Now()
 	r.load(time.Duration(seconds) * time.Second)

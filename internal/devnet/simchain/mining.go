@@ -162,15 +162,15 @@ func (c *Chain) Active() int { return int(c.front.active.Load()) }
 // through.
 func (c *Chain) SetFault(f func(method string, params []byte) *Fault) { c.front.setFault(f) }
 
-// Refuse makes the JSON-RPC answer that many of 100 requests with 429, as public endpoints do; 0 ends that. Which ones follows
+// RefuseShare makes the JSON-RPC answer that many of 100 requests with 429, as public endpoints do; 0 ends that. Which ones follows
 // from the seed and the order in which they come.
-func (c *Chain) Refuse(percent int, seed uint64) {
+func (c *Chain) RefuseShare(percent int, seed uint64) {
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
 	c.front.refuse, c.front.random = percent, rand.New(rand.NewPCG(seed, 0)) // #nosec G404 -- nothing is secret here
 }
 
-// Requests are how many requests the JSON-RPC has had, and how many of them it has refused because of Refuse.
+// Requests are how many requests the JSON-RPC has had, and how many of them it has refused because of RefuseShare.
 func (c *Chain) Requests() (all, refused int64) {
 	return c.front.requests.Load(), c.front.refused.Load()
 }
