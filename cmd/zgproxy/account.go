@@ -64,7 +64,9 @@ func printAccount(c console, r *accountReport) {
 	row := t.row
 	row("wallet", r.Wallet.Hex())
 	row("  balance", short(r.Balance.Neuron)+" 0G")
-	if r.Ledger == nil {
+	if !r.knows(zg.PartLedger) {
+		row("ledger", "cannot be read")
+	} else if r.Ledger == nil {
 		row("ledger", "none yet; \"zgproxy deposit\" opens it with at least "+short(r.Minimums.Ledger.Neuron)+" 0G")
 	} else {
 		row("ledger", "")

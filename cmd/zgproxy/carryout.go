@@ -253,7 +253,7 @@ func showAfter(c console, r *accountReport, err error) {
 	c.printf("\nwallet %s 0G", short(r.Balance.Neuron))
 	if r.Ledger != nil {
 		c.printf(", ledger %s 0G available of %s 0G", short(r.Ledger.Available.Neuron), short(r.Ledger.Total.Neuron))
-	} else {
+	} else if r.knows(zg.PartLedger) {
 		c.printf(", no ledger")
 	}
 	c.printf(" (block %d)\n", r.Block)

@@ -45,6 +45,7 @@ const (
 	codeForeignNonce  = "foreign_nonce"     // somebody else sends from this wallet
 	codeOthersWait    = "others_wait"       // transactions of the wallet wait to be mined that were not made here
 	codeNotFinal      = "superseded"        // another transaction took its nonce
+	codeUnread        = "unread"            // what it takes cannot be read from the contracts
 	codeContract      = "contract_refused"  // the contract would refuse it, so it was not signed
 	codeReverted      = "reverted"          // it was mined and the contract refused it
 	codeFeeTooHigh    = "fee_too_high"      // the network asks for more than the highest fees that are allowed

@@ -16,7 +16,7 @@ import (
 
 // moneyFlags are the options that all commands have that move money.
 type moneyFlags struct {
-	yes, dryRun, json, neuron, all, force, wait bool
+	yes, dryRun, json, neuron, all, force, wait, revive bool
 }
 
 // add adds the options of a command that makes transactions.
@@ -84,10 +84,11 @@ first deposit opens. Sub-accounts with providers are funded from there.` + money
 		Args: want(cobra.ExactArgs(1)),
 	}
 	f.add(cmd, true)
+	cmd.Flags().BoolVar(&f.force, "force", false, "also into contracts that this zgproxy does not know")
 	cmd.RunE = f.run(func(args []string) (plan, error) {
 		n, err := f.amount(args[0])
 		return func(_ context.Context, _ operator, r *accountReport) ([]step, error) {
-			s, err := planDeposit(r, n)
+			s, err := planDeposit(r, n, f.force)
 			return []step{s}, err
 		}, err
 	})
@@ -108,7 +109,7 @@ Providers serve only while about 1 0G is left in it.` + moneyLong,
 		Args: want(cobra.ExactArgs(2)),
 	}
 	f.add(cmd, true)
-	cmd.Flags().BoolVar(&f.force, "force", false, "also an address that is not registered as a provider, and with --yes one that has changed")
+	cmd.Flags().BoolVar(&f.force, "force", false, "also an address that is not registered as a provider, with --yes one that has changed, and contracts that this zgproxy does not know")
 	cmd.RunE = f.run(func(args []string) (plan, error) {
 		p, err := parseProvider(args[0])
 		if err != nil {
@@ -216,6 +217,7 @@ least its minimum left there. What is in sub-accounts has to be retrieved first.
 	}
 	f.add(cmd, true)
 	cmd.Flags().BoolVar(&f.all, "all", false, "everything that is available")
+	cmd.Flags().BoolVar(&f.revive, "revive-tokens", false, "with --yes also where revoked session tokens become valid again")
 	cmd.RunE = f.run(func(args []string) (plan, error) {
 		var n zg.Neuron
 		var err error
@@ -224,6 +226,10 @@ least its minimum left there. What is in sub-accounts has to be retrieved first.
 		}
 		return func(_ context.Context, _ operator, r *accountReport) ([]step, error) {
 			s, err := planRefund(r, n, f.all)
+			if err == nil && s.revives && !f.revive && !f.dryRun && (f.yes || f.json) {
+				err = problem(codeNotConfirmed, "First: zgproxy token revoke-all, for each of them. Or say so: --revive-tokens.",
+					"this closes sub-accounts, and with them the contract forgets which session tokens are revoked; they would be valid again. Nothing was moved")
+			}
 			return []step{s}, err
 		}, err
 	})

@@ -29,11 +29,12 @@ func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
 	}
 	if fresh || view.ReadAt.IsZero() {
 		var err error
-		if b.holdings, err = d.client.Holdings(ctx); err != nil {
+		if b.holdings, err = d.client.Known(ctx); err != nil {
 			return nil, err
 		}
 		b.readAt = time.Now()
 	}
+	b.changed = d.client.Changed()
 	out := report(d.cfg, b)
 	for i := range out.Accounts {
 		if left, ok := d.keeper.Runway(out.Accounts[i].Provider.Address); ok {

@@ -113,8 +113,9 @@ type localOperator struct {
 
 	journal *billing.Journal
 
-	directory *zg.Directory // once read
-	holdings  *zg.Holdings  // what was read last
+	directory  *zg.Directory // once read …
+	noServices error         // … or why it could not be
+	holdings   *zg.Holdings  // what was read last
 }
 
 // open opens the wallet, once.
@@ -142,25 +143,33 @@ func (o *localOperator) read(ctx context.Context, fresh bool) (b balances, err e
 		}
 		b.wallet = o.wallet.Address()
 	}
-	if o.directory == nil {
-		client, dir, err := readServices(ctx, o.cfg, b.wallet)
+	if o.client == nil {
+		client, err := connect(ctx, o.cfg, b.wallet)
 		if err != nil {
 			return b, err
 		}
-		o.client, o.directory = client, &dir
+		o.client = client
 	}
-	b.services, b.holdings.Block = o.directory.Services, o.directory.Block
+	if o.directory == nil {
+		dir, err := o.client.Services(ctx)
+		if ctx.Err() != nil {
+			return b, ctx.Err()
+		}
+		// Money comes back without it; what it takes to go on is up to who asks.
+		o.directory, o.noServices = &dir, err
+	}
+	b.services, b.holdings.Block, b.noServices = o.directory.Services, o.directory.Block, o.noServices
 	if o.wallet == nil {
-		return b, nil
+		return b, o.noServices
 	}
 	if fresh || o.holdings == nil {
-		h, err := o.client.Holdings(ctx)
+		h, err := o.client.Known(ctx)
 		if err != nil {
 			return b, err
 		}
 		o.holdings = &h
 	}
-	b.holdings = *o.holdings
+	b.holdings, b.changed = *o.holdings, o.client.Changed()
 	return b, nil
 }
 
@@ -211,7 +220,7 @@ func (o *localOperator) providers(ctx context.Context) (providersReport, error) 
 		return providersReport{}, err
 	}
 	b.suspended = suspended
-	return listProviders(o.cfg, b), nil
+	return listProviders(o.cfg, b), b.noServices
 }
 
 func (o *localOperator) provider(ctx context.Context, p common.Address) (providerReport, error) {
@@ -276,7 +285,11 @@ func (o *localOperator) tokens(ctx context.Context) (_ []admin.Token, err error)
 }
 
 func (o *localOperator) makeToken(ctx context.Context, order admin.TokenOrder) (admin.NewToken, error) {
-	if _, err := o.readOwn(ctx, true); err != nil { // on the right network, and what the wallet has there
+	b, err := o.readOwn(ctx, true) // on the right network, and what the wallet has there
+	if err == nil {
+		err = unread(b.holdings.Unread, zg.PartAccounts)
+	}
+	if err != nil {
 		return admin.NewToken{}, err
 	}
 	if err := o.openStore(ctx); err != nil {

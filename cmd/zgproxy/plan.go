@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,6 +22,7 @@ type step struct {
 	notes    []string // what to know about it
 	warnings []string // what may not be meant
 	maxGas   zg.Neuron
+	revives  bool // it may make revoked session tokens valid again
 }
 
 // change is one balance before and after.
@@ -49,10 +51,13 @@ func withGas(r *accountReport, s step, piled int) step {
 	return s
 }
 
-func planDeposit(r *accountReport, n zg.Neuron) (step, error) {
+func planDeposit(r *accountReport, n zg.Neuron, force bool) (step, error) {
 	s := step{
 		order: admin.Order{Kind: zg.IntentDeposit, Amount: n}, title: "Deposit " + n.Og() + " 0G",
 		from: "wallet " + r.Wallet.Hex(), to: "its ledger",
+	}
+	if err := errors.Join(r.takes(zg.PartLedger, zg.PartMinimums), r.paysIn(force)); err != nil {
+		return s, err
 	}
 	var available zg.Neuron
 	if r.Ledger != nil {
@@ -70,7 +75,7 @@ func planDeposit(r *accountReport, n zg.Neuron) (step, error) {
 	if left := r.Balance.Neuron.Sub(n); left.Less(r.Floor.Neuron) {
 		s.warnings = append(s.warnings, "This leaves less in the wallet than ZGPROXY_WALLET_FLOOR ("+r.Floor.Og+" 0G), which is there for gas.")
 	}
-	return withGas(r, s, 0), nil
+	return withGas(r, r.note(s), 0), nil
 }
 
 // planFund moves money from the ledger to a sub-account. Whoever forces it may pay somebody who sells nothing.
@@ -80,6 +85,9 @@ func planFund(r *accountReport, p providerReport, n zg.Neuron, force bool) (step
 	s := step{
 		order: admin.Order{Kind: zg.IntentTransfer, Provider: provider, Amount: n, Opening: !sub.Exists},
 		title: "Fund the sub-account with " + provider.Hex() + " with " + n.Og() + " 0G", from: "ledger of " + r.Wallet.Hex(), to: "its sub-account with " + provider.Hex(),
+	}
+	if err := errors.Join(r.takes(zg.PartLedger, zg.PartAccounts, zg.PartMinimums), r.paysIn(force)); err != nil {
+		return s, err
 	}
 	if p.Model != "" {
 		s.to += " (" + p.Model + ")"
@@ -122,7 +130,7 @@ func planFund(r *accountReport, p providerReport, n zg.Neuron, force bool) (step
 	if owed := sub.owed(); after.Less(owed.Add(zg.OneOG).Add(zg.NeuronOf(1))) {
 		s.warnings = append(s.warnings, "Providers serve only while about 1 0G is left beyond what they are owed; this leaves less.")
 	}
-	return withGas(r, s, 0), nil
+	return withGas(r, r.note(s), 0), nil
 }
 
 func (s *subReport) owed() zg.Neuron {
@@ -141,10 +149,16 @@ func planRetrieve(r *accountReport, provider common.Address) (step, error) {
 		order: admin.Order{Kind: zg.IntentRetrieve, Provider: provider}, title: "Retrieve what is in the sub-account with " + provider.Hex(),
 		from: "sub-account with " + provider.Hex(), to: "ledger of " + r.Wallet.Hex(),
 	}
-	if r.Ledger == nil || !sub.Exists {
+	if err := r.takes(zg.PartAccounts); err != nil {
+		return s, err
+	}
+	if !sub.Exists {
 		return s, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s", provider.Hex())
 	}
 	ripe, wait := sub.ripe()
+	if !r.knows(zg.PartLockTime) { // nor whether anything is free
+		return withGas(r, r.note(r.retrieveUntimed(s, &sub)), len(sub.Refunds)), nil
+	}
 	locked := sub.Locked.Neuron
 	waiting := 0
 	for _, f := range sub.Refunds {
@@ -165,7 +179,7 @@ func planRetrieve(r *accountReport, provider common.Address) (step, error) {
 		s.changes = append(s.changes, moves("sub-account", locked, zg.Neuron{}))
 	}
 	s.changes = append(s.changes, moves("on its way back", back, back.Sub(ripe).Add(locked)))
-	if !ripe.IsZero() {
+	if !ripe.IsZero() && r.Ledger != nil {
 		s.changes = append(s.changes, moves("ledger, available", r.Ledger.Available.Neuron, r.Ledger.Available.Neuron.Add(ripe)))
 		s.notes = append(s.notes, ripe.Og()+" 0G were asked back earlier and are paid out now.")
 	}
@@ -173,11 +187,24 @@ func planRetrieve(r *accountReport, provider common.Address) (step, error) {
 		s.notes = append(s.notes, fmt.Sprintf("%s 0G are asked back now. They are free in %s: run the same command again then.", locked.Og(), inWords(time.Duration(r.LockTime)*time.Second)))
 		s.warnings = append(s.warnings, "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund.")
 	}
-	return withGas(r, s, len(sub.Refunds)), nil
+	return withGas(r, r.note(s), len(sub.Refunds)), nil
+}
+
+// retrieveUntimed asks for what is in a sub-account where the contract does not say how long it holds it.
+func (r *accountReport) retrieveUntimed(s step, sub *subReport) step {
+	locked, back := sub.Locked.Neuron, sub.PendingRefund.Neuron
+	s.changes = append(s.changes, moves("sub-account", locked, zg.Neuron{}), moves("on its way back, at most", back, back.Add(locked)))
+	s.notes = append(s.notes, "How long the contract holds it cannot be read: what was asked back long enough ago is paid out now, and for the rest "+
+		"run the same command again later, a day on the network.")
+	s.warnings = append(s.warnings, "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund.")
+	return s
 }
 
 // planRetrieveAll retrieves from every sub-account where there is something to do.
 func planRetrieveAll(r *accountReport) ([]step, error) {
+	if err := r.takes(zg.PartAccounts); err != nil {
+		return nil, err
+	}
 	var steps []step
 	var wait time.Duration
 	for i := range r.Accounts {
@@ -199,10 +226,13 @@ func planRetrieveAll(r *accountReport) ([]step, error) {
 
 func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 	s := step{from: "ledger of " + r.Wallet.Hex(), to: "wallet " + r.Wallet.Hex()}
+	if err := r.takes(zg.PartLedger); err != nil {
+		return s, err
+	}
 	if r.Ledger == nil {
 		return s, problem(codeNoLedger, "", "the wallet has no ledger, so there is nothing to take back")
 	}
-	available, total, least := r.Ledger.Available.Neuron, r.Ledger.Total.Neuron, r.Minimums.Ledger.Neuron
+	available, total, least := r.Ledger.Available.Neuron, r.Ledger.Total.Neuron, r.Minimums.Ledger.Neuron // zero: unread
 	if all {
 		n = available
 	}
@@ -232,17 +262,26 @@ func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 	switch {
 	case n == total:
 		closed = len(r.Accounts)
+		revived, unknown := r.revived()
+		if s.revives = unknown || len(revived) > 0; unknown {
+			closed = mostAccounts
+			s.warnings = append(s.warnings, "The sub-accounts cannot be read. If session tokens of theirs are revoked, the contract forgets that with them, "+
+				"and they would be valid again.")
+		}
 		s.warnings = append(s.warnings, "Nothing is left then, so the contract closes the ledger and its empty sub-accounts.")
 		for i := range r.Accounts {
 			if sub := &r.Accounts[i]; len(sub.Revoked) > 0 {
-				s.warnings = append(s.warnings, "With the sub-account the contract forgets which session tokens are revoked; they would be good again. First: zgproxy token revoke-all "+sub.Provider.Hex())
+				s.warnings = append(s.warnings, "With the sub-account the contract forgets which session tokens are revoked; they would be valid again. First: zgproxy token revoke-all "+sub.Provider.Hex())
 			}
 		}
 	case rest.IsZero():
 		s.notes = append(s.notes, fmt.Sprintf("The ledger stays open: %s 0G are in sub-accounts.", short(elsewhere)))
 	}
-	return withGas(r, s, closed), nil
+	return withGas(r, r.note(s), closed), nil
 }
+
+// mostAccounts is how many sub-accounts the contract lets a wallet have.
+const mostAccounts = 50
 
 // planAcknowledge has nothing to do where the wallet's consent is there already.
 func planAcknowledge(r *accountReport, provider common.Address) (_ step, needed bool, _ error) {
@@ -250,6 +289,9 @@ func planAcknowledge(r *accountReport, provider common.Address) (_ step, needed 
 	s := step{
 		order: admin.Order{Kind: zg.IntentAcknowledge, Provider: provider}, title: "Acknowledge " + provider.Hex(), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
 		notes: []string{"No money moves but the gas. The next transfer to it would do the same."},
+	}
+	if err := r.takes(zg.PartAccounts); err != nil {
+		return s, false, err
 	}
 	if !sub.Exists {
 		return s, false, problem(codeNoAccount, "zgproxy fund "+provider.Hex()+" "+r.Minimums.Account.Neuron.Max(zg.OneOG.Mul(2)).Og()+" opens one, and acknowledges it.",
@@ -264,6 +306,9 @@ func planWithdraw(r *accountReport, provider common.Address) (_ step, needed boo
 	s := step{
 		order: admin.Order{Kind: zg.IntentWithdraw, Provider: provider}, title: "Take back the consent to " + provider.Hex(), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
 		notes: []string{"No money moves but the gas. It can take no more fees then, and refuses requests. The next transfer to it gives the consent again."},
+	}
+	if err := r.takes(zg.PartAccounts); err != nil {
+		return s, false, err
 	}
 	if sub.Allowed {
 		s.warnings = append(s.warnings, "It is in ZGPROXY_PROVIDERS: take it out there, too.")
@@ -281,6 +326,9 @@ func planWithdraw(r *accountReport, provider common.Address) (_ step, needed boo
 // planRevoke ends persistent session tokens, one by one.
 func planRevoke(r *accountReport, provider common.Address, ids []int) ([]step, error) {
 	sub := r.sub(provider)
+	if err := r.takes(zg.PartAccounts); err != nil {
+		return nil, err
+	}
 	if !sub.Exists {
 		return nil, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s, so there are no tokens for it", provider.Hex())
 	}
@@ -310,6 +358,9 @@ func planRevokeAll(r *accountReport, provider common.Address) (step, error) {
 			providersForget,
 		},
 		warnings: []string{"The daemon makes new tokens for itself. Until the provider has noticed, it refuses those, and with them requests."},
+	}
+	if err := r.takes(zg.PartAccounts); err != nil {
+		return s, err
 	}
 	if !sub.Exists {
 		return s, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s, so there are no tokens for it", provider.Hex())

@@ -54,15 +54,17 @@ func TestPlans(t *testing.T) {
 		code  string // of the refusal
 		says  string // in it, or in the step
 	}{
-		"all but the gas":       {nil, func(r *accountReport, _ common.Address) (step, error) { return planDeposit(r, ogs(t, "90")) }, codeNotEnough, "not enough"},
-		"hardly enough for gas": {nil, func(r *accountReport, _ common.Address) (step, error) { return planDeposit(r, ogs(t, "89.9999")) }, "", "may not be enough for the gas"},
+		"all but the gas": {nil, func(r *accountReport, _ common.Address) (step, error) { return planDeposit(r, ogs(t, "90"), false) }, codeNotEnough, "not enough"},
+		"hardly enough for gas": {nil, func(r *accountReport, _ common.Address) (step, error) {
+			return planDeposit(r, ogs(t, "89.9999"), false)
+		}, "", "may not be enough for the gas"},
 		"first deposit": {nil, func(r *accountReport, _ common.Address) (step, error) {
 			r.Ledger = nil
-			return planDeposit(r, ogs(t, "3"))
+			return planDeposit(r, ogs(t, "3"), false)
 		}, "", "0 → 3"},
 		"first deposit too small": {nil, func(r *accountReport, _ common.Address) (step, error) {
 			r.Ledger = nil
-			return planDeposit(r, ogs(t, "2.99"))
+			return planDeposit(r, ogs(t, "2.99"), false)
 		}, codeBelowMinimum, "at least 3 0G"},
 		"fund": {nil, func(r *accountReport, p common.Address) (step, error) {
 			return planFund(r, vouched(p), ogs(t, "2"), false)

@@ -43,9 +43,11 @@ type accountReport struct {
 	Confirmations uint64 `json:"confirmations"`
 
 	Limits     []limitReport      `json:"limits"`
-	Unfinished *admin.Transaction `json:"unfinished"` // null: nothing is under way
-	Foreign    *admin.Foreign     `json:"foreign"`    // made elsewhere with the wallet's key, and not accepted; null: nothing
-	Waiting    *admin.Waiting     `json:"waiting"`    // what of the wallet waits to be mined and was not made here; null: nothing, or no daemon runs
+	Unfinished *admin.Transaction `json:"unfinished"`        // null: nothing is under way
+	Foreign    *admin.Foreign     `json:"foreign"`           // made elsewhere with the wallet's key, and not accepted; null: nothing
+	Waiting    *admin.Waiting     `json:"waiting"`           // what of the wallet waits to be mined and was not made here; null: nothing, or no daemon runs
+	Unread     map[string]string  `json:"unread"`            // what could not be read, and is not known, with why
+	Changed    []string           `json:"contracts_changed"` // what of the contracts is not as this zgproxy knows it, in words; null: nothing
 	Warnings   []string           `json:"warnings"`
 }
 
@@ -150,6 +152,9 @@ type balances struct {
 	book     *billing.Book                           // nil likewise
 
 	suspended map[common.Address]zg.Suspension // for the list of providers
+
+	noServices error    // why those could not be read
+	changed    []string // what of the contracts is not as it is known, in words
 }
 
 func report(cfg config.Config, b balances) accountReport {
@@ -160,6 +165,7 @@ func report(cfg config.Config, b balances) accountReport {
 		Minimums: minimumsReport{money(h.MinLedger), money(h.MinAccount)}, MaxGas: cfg.MaxFeePerGas.Neuron, Confirmations: uint64(cfg.Confirmations), Floor: money(cfg.WalletFloor.Neuron),
 		Limits: []limitReport{}, Warnings: []string{},
 	}
+	out.noteUnread(b)
 	if h.Ledger != nil {
 		out.Ledger = &ledgerReport{money(h.Ledger.Available), money(h.Ledger.Total)}
 	}

@@ -100,15 +100,21 @@ func newChainClient(cfg config.Config, user common.Address, log zerolog.Logger, 
 // readServices connects to the chain, makes sure that it is the configured one, and reads the services registered there. The
 // client is one for user, who may be nobody.
 func readServices(ctx context.Context, cfg config.Config, user common.Address) (*chain.Client, zg.Directory, error) {
-	c, err := newChainClient(cfg, user, zerolog.Nop(), nil) //nolint:contextcheck // makes no connection
+	c, err := connect(ctx, cfg, user)
 	if err != nil {
-		return nil, zg.Directory{}, err
-	}
-	if err := c.Check(ctx); err != nil {
 		return nil, zg.Directory{}, err
 	}
 	dir, err := c.Services(ctx)
 	return c, dir, err
+}
+
+// connect connects to the chain and makes sure that it is the configured one.
+func connect(ctx context.Context, cfg config.Config, user common.Address) (*chain.Client, error) {
+	c, err := newChainClient(cfg, user, zerolog.Nop(), nil) //nolint:contextcheck // makes no connection
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Check(ctx)
 }
 
 // walletName names a wallet and its chain in the journal.

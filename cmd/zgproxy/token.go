@@ -240,6 +240,9 @@ ones that are revoked can be seen.`,
 		if err != nil {
 			return err
 		}
+		if err := r.takes(zg.PartAccounts); err != nil {
+			return err
+		}
 		made, err := op.tokens(cmd.Context())
 		if err != nil {
 			return err
