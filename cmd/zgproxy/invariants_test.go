@@ -280,13 +280,6 @@ func (c *crashes) checkTotals() {
 
 // journalEqualsChain: what was signed was sent once at most, and what was mined was signed by us.
 func (c *crashes) journalEqualsChain() error {
-	f, err := readForeign(c.Context(), c.db)
-	if err != nil {
-		return err
-	}
-	if f.unnamed > 0 {
-		return fmt.Errorf("of %d transactions from elsewhere nobody knows what they did", f.unnamed)
-	}
 	rows, err := c.db.QueryContext(c.Context(),
 		`SELECT j.state, j.amount, j.nonce, t.hash FROM journal j LEFT JOIN journal_txs t ON t.entry_id = j.id`)
 	if err != nil {
@@ -306,11 +299,9 @@ func (c *crashes) journalEqualsChain() error {
 		switch {
 		case state == "signed":
 			return fmt.Errorf("nonce %d is still %s", nonce, state)
-		case state == "superseded" && f.nonces[nonce]:
-			superseded[nonce] = true // somebody else was faster
-			continue
 		case state == "superseded":
-			c.Fatalf("nonce %d was taken for somebody else's", nonce)
+			superseded[nonce] = true
+			continue
 		case state == "mined" && !nonces[nonce]:
 			moved = moved.Add(amount)
 		}
@@ -321,6 +312,18 @@ func (c *crashes) journalEqualsChain() error {
 	}
 	if err := rows.Close(); err != nil {
 		return err
+	}
+	f, err := readForeign(c.Context(), c.db) // after the journal: the two change together
+	if err != nil {
+		return err
+	}
+	if f.unnamed > 0 {
+		return fmt.Errorf("of %d transactions from elsewhere nobody knows what they did", f.unnamed)
+	}
+	for nonce := range superseded { // somebody else was faster
+		if !f.nonces[nonce] {
+			c.Fatalf("nonce %d was taken for somebody else's", nonce)
+		}
 	}
 	c.read()
 	var entries int
