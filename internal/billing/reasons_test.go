@@ -1,13 +1,9 @@
 package billing
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -16,23 +12,14 @@ import (
 
 // Every reason against a top-up is in the manual, and none that there is not.
 func TestReasonsAreDocumented(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "funding.go", nil, parser.SkipObjectResolution)
+	source, err := os.ReadFile("funding.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want []string
-	ast.Inspect(file, func(n ast.Node) bool {
-		v, ok := n.(*ast.ValueSpec)
-		if !ok || !strings.HasPrefix(v.Names[0].Name, "refusal") {
-			return true
-		}
-		text, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want = append(want, text)
-		return true
-	})
+	for _, m := range regexp.MustCompile(`(?m)^\trefusal\w+ += "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		want = append(want, m[1])
+	}
 	page, err := os.ReadFile("../../docs/errors.md")
 	if err != nil {
 		t.Fatal(err)

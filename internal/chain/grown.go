@@ -224,7 +224,7 @@ func (n narrower) elements(elem *abi.Type, count, body, to int, slack bool) ([]b
 
 // number is a word that counts.
 func number(v int) []byte {
-	return binary.BigEndian.AppendUint64(make([]byte, word-8, word), uint64(v)) //nolint:gosec // never negative
+	return binary.BigEndian.AppendUint64(make([]byte, word-8, word), uint64(v))
 }
 
 // layouts are structs of the contracts as they were read: by name, how many fields they have more than are known.

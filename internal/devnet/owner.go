@@ -44,7 +44,7 @@ func (n *Network) Announce(ctx context.Context, i int, key *ecdsa.PrivateKey) er
 	}); err != nil {
 		return err
 	}
-	n.owner.hears(n.Chain, p.Address())
+	n.owner.hears(n.Chain, p.Address()) //nolint:contextcheck // he acts after this call
 	return nil
 }
 
