@@ -42,7 +42,8 @@ func TestGrownAnswers(t *testing.T) {
 		"two fields less": {splice(shifted(-2*word), head+9, 2), olderKnown, map[string]int{"Account": -2, "Refund": 0}},
 		"a number and a text more": {
 			append(splice(shifted(3*word), end, 0, note...), slices.Concat(number(5), []byte("hello"), make([]byte, 27))...),
-			v.Answer, map[string]int{"Account": 3, "Refund": 0},
+			v.Answer,
+			map[string]int{"Account": 3, "Refund": 0},
 		},
 	} {
 		known, grown, err := narrow(args, tc.data)
