@@ -169,9 +169,14 @@ func restored(h *hostile) { h.register(func(*simchain.ServiceParams) {}) }
 
 // unfunded makes a top-up necessary and keeps it from being signed until the lie has been noticed, which is the reason then.
 func (h *hostile) unfunded(reason string, lie func() error) {
+	h.unfundedAfter((*hostile).spend, reason, lie)
+}
+
+// unfundedAfter is unfunded with a request of its own.
+func (h *hostile) unfundedAfter(spend func(*hostile), reason string, lie func() error) {
 	h.Helper()
 	h.rpc(simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}, "eth_estimateGas")
-	h.spend()
+	spend(h)
 	if err := lie(); err != nil {
 		h.Fatal(err)
 	}
@@ -191,7 +196,7 @@ func chainChanges() []script {
 				if err := h.p.Settle(h.Context()); err != nil {
 					h.Fatal(err)
 				}
-				h.seen() // else a top-up may be decided on what was there before
+				h.looked() // else a top-up may be decided on what was there before, or on a claim that contains what was taken
 			},
 		}
 	}

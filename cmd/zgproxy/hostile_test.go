@@ -1,9 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,12 +23,15 @@ import (
 type script struct {
 	name string
 	env  []string // more configuration
+	liar int      // the provider that lies, by its place in the network; 0: liarOfChats
 	// early is what is untrue before the daemon starts.
 	early func(*hostile)
 	// lie begins; nil: it has. By then the daemon is ready, its sub-account is full, and nothing is owed.
 	lie func(*hostile)
 	// ask is what a caller does meanwhile; nil: spend makes a top-up necessary.
 	ask func(*hostile)
+	// again is the request that is served once the lie has ended; nil: a small chat.
+	again func(*hostile) (int, string)
 	// log holds words of which the daemon's log has to name at least one, or the status of the provider's account.
 	log []string
 	// later: only after its end the lie is seen through.
@@ -46,10 +48,12 @@ type script struct {
 type hostile struct {
 	*world
 	p     *simprovider.Provider // the one that lies, and the only one that may be paid but for the one with pictures
+	liar  int                   // its place in the network
 	block uint64                // what the wallet did after it is the script's
 	// unspent says that what was to make a top-up necessary was not served yet. It is asked for again: without it there is
 	// nothing for the keeper to do, and nothing to be told of.
 	unspent bool
+	drifted bool // the status has told of drift
 }
 
 // hostileWorlds is how many scripts run at the same time: they wait far more than they work.
@@ -72,9 +76,9 @@ func TestHostile(t *testing.T) {
 	t.Parallel()
 	free := make(chan *world, hostileWorlds)
 	for range hostileWorlds {
-		free <- newWorld(t, devnet.Config{PriceFactor: 2500})
+		free <- newWorld(t, devnet.Config{PriceFactor: 2500, SettleLag: hostileLag, Change: hostileKinds})
 	}
-	all := slices.Concat(providerLies(), refusalLies(), chainChanges(), rpcLies(), rpcAnswers())
+	all := slices.Concat(providerLies(), refusalLies(), chainChanges(), coverLies(), rpcLies(), rpcAnswers())
 	if len(all) < 50 {
 		t.Errorf("%d scripts, at least 50 are wanted", len(all))
 	}
@@ -99,7 +103,8 @@ func TestHostile(t *testing.T) {
 func runHostile(t *testing.T, shared *world, s script) {
 	t.Helper()
 	w := &world{T: t, net: shared.net, data: filepath.Join(t.TempDir(), "data")}
-	h := &hostile{world: w, p: w.net.Providers[1]}
+	h := &hostile{world: w, liar: cmp.Or(s.liar, liarOfChats)}
+	h.p = w.net.Providers[h.liar]
 	h.reset()
 	picture := w.net.Providers[3].Address().Hex()
 	w.env = append(w.net.Env(), "ZGPROXY_PROVIDERS="+h.p.Address().Hex()+","+picture, "ZGPROXY_LOG_LEVEL=debug")
@@ -161,8 +166,11 @@ func runHostile(t *testing.T, shared *world, s script) {
 		h.funding("paused", func(f fundingStatus) error { return f.because(s.paused) })
 	}
 	if !s.unserved {
+		if s.again == nil {
+			s.again = func(h *hostile) (int, string) { return h.chat(smallBody) }
+		}
 		h.eventually("served", func() error {
-			if code, answer := h.chat(smallBody); code != http.StatusOK {
+			if code, answer := s.again(h); code != http.StatusOK {
 				return fmt.Errorf("%d %s", code, answer)
 			}
 			return nil
@@ -185,6 +193,12 @@ func runHostile(t *testing.T, shared *world, s script) {
 func (h *hostile) told(d *running, words []string) error {
 	if len(words) == 0 {
 		return nil // it costs nothing and there is nothing to see
+	}
+	if slices.Contains(words, "drift") { // the word alone is in every status
+		if h.drifted = h.drifted || !h.standing().Drift.Neuron.IsZero(); h.drifted {
+			return nil
+		}
+		words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "drift" })
 	}
 	text := d.log.String()
 	_, status := h.get(d.admin + "/v1/status")
@@ -252,8 +266,8 @@ func (h *hostile) reset() {
 	}
 	chain.DropPending()
 	chain.Mine()
-	for _, i := range []int{1, 3} {
-		p, name := h.net.Providers[i], []string{"", "beta", "", "delta"}[i]
+	for _, i := range []int{h.liar, 3} {
+		p, name := h.net.Providers[i], []string{"alpha", "beta", "gamma", "delta", "epsilon"}[i]
 		owed := p.Unsettled(devnet.Wallet())
 		p.Forgive(devnet.Wallet())
 		account, ok, err := chain.SubAccount(ctx, devnet.Wallet(), p.Address())
@@ -286,7 +300,7 @@ func (h *hostile) reset() {
 // necessary.
 func (h *hostile) full() {
 	h.Helper()
-	for _, i := range []int{1, 3} {
+	for _, i := range []int{h.liar, 3} {
 		p := h.net.Providers[i]
 		account, ok, err := h.net.Chain.SubAccount(h.Context(), devnet.Wallet(), p.Address())
 		if err != nil || !ok || account.Balance != fullAmount || !p.Unsettled(devnet.Wallet()).IsZero() {
@@ -343,67 +357,6 @@ func (h *hostile) spendTwice() {
 	h.Helper()
 	h.chat(smallBody)
 	h.chat(chatAsking("lorem:600", true))
-}
-
-// fundingStatus is what the operator is told about the provider's sub-account.
-type fundingStatus struct {
-	Funding struct {
-		Block uint64 `json:"block"`
-		Error string `json:"error"`
-	} `json:"funding"`
-	Accounts []struct {
-		Provider string   `json:"provider"`
-		Funding  string   `json:"funding"`
-		Warnings []string `json:"warnings"`
-	} `json:"accounts"`
-	of string
-}
-
-func (f fundingStatus) seen() error {
-	if f.Funding.Block == 0 {
-		return errors.New("the chain has not been read")
-	}
-	return nil
-}
-
-// seen returns when the accounts have been read as they are now.
-func (h *hostile) seen() {
-	h.Helper()
-	now, err := h.net.Chain.Client().BlockNumber(h.Context())
-	if err != nil {
-		h.Fatal(err)
-	}
-	h.funding("read again", func(f fundingStatus) error {
-		if f.Funding.Block < now {
-			return fmt.Errorf("read at block %d, not at %d yet", f.Funding.Block, now)
-		}
-		return nil
-	})
-}
-
-func (f fundingStatus) because(reason string) error {
-	for _, a := range f.Accounts {
-		if strings.EqualFold(a.Provider, f.of) {
-			if a.Funding == reason {
-				return nil
-			}
-			return fmt.Errorf("the reason is %q, want %q (error %q)", a.Funding, reason, f.Funding.Error)
-		}
-	}
-	return errors.New("the provider is not among the accounts")
-}
-
-// funding polls the status.
-func (h *hostile) funding(what string, f func(fundingStatus) error) {
-	h.Helper()
-	h.eventually(what, func() error {
-		code, body := h.get(h.daemon.admin + "/v1/status")
-		s := fundingStatus{of: h.p.Address().Hex()}
-		if err := json.Unmarshal([]byte(body), &s); err != nil || code != http.StatusOK {
-			return fmt.Errorf("%d %s: %w", code, body, err)
-		}
-		return f(s)
-	})
 }
 
 // rpc sets a fault for the calls of some methods.
