@@ -211,7 +211,7 @@ func rpcLies() []script {
 }
 
 // autoFund lets missing sub-accounts be opened.
-func autoFund() []string { return []string{"ZGPROXY_AUTO_FUND=1 0G"} }
+func autoFund() []string { return []string{"ZGPROXY_AUTO_FUND=3 0G"} }
 
 // eventLie changes the events that tell of debits, and has the provider take what it is owed.
 func eventLie(name string, change func(h *hostile, result json.RawMessage, from string) json.RawMessage, log ...string) script {
