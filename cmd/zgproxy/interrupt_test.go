@@ -210,7 +210,7 @@ func TestAccountSchema(t *testing.T) {
 	}
 	sub := v["accounts"].([]any)[0].(map[string]any)
 	for what, got := range map[string][2]string{
-		"account":     {keys(v), "accounts balance block block_time confirmations foreign ledger limits lock_seconds max_fee_per_gas_neuron minimums network read_at source unfinished wallet wallet_floor warnings"},
+		"account":     {keys(v), "accounts balance block block_time confirmations contracts_changed foreign ledger limits lock_seconds max_fee_per_gas_neuron minimums network read_at source unfinished unread waiting wallet wallet_floor warnings"},
 		"sub-account": {keys(sub), "acknowledged allowed current drift drift_since drift_taken exists funding held high_water locked low low_water model note owed pending_refund pinned provider refunds registered revoked_token_ids service_type signer signer_acknowledged signer_changed suspended token_generation unclaimed watched watched_since"},
 		"refund":      {keys(sub["refunds"]), "amount asked_at free_at wait_seconds"},
 		"amount":      {keys(v["balance"]), "0g neuron"},

@@ -135,7 +135,7 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	}
 	u.must(w.net.Chain.AcknowledgeSigner(t.Context(), alpha))
 	u.serves("back by itself")
-	u.says(u.d.admin+"/v1/status", `"waiting"`, false)
+	u.says(u.d.admin+"/v1/status", `"waiting": "`+waiting, false)
 
 	// Of a new signer that is acknowledged, be it a moment later, the owner is asked.
 	w.net.SetAckDelay(50 * time.Millisecond)

@@ -31,22 +31,37 @@ type errand struct {
 }
 
 // look reads all accounts at one block, brings the book up to date with it, publishes the view, and returns what is to be
-// done for the neediest sub-account.
+// done for the neediest sub-account. Where a transaction of ours began or ended meanwhile it looks again: the journal would count
+// one as moved that the accounts do not show yet, and a limit would seem used up by what is still to arrive.
 func (k *Keeper) look(ctx context.Context) (next errand, err error) {
+	for same := false; !same; {
+		if next, same, err = k.lookOnce(ctx); err != nil {
+			return errand{}, err
+		}
+	}
+	return next, nil
+}
+
+// lookOnce is look; same reports whether the journal was the same before and after. Nothing is published where it was not.
+func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err error) {
+	began, wasBusy, err := k.store.unfinished(ctx, k.journal.cfg.Wallet)
+	if err != nil {
+		return next, false, err
+	}
 	readAt := k.cfg.Now()
 	h, err := k.holdings(ctx)
 	if err != nil {
-		return next, err
+		return next, false, err
 	}
 	// Before anything is decided: what was done elsewhere counts against the limits, and is on record first.
 	foreign, err := k.survey(ctx, h.Block)
 	if err != nil {
-		return next, err
+		return next, false, err
 	}
 	waiting := k.othersWaiting(ctx, h.Block)
 	moved, err := k.moves(ctx, k.clock(readAt, h.BlockTime))
 	if err != nil {
-		return next, err
+		return next, false, err
 	}
 	providers := slices.Clone(k.cfg.Providers())
 	slices.SortFunc(providers, common.Address.Cmp)
@@ -57,7 +72,7 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	claims := k.claims(ctx, h, providers)
 	matched, err := k.settle(ctx, h, providers, claims, before)
 	if err != nil {
-		return next, err
+		return next, false, err
 	}
 	view := KeeperView{
 		Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Moves: moved,
@@ -65,7 +80,10 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	}
 	under, busy, err := k.store.unfinished(ctx, k.journal.cfg.Wallet)
 	if err != nil {
-		return next, err
+		return next, false, err
+	}
+	if busy != wasBusy || under.ID != began.ID {
+		return next, false, nil
 	}
 	stuck := busy && k.cfg.Now().Sub(under.CreatedAt) >= waitingPasses
 	least := zg.MaxNeuron
@@ -98,7 +116,7 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	}
 	k.logRefusals(view)
 	k.show(view)
-	return next, nil
+	return next, true, nil
 }
 
 // survey finds out what was done elsewhere with the wallet. What it did is looked for less and less often while it is not
@@ -140,36 +158,6 @@ func (k *Keeper) othersWaiting(ctx context.Context, block uint64) Waiting {
 		return k.View().Waiting
 	}
 	return w
-}
-
-// Moves is what the journal says was moved, as far as limits are held against it. What is under way counts as moved, and so
-// does what the owner moved by hand, and what was moved elsewhere with the same key.
-type Moves struct {
-	Day, Ever map[common.Address]Moved // transfers of the last 24 hours, and since the store began
-	Auto      AutoFunded
-}
-
-func (k *Keeper) moves(ctx context.Context, now time.Time) (m Moves, err error) {
-	if m.Day, err = k.store.Transferred(ctx, now.Add(-24*time.Hour)); err != nil {
-		return m, err
-	}
-	if m.Ever, err = k.store.Transferred(ctx, time.Time{}); err != nil {
-		return m, err
-	}
-	m.Auto, err = k.store.AutoFunded(ctx)
-	return m, err
-}
-
-// Spent is what counts against the budget of transfers to a provider.
-func (m *Moves) Spent(p common.Address) Spent {
-	s := Spent{ProviderDay: m.Day[p].All(), ProviderTotal: m.Ever[p].All()}
-	for _, n := range m.Day {
-		s.Day = s.Day.Add(n.All())
-	}
-	for _, n := range m.Ever {
-		s.Total = s.Total.Add(n.All())
-	}
-	return s
 }
 
 // clock is our own, unless it is far ahead of the chain's.
