@@ -25,7 +25,7 @@ func TestForeignTransfers(t *testing.T) {
 		reg := prometheus.NewRegistry()
 		var log bytes.Buffer
 		k, stop := n.run(s, KeeperConfig{
-			Registerer: reg, Log: zerolog.New(&log).Level(zerolog.DebugLevel), Budget: Budget{Day: CapOf(og(t, "15.2"))}, Every: 5 * time.Minute,
+			Registerer: reg, Log: zerolog.New(zerolog.SyncWriter(&log)).Level(zerolog.DebugLevel), Budget: Budget{Day: CapOf(og(t, "15.2"))}, Every: 5 * time.Minute,
 		}, alice)
 		advance(10 * time.Minute)
 		if v := k.View(); v.Foreign.Count() != 0 || v.Err != nil {

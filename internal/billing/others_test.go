@@ -22,7 +22,7 @@ func TestOthersWait(t *testing.T) {
 		s := openStore(t, t.TempDir())
 		reg := prometheus.NewRegistry()
 		var log bytes.Buffer
-		k, stop := n.run(s, KeeperConfig{Registerer: reg, Log: zerolog.New(&log).Level(zerolog.DebugLevel), Every: time.Minute}, alice, bob)
+		k, stop := n.run(s, KeeperConfig{Registerer: reg, Log: zerolog.New(zerolog.SyncWriter(&log)).Level(zerolog.DebugLevel), Every: time.Minute}, alice, bob)
 		advance(time.Minute)
 		n.hold(1)
 		n.hold(1)

@@ -140,7 +140,7 @@ func TestTopUpReplaced(t *testing.T) {
 		refused := errors.New("transaction underpriced")
 		n.after = func() error { return refused }
 		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{Log: zerolog.New(&logged).Level(zerolog.DebugLevel)}, alice)
+		k, stop := n.run(s, KeeperConfig{Log: zerolog.New(zerolog.SyncWriter(&logged)).Level(zerolog.DebugLevel)}, alice)
 		advance(80 * time.Second)
 		if err := k.View().Err; !errors.Is(err, refused) {
 			t.Errorf("View().Err = %v, want why the transaction is not taken", err)
