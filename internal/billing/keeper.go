@@ -227,11 +227,7 @@ func (k *Keeper) Ask() {
 // returns nil. A top-up under way stays recorded and is resumed by the next Run. The only error that ends it early is a spend
 // store that cannot be read at the start: where somebody else sends from the wallet it goes on reading, and signs nothing.
 func (k *Keeper) Run(ctx context.Context) error {
-	var err error
 	if err := k.store.adopt(k.journal.cfg.Wallet); err != nil {
-		return err
-	}
-	if k.minBlock, err = k.store.lastBlock(ctx, k.journal.cfg.Wallet); err != nil {
 		return err
 	}
 	for failed := 0; ; {

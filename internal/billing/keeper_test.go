@@ -184,6 +184,44 @@ func TestKeeperNeverGoesBack(t *testing.T) {
 	})
 }
 
+// Nor is a node that does not have yet what the owner has moved by hand: it would be moved once more.
+func TestKeeperSeesWhatWasMovedByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "3")
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{}, alice)
+		advance(time.Minute)
+		n.set(alice, "1")
+		old, err := n.Holdings(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.with(func() {
+			n.hook = func(call string) error {
+				if call == "Holdings" {
+					return errors.New("not now")
+				}
+				return nil
+			}
+		})
+		a := n.attempt(k.journal, zg.Intent{Kind: zg.IntentTransfer, Provider: alice, Amount: og(t, "2")}, OriginHand)
+		advance(time.Minute)
+		a.wants(t, EntryMined, 1)
+		n.with(func() { n.hook, n.old = nil, &old })
+		advance(5 * time.Minute)
+		if n.moved() != 1 || !errors.Is(k.View().Err, errStale) {
+			t.Errorf("%d transfers, Err %v; want the owner's, and nothing decided by what was before", n.moved(), k.View().Err)
+		}
+		n.with(func() { n.old = nil })
+		advance(time.Minute)
+		if err := k.View().Err; err != nil || n.moved() != 1 || n.locked(alice) != "3" {
+			t.Errorf("the node has caught up: %d transfers, %s 0G, Err %v", n.moved(), n.locked(alice), err)
+		}
+		stopped(t, stop)
+	})
+}
+
 // A provider that claims more than it is owed gets no more than what we know to have spent.
 func TestKeeperDoesNotBelieveClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -172,12 +172,16 @@ func (k *Keeper) clock(now, block time.Time) time.Time {
 func (k *Keeper) holdings(ctx context.Context) (zg.Holdings, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	ended, err := k.store.lastBlock(ctx, k.journal.cfg.Wallet) // whoever made it end, and however short ago
+	if err != nil {
+		return zg.Holdings{}, err
+	}
 	h, err := k.chain.Holdings(ctx)
 	if err != nil {
 		return h, fmt.Errorf("read the accounts: %w", err)
 	}
-	if h.Block < k.minBlock {
-		return h, fmt.Errorf("%w (%d; %d has been seen)", errStale, h.Block, k.minBlock)
+	if least := max(ended, k.minBlock); h.Block < least {
+		return h, fmt.Errorf("%w (%d; %d has been seen)", errStale, h.Block, least)
 	}
 	k.minBlock = h.Block
 	return h, nil

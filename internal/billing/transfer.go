@@ -65,7 +65,6 @@ func (k *Keeper) ended(e Entry) {
 	if e.EndedAt.IsZero() {
 		return
 	}
-	k.minBlock = max(k.minBlock, e.Block)
 	if e.Intent.Kind != zg.IntentTransfer || e.Origin != OriginAuto {
 		return
 	}
