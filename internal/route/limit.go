@@ -24,7 +24,7 @@ const (
 	// refuses such a next one.
 	leastGrace = 5 * time.Millisecond
 	mostGrace  = 200 * time.Millisecond
-	mostStay   = time.Second
+	mostStay   = 1250 * time.Millisecond
 )
 
 // limit is how many requests at a time a provider takes, as far as its refusals and their absence tell. A wrong guess
