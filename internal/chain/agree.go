@@ -99,16 +99,8 @@ func agreed[T any](ctx context.Context, c *Client, over []*endpoint, what string
 func outcomeOf[T any](
 	c *Client, replies []reply[T], what string, same func(a, b reply[T]) bool,
 ) (reply[T], []*endpoint, error) {
-	var first error
-	var said []reply[T]
-	for _, r := range replies {
-		if r.said {
-			said = append(said, r)
-		} else {
-			first = graver(first, fmt.Errorf("%s: %w", r.from.name, r.err))
-		}
-	}
-	for i, r := range said {
+	said := slices.DeleteFunc(slices.Clone(replies), func(r reply[T]) bool { return !r.said })
+	for _, r := range said {
 		var of []*endpoint
 		var against []*endpoint
 		for _, other := range said {
@@ -120,7 +112,7 @@ func outcomeOf[T any](
 		}
 		if 2*len(of) > len(said) {
 			c.noteOutvoted(of, against, what)
-			return said[i], of, nil
+			return r, of, nil
 		}
 	}
 	if len(said) > 0 {
@@ -130,10 +122,19 @@ func outcomeOf[T any](
 		}
 		return reply[T]{}, nil, fmt.Errorf("%w about %s: %s", ErrDisagree, what, names(of))
 	}
-	if first == nil {
-		first = fmt.Errorf("%w: no endpoint has answered", ErrRPC)
+	return reply[T]{}, nil, failure(replies)
+}
+
+// failure is why none of the endpoints has answered: of their reasons the one that tells of all of them.
+func failure[T any](replies []reply[T]) error {
+	var why error
+	for _, r := range replies {
+		why = graver(why, fmt.Errorf("%s: %w", r.from.name, r.err))
 	}
-	return reply[T]{}, nil, first
+	if why == nil {
+		return fmt.Errorf("%w: no endpoint has answered", ErrRPC)
+	}
+	return why
 }
 
 // noteOutvoted tells of an endpoint that says something else than the others, once until it agrees with them again.
@@ -165,19 +166,10 @@ func (c *Client) agree(ctx context.Context) (quorum, error) {
 		h, err := c.head(ctx)
 		return quorum{h, []*endpoint{c.own(ctx)}}, err
 	}
-	heads := everywhere(ctx, c, c.all, c.head)
-	var first error
-	heads = slices.DeleteFunc(heads, func(r reply[head]) bool {
-		if r.err != nil {
-			first = graver(first, fmt.Errorf("%s: %w", r.from.name, r.err))
-		}
-		return r.err != nil
-	})
+	all := everywhere(ctx, c, c.all, c.head)
+	heads := slices.DeleteFunc(slices.Clone(all), func(r reply[head]) bool { return r.err != nil })
 	if len(heads) == 0 {
-		if first == nil {
-			first = fmt.Errorf("%w: no endpoint has answered", ErrRPC)
-		}
-		return quorum{}, first
+		return quorum{}, failure(all)
 	}
 	for _, r := range heads {
 		r.from.newest.Store(r.v.number.Uint64())
@@ -270,16 +262,14 @@ func answers[T any](ctx context.Context, c *Client, over []*endpoint, f reading[
 		v, err := f(at(ctx, over[0]))
 		return []T{v}, err
 	}
-	var failed error
-	for _, r := range everywhere(ctx, c, over, f) {
-		if r.err != nil {
-			failed = graver(failed, fmt.Errorf("%s: %w", r.from.name, r.err))
-			continue
+	replies := everywhere(ctx, c, over, f)
+	for _, r := range replies {
+		if r.err == nil {
+			all = append(all, r.v)
 		}
-		all = append(all, r.v)
 	}
 	if len(all) == 0 {
-		return nil, failed
+		return nil, failure(replies)
 	}
 	return all, nil
 }

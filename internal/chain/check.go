@@ -41,16 +41,15 @@ func (c *Client) checkChainID(ctx context.Context) error {
 	if len(c.all) == 1 {
 		return c.servesChain(ctx)
 	}
-	var failed error
-	for _, r := range everywhere(ctx, c, c.all, func(ctx context.Context) (struct{}, error) {
+	replies := everywhere(ctx, c, c.all, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.checkChainAt(ctx, c.own(ctx), c.servesChain)
-	}) {
+	})
+	for _, r := range replies {
 		if r.err == nil {
 			return nil
 		}
-		failed = graver(failed, fmt.Errorf("%s: %w", r.from.name, r.err))
 	}
-	return failed
+	return failure(replies)
 }
 
 // graver is which of the errors of two endpoints tells of all of them: that one serves another chain says nothing about the

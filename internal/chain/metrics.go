@@ -12,7 +12,7 @@ type clientMetrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	newest   *prometheus.GaugeVec   // by endpoint, where there are several
-	outvoted *prometheus.CounterVec // likewise
+	outvoted *prometheus.CounterVec // the same
 }
 
 func newClientMetrics(reg prometheus.Registerer) *clientMetrics {
