@@ -129,23 +129,22 @@ func (s *Store) miss(p common.Address, ids []int64, amount zg.Neuron) error {
 // recall takes what a reorganisation of the chain took from us out of the balances that were recorded with it, before
 // anything is put down to a provider. Where our own receipts cannot be read, nothing is.
 func (k *Keeper) recall(ctx context.Context, h zg.Holdings, providers []common.Address, moves zg.Movements) error {
-	read := false
+	var gone map[common.Address]missed // nil: nothing was looked for
 	for _, p := range providers {
 		a, now := k.accounts[p], h.Accounts[p]
 		if _, changed := moves.Last[p]; changed || a.block == 0 || a.block >= h.Block || !now.Balance.Less(a.balance) {
 			continue
 		}
-		if !read {
+		if gone == nil {
 			if err := k.journal.reread(ctx); err != nil {
 				return fmt.Errorf("a balance fell and no event tells why: %w", err)
 			}
-			read = true
+			var err error
+			if gone, err = k.store.missing(ctx, k.journal.cfg.Wallet); err != nil {
+				return err
+			}
 		}
-		all, err := k.store.missing(ctx, k.journal.cfg.Wallet)
-		if err != nil {
-			return err
-		}
-		m, ok := all[p]
+		m, ok := gone[p]
 		if !ok {
 			continue
 		}
@@ -154,7 +153,7 @@ func (k *Keeper) recall(ctx context.Context, h zg.Holdings, providers []common.A
 		}
 		k.Nudge() // it is sent again at the next look
 	}
-	if !read {
+	if gone == nil {
 		return nil
 	}
 	var err error
