@@ -175,8 +175,7 @@ func (h *hostile) unfunded(reason string, lie func() error) {
 // unfundedAfter is unfunded with a request of its own.
 func (h *hostile) unfundedAfter(spend func(*hostile), reason string, lie func() error) {
 	h.Helper()
-	// An error that is not asked again about: one that is would let what was decided before the lie be signed after it.
-	h.rpc(simchain.Fault{Error: &simchain.RPCError{Code: -32000, Message: "gas cannot be estimated"}}, "eth_estimateGas")
+	h.rpc(simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}, "eth_estimateGas")
 	spend(h)
 	if err := lie(); err != nil {
 		h.Fatal(err)

@@ -73,3 +73,37 @@ func TestKeeperLooksWhileATransactionWaits(t *testing.T) {
 		})
 	}
 }
+
+// Signing takes its time, and what is seen meanwhile speaks against it: nothing is moved, and nothing recorded.
+func TestKeeperSignsNothingOvertaken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*network)
+		reason string
+	}{
+		"drift":          {func(n *network) { n.claims[alice] = og(n.t, "1") }, refusalDrift},
+		"signer revoked": {func(n *network) { n.services[alice] = zg.Service{Provider: alice} }, refusalSigner},
+		"funded": {func(n *network) {
+			n.accounts[alice] = zg.SubAccount{Provider: alice, Balance: og(n.t, "5"), Acknowledged: true}
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				n.set(alice, "1")
+				n.asking = 20 * time.Second
+				s := openStore(t, t.TempDir())
+				k, stop := n.run(s, KeeperConfig{Every: 5 * time.Second, DriftTolerance: og(t, "0.1")}, alice)
+				advance(time.Second)
+				if pv := k.View().Providers[alice]; !pv.Planned || len(topUps(t, s)) != 0 {
+					t.Fatalf("planned %v, reason %q, %d on record; want it being signed", pv.Planned, pv.Reason, len(topUps(t, s)))
+				}
+				n.with(func() { tt.change(n); n.block++ })
+				advance(5 * time.Minute)
+				if pv := k.View().Providers[alice]; pv.Reason != tt.reason || len(topUps(t, s)) != 0 || n.moved() != 0 {
+					t.Errorf("reason %q, %d on record, %d moved; want none, because of %q", pv.Reason, len(topUps(t, s)), n.moved(), tt.reason)
+				}
+				stopped(t, stop)
+			})
+		})
+	}
+}

@@ -113,7 +113,8 @@ func NewJournal(store *Store, sender Sender, cfg JournalConfig) *Journal {
 // notify, which may be nil, is told when it was signed and recorded, first taken by a node, replaced, seen in a block, when it
 // does not go on and when it does again, and at the end. It is called by the goroutine of Do.
 func (j *Journal) Do(ctx context.Context, in zg.Intent, origin Origin, notify func(Entry)) (Entry, error) {
-	return j.do(ctx, in, origin, j.changes.Load(), notify)
+	decided := j.changes.Load()
+	return j.do(ctx, in, origin, func() bool { return j.changes.Load() == decided }, notify)
 }
 
 // Resume finishes what an earlier process left unfinished, or an earlier call that was given up.
@@ -122,9 +123,9 @@ func (j *Journal) Resume(ctx context.Context) error {
 	return err
 }
 
-// do is Do for what was decided when as many changes had been made as decided says. What happens by itself is not done on
-// a decision that is out of date: budgets and balances were others.
-func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, decided uint64, notify func(Entry)) (Entry, error) {
+// do is Do for what was decided, and stands as long as wanted says so. What happens by itself is not done on a decision that is
+// out of date: budgets and balances were others, or something has come to light meanwhile.
+func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, wanted func() bool, notify func(Entry)) (Entry, error) {
 	if notify == nil {
 		notify = func(Entry) {}
 	}
@@ -141,7 +142,7 @@ func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, decided u
 		return Entry{}, err
 	}
 	if origin == OriginAuto {
-		if j.changes.Load() != decided {
+		if !wanted() {
 			return Entry{}, fmt.Errorf("%w: %w", ErrNotSigned, errOvertaken)
 		}
 		if used, err = j.alone(ctx, used); err != nil {
@@ -150,7 +151,7 @@ func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, decided u
 	} else if err := j.unhurried(ctx); err != nil {
 		return Entry{}, err
 	}
-	e, err := j.sign(ctx, in, origin, used)
+	e, err := j.sign(ctx, in, origin, used, wanted)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -218,8 +219,8 @@ func (j *Journal) finishOld(ctx context.Context) (Entry, bool, error) {
 	return e, was, j.restore(ctx)
 }
 
-// sign signs an intent and records it.
-func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used) (Entry, error) {
+// sign signs an intent and records it, unless what happens by itself is not wanted any more.
+func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used, wanted func() bool) (Entry, error) {
 	signing, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	crash.Point("tx/before-sign")
@@ -240,9 +241,12 @@ func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used)
 		j.metrics.ended.WithLabelValues(string(in.Kind), string(origin), "not_signed").Inc()
 		return Entry{}, fmt.Errorf("%w: %s: %w", ErrNotSigned, in.Kind, err)
 	}
-	// Signing takes a while, longer where the signer asks somebody.
+	// Signing takes a while, longer where the signer asks somebody, or the endpoint has to be asked again and again.
 	if err := j.yield(ctx, tx.Nonce); err != nil {
 		return Entry{}, err
+	}
+	if origin == OriginAuto && !wanted() {
+		return Entry{}, fmt.Errorf("%w: %w", ErrNotSigned, errOvertaken)
 	}
 	crash.Point("tx/signed")
 	e, err := j.store.stageEntry(j.cfg.Wallet, in, origin, tx, j.cfg.Now())

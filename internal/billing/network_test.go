@@ -71,6 +71,8 @@ type network struct {
 	outbid int
 	// closed makes no more blocks with transactions of ours in them.
 	closed bool
+	// asking is how long signing takes.
+	asking time.Duration
 }
 
 type transfer struct {
@@ -197,6 +199,7 @@ func sign(tr transfer) zg.SignedTx {
 }
 
 func (n *network) Sign(_ context.Context, in zg.Intent) (zg.SignedTx, error) {
+	time.Sleep(n.asking)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.enter("Sign"); err != nil {

@@ -29,7 +29,9 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 	var e Entry
 	var err error
 	k.doing = next
-	k.beside(ctx, func() { e, err = k.journal.do(ctx, next.intent, OriginAuto, decided, k.cfg.Notify) })
+	// Looks go on meanwhile, and until it is signed they may find what speaks against it.
+	wanted := func() bool { return k.journal.changes.Load() == decided && k.View().Providers[next.provider].Planned }
+	k.beside(ctx, func() { e, err = k.journal.do(ctx, next.intent, OriginAuto, wanted, k.cfg.Notify) })
 	k.doing = errand{}
 	switch {
 	case ctx.Err() != nil:
