@@ -2,8 +2,6 @@ package simprovider
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -95,10 +93,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // named reports whether a request is the provider's: by its token, or because it asks for something that is here.
 func (p *Provider) named(r *http.Request) bool {
 	if header := r.Header.Get("Authorization"); header != "" {
-		payload, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(header, bearer))
-		text, _, _ := strings.Cut(string(payload), "|")
-		var tok sessionToken
-		return err == nil && json.Unmarshal([]byte(text), &tok) == nil && common.HexToAddress(tok.Provider) == p.address
+		tok, _, _, message := readSession(header)
+		return message == "" && common.HexToAddress(tok.Provider) == p.address
 	}
 	if key, ok := strings.CutPrefix(r.URL.Path, "/v1/proxy/signature/"); ok {
 		_, here := p.signatures.get(key)

@@ -50,7 +50,7 @@ func TestFilmsByUnit(t *testing.T) {
 	}
 	s := videoSite(t, func(c *Config) { c.Film, c.JobPolls = &FilmPrices{Unit: zg.UnitToken}, 1 })
 	a := s.post("/videos", `{"model":"film-1","prompt":"x","seconds":1}`).must(t) // four are made of it
-	s.last(1) // is on record before the end of the job
+	s.last(1)                                                                     // is on record before the end of the job
 	done := s.get("/v1/proxy/videos/" + decode[videoObject](t, a.body).ID).must(t)
 	if e := s.last(2); e.Fee != testPrice.Output.Mul(4*21_590) || !strings.Contains(done.body, `"completion_tokens":86360`) {
 		t.Errorf("billed %s for %s", e.Fee, done.body)

@@ -80,21 +80,9 @@ func (p *Provider) authorize(ctx context.Context, header http.Header) (common.Ad
 // checkSession returns the wallet, or why its token is refused, or an error when the chain could not be asked.
 func (p *Provider) checkSession(ctx context.Context, header string) (user common.Address, message string, err error) {
 	none := common.Address{}
-	encoded, ok := strings.CutPrefix(header, bearer)
-	if !ok {
-		return none, "missing or invalid Authorization header", nil
-	}
-	payload, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		return none, "invalid base64 in Authorization header", nil //nolint:nilerr // told to the client
-	}
-	text, sigHex, ok := strings.Cut(string(payload), "|")
-	if !ok {
-		return none, "invalid Authorization payload", nil
-	}
-	var tok sessionToken
-	if err := json.Unmarshal([]byte(text), &tok); err != nil {
-		return none, "invalid session token format in Authorization", nil //nolint:nilerr // told to the client
+	tok, text, sigHex, message := readSession(header)
+	if message != "" {
+		return none, message, nil
 	}
 	if !strings.EqualFold(tok.Provider, p.address.Hex()) {
 		return none, "session token is for different provider", nil
@@ -131,6 +119,25 @@ func (p *Provider) checkSession(ctx context.Context, header string) (user common
 	}
 	p.sessions.remember(header)
 	return user, "", nil
+}
+
+// readSession takes a token apart, or says why it is none.
+func readSession(header string) (tok sessionToken, text, sigHex, message string) {
+	encoded, ok := strings.CutPrefix(header, bearer)
+	if !ok {
+		return tok, "", "", "missing or invalid Authorization header"
+	}
+	payload, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return tok, "", "", "invalid base64 in Authorization header"
+	}
+	if text, sigHex, ok = strings.Cut(string(payload), "|"); !ok {
+		return tok, "", "", "invalid Authorization payload"
+	}
+	if json.Unmarshal([]byte(text), &tok) != nil {
+		return tok, "", "", "invalid session token format in Authorization"
+	}
+	return tok, text, sigHex, ""
 }
 
 // checkSignature says what is wrong with the signature over a token, if anything. It is an Ethereum personal-message
