@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -46,7 +45,7 @@ func (o *daemonOperator) waiting(ctx context.Context) (admin.Waiting, error) {
 }
 
 func (o *localOperator) waiting(ctx context.Context) (out admin.Waiting, err error) {
-	if _, err := o.readOwn(ctx, false); err != nil { // on the right network
+	if _, err = o.readOwn(ctx, false); err != nil { // on the right network
 		return out, err
 	}
 	out.Wallet = admin.Address{Address: o.wallet.Address()}
@@ -55,33 +54,32 @@ func (o *localOperator) waiting(ctx context.Context) (out admin.Waiting, err err
 		return out, err
 	}
 	name := walletName(o.cfg, o.wallet.Address())
-	if o.store == nil {
-		r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir)
-		switch {
-		case err == nil:
-			defer func() { err = errors.Join(err, r.Close()) }()
-			out.Count, out.From, err = r.OthersWaiting(ctx, name, mined, pending)
-			return out, err
-		case errors.Is(err, billing.ErrNoStore):
-			out.Count, out.From = pending-mined, mined
-			return out, nil
-		case !errors.Is(err, billing.ErrOlderSchema):
-			return out, err
-		}
+	if o.store != nil {
+		out.Count, out.From, err = o.store.OthersWaiting(ctx, name, mined, pending)
+		return out, err
+	}
+	r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir)
+	switch {
+	case errors.Is(err, billing.ErrNoStore):
+		out.Count, out.From = pending-mined, mined
+		return out, nil
+	case errors.Is(err, billing.ErrOlderSchema):
 		if err := o.openStore(ctx); err != nil { // brings it up to date
 			return out, err
 		}
+		out.Count, out.From, err = o.store.OthersWaiting(ctx, name, mined, pending)
+		return out, err
+	case err != nil:
+		return out, err
 	}
-	out.Count, out.From, err = o.store.OthersWaiting(ctx, name, mined, pending)
+	defer func() { err = errors.Join(err, r.Close()) }()
+	out.Count, out.From, err = r.OthersWaiting(ctx, name, mined, pending)
 	return out, err
 }
 
 // othersInWords says what waits.
 func othersInWords(w admin.Waiting) string {
-	text := fmt.Sprintf("a transaction of %s that was not made here waits to be mined (nonce %d)", w.Wallet.Hex(), w.From)
-	if w.Count > 1 {
-		text = fmt.Sprintf("%d transactions of %s that were not made here wait to be mined (nonces %d to %d)", w.Count, w.Wallet.Hex(), w.From, w.From+w.Count-1)
-	}
+	text := billing.Waiting{Count: w.Count, From: w.From}.Of(w.Wallet.Hex())
 	if w.Since != nil {
 		text += ", for " + inWords(time.Since(*w.Since))
 	}

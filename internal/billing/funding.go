@@ -30,10 +30,10 @@ const (
 	refusalLedger       = "ledger_low"
 	refusalWallet       = "wallet_low"
 	refusalEndpoint     = "endpoint_failed" // when it was to be topped up, a short while ago; it is tried again
-	refusalSigning      = "signing_failed"  // likewise
-	refusalReverted     = "reverted"        // likewise
-	refusalCancelled    = "cancelled"       // likewise: it was not mined in time
-	refusalGas          = "gas_low"         // likewise: the wallet could not pay for gas
+	refusalSigning      = "signing_failed"  // tried again, too
+	refusalReverted     = "reverted"        // tried again, too
+	refusalCancelled    = "cancelled"       // tried again, too: it was not mined in time
+	refusalGas          = "gas_low"         // tried again, too: the wallet could not pay for gas
 	// Of a single request, which the sub-account is not low for: it costs more than can be moved.
 	refusalRequest = "request_too_dear"
 

@@ -37,11 +37,15 @@ func (w Waiting) String() string {
 	if w.Count == 0 {
 		return fmt.Sprintf("no transaction of others waits any more; top-ups go on when that has lasted for %d blocks", settledAfter)
 	}
-	what := fmt.Sprintf("a transaction of this wallet that was not made here waits to be mined (nonce %d)", w.From)
+	return w.Of("this wallet") + ", seen first at " + w.Since.UTC().Format(time.RFC3339)
+}
+
+// Of says how many of a wallet's transactions there are, and where.
+func (w Waiting) Of(wallet string) string {
 	if w.Count > 1 {
-		what = fmt.Sprintf("%d transactions of this wallet that were not made here wait to be mined (nonces %d to %d)", w.Count, w.From, w.From+w.Count-1)
+		return fmt.Sprintf("%d transactions of %s that were not made here wait to be mined (nonces %d to %d)", w.Count, wallet, w.From, w.From+w.Count-1)
 	}
-	return what + ", seen first at " + w.Since.UTC().Format(time.RFC3339)
+	return fmt.Sprintf("a transaction of %s that was not made here waits to be mined (nonce %d)", wallet, w.From)
 }
 
 // watch is what is remembered of what others have waiting.
