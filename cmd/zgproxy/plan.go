@@ -185,10 +185,12 @@ func planRetrieve(r *accountReport, provider common.Address) (step, error) {
 	}
 	if !locked.IsZero() {
 		s.notes = append(s.notes, fmt.Sprintf("%s 0G are asked back now. They are free in %s: run the same command again then.", locked.Og(), inWords(time.Duration(r.LockTime)*time.Second)))
-		s.warnings = append(s.warnings, "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund.")
+		s.warnings = append(s.warnings, warnRetrieved)
 	}
 	return withGas(r, r.note(s), len(sub.Refunds)), nil
 }
+
+const warnRetrieved = "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund."
 
 // retrieveUntimed asks for what is in a sub-account where the contract does not say how long it holds it.
 func (r *accountReport) retrieveUntimed(s step, sub *subReport) step {
@@ -196,7 +198,7 @@ func (r *accountReport) retrieveUntimed(s step, sub *subReport) step {
 	s.changes = append(s.changes, moves("sub-account", locked, zg.Neuron{}), moves("on its way back, at most", back, back.Add(locked)))
 	s.notes = append(s.notes, "How long the contract holds it cannot be read: what was asked back long enough ago is paid out now, and for the rest "+
 		"run the same command again later, a day on the network.")
-	s.warnings = append(s.warnings, "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund.")
+	s.warnings = append(s.warnings, warnRetrieved)
 	return s
 }
 
@@ -269,10 +271,8 @@ func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 				"and they would be valid again.")
 		}
 		s.warnings = append(s.warnings, "Nothing is left then, so the contract closes the ledger and its empty sub-accounts.")
-		for i := range r.Accounts {
-			if sub := &r.Accounts[i]; len(sub.Revoked) > 0 {
-				s.warnings = append(s.warnings, "With the sub-account the contract forgets which session tokens are revoked; they would be valid again. First: zgproxy token revoke-all "+sub.Provider.Hex())
-			}
+		for _, p := range revived {
+			s.warnings = append(s.warnings, "With the sub-account the contract forgets which session tokens are revoked; they would be valid again. First: zgproxy token revoke-all "+p.Hex())
 		}
 	case rest.IsZero():
 		s.notes = append(s.notes, fmt.Sprintf("The ledger stays open: %s 0G are in sub-accounts.", short(elsewhere)))

@@ -4,6 +4,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/provider"
 	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -22,6 +23,17 @@ func (d *daemon) endpointKey(id string) string {
 func (d *daemon) funded(p common.Address) bool {
 	pv, ok := d.keeper.View().Providers[p]
 	return !ok || (pv.Exists && pv.Reason == "" && !pv.Account.Locked().Less(zg.OneOG))
+}
+
+// targets are the providers whose catalogues are read: only those the owner allows.
+func (d *daemon) targets() []provider.Target {
+	var out []provider.Target
+	for _, p := range d.cfg.Providers {
+		if s, ok := d.service(p); ok {
+			out = append(out, provider.Target{Provider: p, BaseURL: s.URL})
+		}
+	}
+	return out
 }
 
 // routeOptions are what the configuration says about who serves what.

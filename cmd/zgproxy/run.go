@@ -359,17 +359,6 @@ func (d *daemon) service(p common.Address) (zg.Service, bool) {
 	return zg.ServiceOf(d.services().Services, p)
 }
 
-// targets are the providers whose catalogues are read: only those the owner allows.
-func (d *daemon) targets() []provider.Target {
-	var out []provider.Target
-	for _, p := range d.cfg.Providers {
-		if s, ok := d.service(p); ok {
-			out = append(out, provider.Target{Provider: p, BaseURL: s.URL})
-		}
-	}
-	return out
-}
-
 // unsettled asks a provider what it has not taken on chain yet.
 func (d *daemon) unsettled(ctx context.Context, p common.Address) (zg.Neuron, error) {
 	s, ok := d.service(p)
