@@ -198,8 +198,12 @@ func sign(tr transfer) zg.SignedTx {
 	return zg.SignedTx{Hash: sha256.Sum256(raw), Nonce: tr.Nonce, Raw: raw, GasLimit: 150_000, FeeCap: zg.NeuronOf(tr.Fee), TipCap: zg.NeuronOf(1), Cancels: tr.Cancels}
 }
 
-func (n *network) Sign(_ context.Context, in zg.Intent) (zg.SignedTx, error) {
-	time.Sleep(n.asking)
+func (n *network) Sign(ctx context.Context, in zg.Intent) (zg.SignedTx, error) {
+	select {
+	case <-ctx.Done():
+		return zg.SignedTx{}, ctx.Err()
+	case <-time.After(n.asking):
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.enter("Sign"); err != nil {
