@@ -121,6 +121,9 @@ func printAccount(c console, r *accountReport) {
 	}
 	if tx := r.Unfinished; tx != nil {
 		c.printf("\nNot finished: %s, nonce %d, signed %s ago, %s.\n", transactionInWords(tx), tx.Nonce, inWords(time.Since(tx.Created)), tx.Hash)
+		if tx.Trouble != "" {
+			c.printf("It does not go on for now: %s.\n", tx.Trouble)
+		}
 		if r.Source != "daemon" {
 			c.printf("%s\n", hintResume)
 		}

@@ -93,8 +93,8 @@ func providerChecks() []check {
 		},
 		{
 			id: "provider.balance", needs: []string{"provider.account"}, run: checkGate,
-			means: "The sub-account has 1 0G beyond what is owed, below which the provider refuses.",
-			todo:  "`zgproxy fund ADDRESS AMOUNT` with the amount that is shown, or start the daemon.",
+			means: "The sub-account has 1 0G beyond what is owed, below which the provider refuses. WARN: it is low, and the daemon that runs does not top it up; the reason says why, and what the last try failed with.",
+			todo:  "`zgproxy fund ADDRESS AMOUNT` with the amount that is shown, or start the daemon; where it runs, what the reason says.",
 		},
 		{
 			id: "provider.signature", needs: []string{"provider.tls", "provider.vouched", "machine.store"}, run: checkSignature,
@@ -325,9 +325,21 @@ func checkGate(_ context.Context, d *doctor, p *patient) finding {
 		owed = *p.claim // it is the provider that decides
 	}
 	left, locked := account.Locked().Sub(owed), account.Locked()
+	var sub subReport // of the daemon: what keeps it from being topped up
+	if d.account != nil {
+		sub = d.account.sub(p.address)
+	}
 	if locked.Less(owed.Add(zg.OneOG)) {
 		high := d.cfg.HighWater.For(p.address).Max(zg.OneOG)
-		return failed("zgproxy fund "+p.address.Hex()+" "+high.Sub(left).Og(), "Below 1 0G beyond what it is owed it refuses every request.", "%s 0G, of which %s are owed", short(locked), short(owed))
+		reason := "Below 1 0G beyond what it is owed it refuses every request."
+		if sub.Funding != "" {
+			reason += " The daemon does not top it up (" + sub.Funding + "): " + sub.Note
+		}
+		return failed("zgproxy fund "+p.address.Hex()+" "+high.Sub(left).Og(), reason, "%s 0G, of which %s are owed", short(locked), short(owed))
+	}
+	if sub.Funding != "" {
+		return warned("Do what the reason says; zgproxy account shows what has come of it.", sub.Note,
+			"%s 0G beyond what is owed; low, and the daemon does not top it up (%s)", short(left), sub.Funding)
 	}
 	if left.Less(d.cfg.LowWater.For(p.address)) {
 		return passed("%s 0G beyond what is owed; low, a top-up by the daemon is due", short(left))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -238,5 +239,25 @@ func TestDoctorSaysWhatIsWatched(t *testing.T) {
 		if f.status != tt.status || !strings.Contains(f.summary, tt.words) || (tt.name == "watched") != strings.Contains(f.summary, "watched") {
 			t.Errorf("%s: %+v", tt.name, f)
 		}
+	}
+}
+
+// A sub-account that is low and that the daemon cannot top up does not pass, and the reason says what the last try failed with.
+func TestDoctorSaysWhyATopUpFails(t *testing.T) {
+	p := common.Address{1}
+	holdings := &zg.Holdings{Accounts: map[common.Address]zg.SubAccount{p: {Balance: ogs(t, "1.5"), Acknowledged: true}}}
+	view := billing.ProviderView{Exists: true, Account: holdings.Accounts[p], Reason: "signing_failed", Failed: billing.Failed{Why: "no key in slot 3", At: time.Unix(1, 0)}}
+	cfg := config.Config{Providers: []common.Address{p}}
+	r := report(cfg, balances{holdings: *holdings, view: map[common.Address]billing.ProviderView{p: view}})
+	d := &doctor{cfg: cfg, holdings: holdings, account: &r}
+	for locked, want := range map[string]checkStatus{"1.5": checkWarn, "0.5": checkFail} {
+		holdings.Accounts[p] = zg.SubAccount{Balance: ogs(t, locked)}
+		f := checkGate(t.Context(), d, &patient{address: p})
+		if f.status != want || !strings.Contains(f.reason, "no key in slot 3") || f.fix == "" {
+			t.Errorf("%s 0G: %+v", locked, f)
+		}
+	}
+	if note := r.sub(p).Note; !strings.Contains(note, "The last try, at 1970-01-01T00:00:01Z: no key in slot 3.") {
+		t.Errorf("zgproxy account says %q", note)
 	}
 }

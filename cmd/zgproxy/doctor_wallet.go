@@ -220,7 +220,11 @@ func checkUnfinished(ctx context.Context, d *doctor, _ *patient) finding {
 	case d.daemon == nil:
 		return warned("zgproxy serve", "No daemon sees it through, and no other transaction is made before it.", "%s", text)
 	case age > longUnfinished:
-		return warned("Look at the daemon's log, and at network.gas above.", "No other transaction is made before it.", "%s", text)
+		reason := "No other transaction is made before it."
+		if d.account != nil && d.account.Unfinished != nil && d.account.Unfinished.Trouble != "" {
+			reason += " What keeps it: " + d.account.Unfinished.Trouble
+		}
+		return warned("Look at network.gas above, and at zgproxy account.", reason, "%s", text)
 	}
 	return passed("the daemon is at it: %s", text)
 }

@@ -48,7 +48,11 @@ func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
 	if view.Err != nil {
 		out.Warnings = append(out.Warnings, "Top-ups are held up: "+view.Err.Error())
 	}
-	return out, addRecorded(ctx, d.store, d.cfg, &out)
+	err := addRecorded(ctx, d.store, d.cfg, &out)
+	if out.Unfinished != nil && view.Stuck != nil {
+		out.Unfinished.Trouble = oneLine(view.Stuck.Error())
+	}
+	return out, err
 }
 
 func (d *daemon) providers(ctx context.Context) (any, error) {

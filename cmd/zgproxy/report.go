@@ -215,7 +215,9 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		s.Held = money(b.book.Provider(p).Held)
 		left = left.Sub(s.Held.Neuron)
 	}
+	hint := ""
 	if v, ok := b.view[p]; ok {
+		hint = v.Hint(p)
 		owed, drift := money(v.Owed), money(v.Drift)
 		taken, watched, unclaimed := money(v.DriftTaken), money(v.Watched), money(v.Unclaimed)
 		s.Owed, s.Drift, s.Funding = &owed, &drift, v.Reason
@@ -225,7 +227,7 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		left = left.Sub(v.Owed)
 	}
 	s.Low = left.Less(s.LowWater.Neuron)
-	s.Note = note(&s, b.view != nil)
+	s.Note = note(&s, hint, b.view != nil)
 	return s
 }
 
@@ -238,13 +240,14 @@ func timeOrNil(t time.Time) *time.Time {
 	return &t
 }
 
-// note says in words what is going to happen to a sub-account, or what keeps it from happening.
-func note(s *subReport, daemon bool) string {
+// note says in words what is going to happen to a sub-account, or what keeps it from happening; hint says it where it is low
+// and not topped up.
+func note(s *subReport, hint string, daemon bool) string {
 	switch {
 	case !s.Allowed:
 		return "It is not in ZGPROXY_PROVIDERS: never used, and never topped up."
 	case s.Funding != "":
-		return billing.Hint(s.Funding, s.Provider.Address)
+		return hint
 	case !s.Registered:
 		return "It is not registered on chain, so it serves nobody."
 	case !s.Vouched:

@@ -80,7 +80,7 @@ func (d *daemon) limitChecks() (out []admin.Check) {
 		if pv := view.Providers[p]; pv.Reason != "" {
 			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is low and not topped up (%s). %s", p, pv.Reason, pv.Hint(p))})
 		} else if w := pv.Demand; w.Reason != "" {
-			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is not paid for a request (%s). %s", p, w.Reason, w.Hint)})
+			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf("%s is not paid for a request (%s). %s", p, w.Reason, pv.DemandHint())})
 		}
 	}
 	return out
@@ -146,8 +146,9 @@ func (d *daemon) status() any {
 		Signer         string   `json:"signer,omitempty"`         // the TEE signer that it is trusted with
 		Waiting        string   `json:"waiting,omitempty"`        // what it waits for, without requests; it comes back by itself
 		Suspended      string   `json:"suspended,omitempty"`      // why it gets nothing until it is accepted
-		Funding        string   `json:"funding,omitempty"`
-		Demand         *demand  `json:"demand,omitempty"` // a request that costs more than is there; absent: none waits
+		Funding        string   `json:"funding,omitempty"`        // why it is low and not topped up: a code …
+		FundingHint    string   `json:"funding_hint,omitempty"`   // … and in words, with what has failed
+		Demand         *demand  `json:"demand,omitempty"`         // a request that costs more than is there; absent: none waits
 		Warnings       []string `json:"warnings,omitempty"`
 	}
 	accounts := []account{}
@@ -163,13 +164,16 @@ func (d *daemon) status() any {
 		a.Account, a.Locked, a.PendingRefund, a.Acknowledged = pv.Exists, money(pv.Account.Locked()), money(pv.Account.PendingRefund), pv.Account.Acknowledged
 		a.Unsettled, a.UnsettledKnown, a.Funding = money(pv.Unsettled), pv.UnsettledKnown, pv.Reason
 		a.Suspended = pv.Suspended
+		if pv.Reason != "" {
+			a.FundingHint = pv.Hint(p)
+		}
 		sum := d.store.Book().Provider(p)
 		a.Held, a.FeesBooked = money(sum.Held), money(sum.Fees)
 		a.Owed, a.Drift, a.Debited, a.Settled, a.Corrected = money(pv.Owed), money(pv.Drift), money(pv.Debited), money(pv.Settled), money(pv.Corrected)
 		a.Watched, a.Unclaimed = money(pv.Watched), money(pv.Unclaimed)
 		a.Reserve, a.LowWater, a.HighWater = money(pv.Reserve), money(pv.LowWater), money(pv.HighWater)
 		if w := pv.Demand; !w.Fee.IsZero() {
-			a.Demand = &demand{string(w.Kind), money(w.Fee), money(w.Missing), w.Reason, w.Hint}
+			a.Demand = &demand{string(w.Kind), money(w.Fee), money(w.Missing), w.Reason, pv.DemandHint()}
 		}
 		if left, ok := d.keeper.Runway(p); ok {
 			seconds := int64(left.Seconds())

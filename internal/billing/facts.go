@@ -25,8 +25,8 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 	f.account, f.exists = h.Accounts[p]
 	f.service, f.registered = k.cfg.Service(p)
 	k.vet(&f)
-	if fail, ok := k.failures[p]; ok && k.cfg.Now().Before(fail.until) {
-		f.blocked = fail.reason
+	if fail, ok := k.failures[p]; ok && k.cfg.Now().Before(fail.Again) {
+		f.blocked, f.failed = fail.reason, fail.Failed
 	}
 	var pv ProviderView
 	k.judge(p, a, sum, claim, claimed, &pv)
@@ -58,7 +58,7 @@ func (k *Keeper) vet(f *facts) {
 	var err error
 	if f.untrusted, err = k.cfg.Trusted(f.service); err != nil {
 		k.cfg.Log.Error().Err(err).Str("provider", f.provider.Hex()).Msg("it is not known whether to trust a provider, so it gets no money")
-		f.blocked = refusalSigning
+		f.blocked, f.failed = refusalSigning, Failed{Why: said(err), plain: "it is not known whether to trust the provider"}
 	}
 }
 
@@ -71,7 +71,7 @@ func (k *Keeper) reread(ctx context.Context, f *facts, block uint64) {
 	s, registered, err := k.chain.Service(ctx, f.provider, block)
 	if err != nil {
 		k.cfg.Log.Warn().Err(err).Str("provider", f.provider.Hex()).Msg("the service of a provider cannot be read, so it gets no money yet")
-		f.unread = true
+		f.unread, f.failed = true, Failed{Why: said(err)}
 		return
 	}
 	f.service, f.registered = s, registered

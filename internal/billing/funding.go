@@ -29,11 +29,13 @@ const (
 	refusalNoLedger     = "no_ledger"
 	refusalLedger       = "ledger_low"
 	refusalWallet       = "wallet_low"
-	refusalEndpoint     = "endpoint_failed" // when it was to be topped up, a short while ago; it is tried again
-	refusalSigning      = "signing_failed"  // tried again, too
-	refusalReverted     = "reverted"        // tried again, too
-	refusalCancelled    = "cancelled"       // tried again, too: it was not mined in time
-	refusalGas          = "gas_low"         // tried again, too: the wallet could not pay for gas
+	refusalEndpoint     = "endpoint_failed"  // when it was to be topped up, a short while ago; it is tried again
+	refusalSigning      = "signing_failed"   // tried again, too
+	refusalReverted     = "reverted"         // tried again, too
+	refusalCancelled    = "cancelled"        // tried again, too: it was not mined in time
+	refusalGas          = "gas_low"          // tried again, too: the wallet could not pay for gas
+	refusalFees         = "fees_too_high"    // tried again, too: gas cost more than the owner allows
+	refusalContract     = "contract_refuses" // tried again, too: the contract would have refused it, so it was not signed
 	// Of a single request, which the sub-account is not low for: it costs more than can be moved.
 	refusalRequest = "request_too_dear"
 
@@ -56,7 +58,7 @@ func hintFor(reason string, p common.Address) string {
 			"So nothing is topped up by itself; what is there can be used, and got back (zgproxy retrieve, zgproxy refund). Look for a newer zgproxy, " +
 			"or move money yourself: zgproxy fund " + p.Hex() + " 3 --force."
 	case refusalStuck:
-		return "A transaction of the wallet has not been mined for a while, and no other is made before it. What keeps it: zgproxy account, and the log."
+		return "A transaction of the wallet has not been mined for a while, and no other is made before it. What keeps it: zgproxy account."
 	case refusalSuspended:
 		return fmt.Sprintf("The provider is suspended. If you trust it as it is now: zgproxy provider accept %s.", p)
 	case refusalAutoFund:
@@ -89,13 +91,24 @@ func hintFor(reason string, p common.Address) string {
 		return "The wallet itself has too little left for a deposit above ZGPROXY_WALLET_FLOOR; send 0G to it."
 	case refusalGas:
 		return "The wallet cannot pay for gas; send some 0G to it."
+	case refusalFees:
+		return "Gas costs more at the moment than ZGPROXY_MAX_FEE_PER_GAS allows, so nothing is signed; it is tried again, less and less often. If it lasts, raise that."
+	case refusalSigning:
+		return "A top-up could not be signed. It is tried again, less and less often; zgproxy account says more."
+	case refusalContract:
+		return "A top-up was not signed because the contract would refuse it. It is tried again, less and less often; zgproxy account says what the contract said."
+	case refusalReverted:
+		return "A top-up was made, and the contract refused it: it cost gas and moved nothing. It is tried again, less and less often; zgproxy account names the transaction."
+	case refusalCancelled:
+		return "A top-up was not mined in time and was cancelled: it moved nothing. It is tried again, less and less often. " +
+			"If fees have risen, raise ZGPROXY_MAX_FEE_PER_GAS; zgproxy account names the transaction."
 	}
 	for _, l := range limits {
 		if reason == refusalBudget+string(l) {
 			return fmt.Sprintf("The limit %s is used up; raise it, or move the money yourself (zgproxy fund %s 1).", transferVariable(l), p)
 		}
 	}
-	return "Funding it failed; the log says why. It is tried again."
+	return "It is not topped up (" + reason + "); it is looked at again and again. zgproxy account says more."
 }
 
 // transferVariable is the environment variable that sets a limit in the budget of transfers.
@@ -140,7 +153,8 @@ type facts struct {
 	autoFund  bool      // sub-accounts and the ledger may be opened, and the ledger filled …
 	openRoom  zg.Neuron // … by first transfers of so much more
 	fillRoom  zg.Neuron // … and deposits of so much more
-	blocked   string    // why not to try yet: the last try failed a short while ago
+	blocked   string    // why not to try yet: the last try failed a short while ago …
+	failed    Failed    // … and how; or why something of this is not known
 }
 
 // spendable is what is left of the sub-account once everything owed and under way is paid.
@@ -204,6 +218,12 @@ func (f *facts) decide() (in zg.Intent, refusal string) {
 func (f *facts) outcome(pv *ProviderView) (in zg.Intent) {
 	in, pv.Reason = f.decide()
 	in, pv.Demand = f.serve(in, pv.Reason)
+	pv.Failed = Failed{}
+	for _, reason := range []string{pv.Reason, pv.Demand.Reason} {
+		if reason != "" && (reason == f.blocked || reason == refusalUnread) {
+			pv.Failed = f.failed
+		}
+	}
 	return in
 }
 

@@ -89,15 +89,15 @@ func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait 
 	switch {
 	case pv.Reason == refusalUnread, pv.Reason == refusalEndpoint,
 		pv.Reason == refusalWaiting && m.cfg.Now().Sub(view.Waiting.Since) < waitingPasses:
-		return pv.Hint(p), fundingWait
+		return pv.hintForCaller(p) + pv.Failed.forCaller(), fundingWait
 	case pv.Reason != "":
-		return pv.Hint(p), 0
+		return pv.hintForCaller(p) + pv.Failed.forCaller(), 0
 	case m.store.demands.unanswered(p, view.ReadAt):
 		return "zgproxy looks whether it can top it up; try again in a moment.", fundingWait
 	case pv.Demand.Reason == refusalUnread, pv.Demand.Reason == refusalEndpoint:
 		return pv.Demand.Hint, fundingWait
 	case pv.Demand.Reason != "":
-		return pv.Demand.Hint, 0
+		return pv.Demand.Hint + pv.Failed.forCaller(), 0
 	case pv.Planned:
 		return "A top-up is expected; try again in a moment.", fundingWait
 	case !pv.Watched.IsZero():

@@ -97,6 +97,7 @@ type ProviderView struct {
 	Suspended      string    // why it gets no money until the owner accepts it, in words; or empty
 	Reason         string    // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
 	Unclaimed      zg.Neuron // booked, and at rest neither taken nor claimed by the provider
+	Failed         Failed    // where Reason or Demand.Reason is that something failed: what it was
 	Demand         Demand    // of a request that waits for money
 	Planned        bool      // money is about to be moved to it, or for it
 	// The marks that are in force, with the provider's own reserve.
@@ -116,6 +117,7 @@ type KeeperView struct {
 	Foreign   Foreign // what was done elsewhere with the wallet and nobody has accepted; nothing is topped up while there is any
 	Waiting   Waiting // what waits to be mined and was not made here; nothing is topped up meanwhile
 	Err       error   // why the last look failed; nil: all is well
+	Stuck     error   // of that: what keeps a transaction of ours from being mined; nil: nothing does
 }
 
 // Keeper reads the wallet's accounts, matches what was taken from them with the book, and tops up the sub-accounts that run
@@ -145,13 +147,6 @@ type Keeper struct {
 	// When what was done elsewhere is searched for again, and how long that was put off.
 	traceAt   time.Time
 	traceWait time.Duration
-}
-
-// failure keeps a provider from being tried again at once.
-type failure struct {
-	reason string
-	times  int
-	until  time.Time
 }
 
 // NewKeeper builds a Keeper. It starts nothing and reads nothing. A journal that reports to nobody reports to it.
@@ -309,7 +304,7 @@ func (k *Keeper) publish(change func(*trouble)) {
 	err := errors.Join(k.trouble.looking, k.trouble.transaction)
 	v := k.View()
 	before := v.Err
-	v.Err = err
+	v.Err, v.Stuck = err, k.trouble.transaction
 	k.view.Store(&v)
 	switch {
 	case err != nil && before == nil:
@@ -323,8 +318,15 @@ func (k *Keeper) publish(change func(*trouble)) {
 func (k *Keeper) show(v KeeperView) {
 	k.trouble.mu.Lock()
 	defer k.trouble.mu.Unlock()
-	v.Err = errors.Join(k.trouble.looking, k.trouble.transaction)
+	v.Err, v.Stuck = errors.Join(k.trouble.looking, k.trouble.transaction), k.trouble.transaction
 	k.view.Store(&v)
+}
+
+// stuck is what keeps a transaction from being mined; nil: nothing that is known.
+func (k *Keeper) stuck() error {
+	k.trouble.mu.Lock()
+	defer k.trouble.mu.Unlock()
+	return k.trouble.transaction
 }
 
 // tick looks at all accounts and does, one after the other, what they need. It begins with what is unfinished, so that

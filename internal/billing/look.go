@@ -100,9 +100,9 @@ func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err erro
 		switch wanted := intent.Kind != "" || onItsWay && pv.Reason != ""; {
 		case !wanted:
 		case stuck: // nothing is promised that may not come for long
-			intent, pv.Reason = zg.Intent{}, refusalStuck
+			intent, pv.Reason, pv.Failed = zg.Intent{}, refusalStuck, Failed{Why: said(k.stuck())}
 		case onItsWay: // and counts against the limits, and is not in the ledger any more
-			pv.Reason = ""
+			pv.Reason, pv.Failed = "", Failed{}
 		}
 		refusal := pv.Reason
 		pv.Planned = (intent.Kind != "" || onItsWay && !stuck) && k.cfg.MayFund(p)

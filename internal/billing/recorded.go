@@ -13,16 +13,23 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Hint says what to do about a sub-account that is low and not topped up for a reason, see ProviderView.
-func Hint(reason string, p common.Address) string { return hintFor(reason, p) }
-
-// Hint says what to do about the provider's sub-account, with the reason where it is suspended.
+// Hint tells the owner what to do about the provider's sub-account, with what has failed, or why it is suspended.
 func (v *ProviderView) Hint(p common.Address) string {
+	return strings.TrimSpace(v.hintForCaller(p) + " " + v.Failed.String())
+}
+
+// hintForCaller is Hint without what an endpoint or a signer said.
+func (v *ProviderView) hintForCaller(p common.Address) string {
 	hint := hintFor(v.Reason, p)
 	if v.Reason == refusalSuspended && v.Suspended != "" {
 		hint += " Why: " + v.Suspended
 	}
 	return hint
+}
+
+// DemandHint tells the owner what to do about a request that waits for money, with what has failed.
+func (v *ProviderView) DemandHint() string {
+	return strings.TrimSpace(v.Demand.Hint + " " + v.Failed.String())
 }
 
 // Unfinished is the entry of a wallet that has been signed and not ended, if there is one. See JournalConfig for its name.

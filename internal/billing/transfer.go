@@ -42,22 +42,16 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 		k.ended(e) // it is on record, so that the next decision is to sign nothing
 		return nil
 	case errors.Is(err, ErrNotSigned):
-		reason := refusalSigning
-		switch {
-		case errors.Is(err, zg.ErrInsufficientFunds):
-			reason = refusalGas
-		case errors.Is(err, zg.ErrRPC):
-			reason = refusalEndpoint
-		}
-		k.fail(next.provider, reason, 0)
+		reason, plain := whyNotSigned(err)
+		k.fail(next.provider, reason, Failed{Why: said(err), plain: plain}, 0)
 		k.metrics.topups.WithLabelValues(next.provider.Hex(), refusalSigning).Inc()
 		k.cfg.Log.Warn().Err(err).Str("provider", next.provider.Hex()).Str("kind", string(next.intent.Kind)).
 			Stringer("amount_neuron", next.intent.Amount).Msg("a transaction could not be signed")
 		return nil
 	}
 	k.ended(e)
-	if next.intent.Kind == zg.IntentDeposit && (e.State == EntryReverted || e.State == EntryCancelled) {
-		k.fail(next.provider, refusalReverted, revertedHeadStart)
+	if reason := badEnd[e.State]; reason != "" && next.intent.Kind == zg.IntentDeposit {
+		k.fail(next.provider, reason, Failed{Why: endedBadly(&e, ", the deposit for it,")}, revertedHeadStart)
 	}
 	return err
 }
@@ -72,25 +66,26 @@ func (k *Keeper) ended(e Entry) {
 	}
 	p := e.Intent.Provider
 	k.metrics.topups.WithLabelValues(p.Hex(), string(e.State)).Inc()
-	switch e.State {
-	case EntryMined:
+	if e.State == EntryMined {
 		delete(k.failures, p)
-	case EntryReverted:
-		k.fail(p, refusalReverted, revertedHeadStart)
-	case EntryCancelled:
-		k.fail(p, refusalCancelled, revertedHeadStart)
-	case EntrySigned, EntrySuperseded:
+	}
+	if reason := badEnd[e.State]; reason != "" {
+		k.fail(p, reason, Failed{Why: endedBadly(&e, "")}, revertedHeadStart)
 	}
 }
 
+// badEnd are the ends of a transaction that moved nothing, with the reasons that keep it from being tried again at once.
+var badEnd = map[EntryState]string{EntryReverted: refusalReverted, EntryCancelled: refusalCancelled}
+
 // fail keeps a provider from being tried again for a while, longer every time.
-func (k *Keeper) fail(p common.Address, reason string, headStart int) {
+func (k *Keeper) fail(p common.Address, reason string, how Failed, headStart int) {
 	f := k.failures[p]
-	f.reason, f.times = reason, min(max(f.times, headStart)+1, 12)
+	f.Failed, f.reason, f.times = how, reason, min(max(f.times, headStart)+1, 12)
 	longest := lastBackoff
 	if reason == refusalEndpoint {
 		longest = passingBackoff
 	}
-	f.until = k.cfg.Now().Add(min(firstBackoff<<(f.times-1), longest))
+	f.At = k.cfg.Now()
+	f.Again = f.At.Add(min(firstBackoff<<(f.times-1), longest))
 	k.failures[p] = f
 }

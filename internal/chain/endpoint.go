@@ -88,7 +88,7 @@ func (e *nodeError) ErrorData() any { return e.Data }
 
 // ErrReverted means that the contract ended a call without saying why. The endpoint is well, and whatever was asked is not
 // known.
-var ErrReverted = errors.New("the contract reverted without saying why (it may have been upgraded, or a call inside ran out of gas)")
+var ErrReverted = fmt.Errorf("%w without saying why (it may have been upgraded, or a call inside ran out of gas)", zg.ErrContract)
 
 // revertCode is the JSON-RPC code of a call that the contract, or the machine it runs on, ended.
 const revertCode = 3

@@ -11,6 +11,8 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // RevertError is a contract's refusal.
@@ -40,6 +42,9 @@ func (e *RevertError) Error() string {
 	}
 	return text
 }
+
+// Is lets rooms that do not know this one recognise a contract's refusal.
+func (e *RevertError) Is(target error) bool { return target == zg.ErrContract }
 
 // refusal is one entry of the table of errors.
 type refusal struct {

@@ -154,10 +154,10 @@ func (s *Sender) signTx(inner *types.DynamicFeeTx, feeCap, tip zg.Neuron) (zg.Si
 	inner.ChainID, inner.GasFeeCap, inner.GasTipCap = chainID, feeCap.Big(), tip.Big()
 	tx, err := s.signer(types.NewTx(inner), chainID)
 	if err != nil {
-		return zg.SignedTx{}, fmt.Errorf("sign: %w", err)
+		return zg.SignedTx{}, fmt.Errorf("%w: %w", zg.ErrNoSignature, err)
 	}
 	if err := s.signedByUs(tx); err != nil {
-		return zg.SignedTx{}, fmt.Errorf("sign: %w", err)
+		return zg.SignedTx{}, fmt.Errorf("%w: %w", zg.ErrNoSignature, err)
 	}
 	raw, err := tx.MarshalBinary()
 	if err != nil {

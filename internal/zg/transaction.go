@@ -18,6 +18,8 @@ var (
 	ErrInsufficientFunds = errors.New("the wallet cannot pay for it and its gas; send some 0G to it")                 // nothing but that helps
 	ErrFeeTooHigh        = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")                         // wait, or allow more
 	ErrMoreGas           = errors.New("it needs more gas than was shown")                                             // Intent.MaxGas; show and ask again
+	ErrNoSignature       = errors.New("it could not be signed")                                                       // by the key, or by whoever has it
+	ErrContract          = errors.New("the contract reverted")                                                        // when it was tried, before it was signed
 	ErrDecidedOtherwise  = errors.New("the sub-account is not as it was when the transfer was decided; read again")   // Intent.Opening
 )
 
