@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -157,6 +158,18 @@ func refundsInWords(s *subReport) string {
 	return strings.Join(parts, ", ")
 }
 
+// tokensInWords names session tokens by their ids.
+func tokensInWords(ids []int) string {
+	if len(ids) == 1 {
+		return "token " + strconv.Itoa(ids[0])
+	}
+	text := make([]string, len(ids))
+	for i, id := range ids {
+		text[i] = strconv.Itoa(id)
+	}
+	return "tokens " + strings.Join(text, ", ")
+}
+
 // transactionInWords says what a transaction is for.
 func transactionInWords(tx *admin.Transaction) string {
 	provider := ""
@@ -169,6 +182,9 @@ func transactionInWords(tx *admin.Transaction) string {
 	case zg.IntentDeposit:
 		return fmt.Sprintf("deposit of %s 0G into the ledger", tx.Amount.Og())
 	case zg.IntentRetrieve:
+		if n := len(tx.Also); n > 0 {
+			return fmt.Sprintf("retrieval from %d sub-accounts, with %s and others", 1+n, provider)
+		}
 		return "retrieval from the sub-account with " + provider
 	case zg.IntentRefund:
 		return fmt.Sprintf("refund of %s 0G from the ledger to the wallet", tx.Amount.Og())
@@ -177,7 +193,7 @@ func transactionInWords(tx *admin.Transaction) string {
 	case zg.IntentWithdraw:
 		return "withdrawal of the consent to " + provider
 	case zg.IntentRevoke:
-		return "revocation of a session token for " + provider
+		return "revocation of session " + tokensInWords(tx.TokenIDs) + " for " + provider
 	case zg.IntentRevokeAll:
 		return "revocation of all session tokens for " + provider
 	}

@@ -22,24 +22,29 @@ type moneyReport struct {
 }
 
 type stepReport struct {
-	Kind     zg.IntentKind  `json:"kind"`
-	Provider *admin.Address `json:"provider,omitempty"`
-	Amount   zg.Neuron      `json:"amount_neuron"`
-	From     string         `json:"from"`
-	To       string         `json:"to"`
-	Changes  []change       `json:"changes"`
-	Notes    []string       `json:"notes"`
-	Warnings []string       `json:"warnings"`
-	MaxGas   zg.Neuron      `json:"gas_max_neuron"`
+	Kind     zg.IntentKind   `json:"kind"`
+	Provider *admin.Address  `json:"provider,omitempty"`
+	Also     []admin.Address `json:"also,omitempty"` // further providers, of a retrieval from several
+	Amount   zg.Neuron       `json:"amount_neuron"`
+	TokenIDs []int           `json:"token_ids,omitempty"` // of a revocation
+	From     string          `json:"from"`
+	To       string          `json:"to"`
+	Changes  []change        `json:"changes"`
+	Notes    []string        `json:"notes"`
+	Warnings []string        `json:"warnings"`
+	MaxGas   zg.Neuron       `json:"gas_max_neuron"`
 }
 
 func (s *step) report() stepReport {
 	r := stepReport{
-		Kind: s.order.Kind, Amount: s.order.Amount, From: s.from, To: s.to, Changes: append([]change{}, s.changes...),
+		Kind: s.order.Kind, Amount: s.order.Amount, TokenIDs: s.order.TokenIDs, From: s.from, To: s.to, Changes: append([]change{}, s.changes...),
 		Notes: append([]string{}, s.notes...), Warnings: append([]string{}, s.warnings...), MaxGas: s.maxGas,
 	}
 	if s.order.Provider != (common.Address{}) {
 		r.Provider = &admin.Address{Address: s.order.Provider}
+	}
+	for _, p := range s.order.Also {
+		r.Also = append(r.Also, admin.Address{Address: p})
 	}
 	return r
 }

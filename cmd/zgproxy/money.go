@@ -158,7 +158,7 @@ func retrieveCommand() *cobra.Command {
 		Short:   "Get what is in sub-accounts back into the ledger, in two steps",
 		Long: `Asks for everything back that is in the sub-account with a provider. The contract holds it for its lock
 time (a day on the network), so that the provider can take what it is owed; the same command then gets
-it into the ledger. Amounts cannot be chosen.` + moneyLong,
+it into the ledger. Amounts cannot be chosen. Up to twenty sub-accounts share one transaction.` + moneyLong,
 		Example: `  zgproxy retrieve 0xa48f01287233509FD694a22Bf840225062E67836
   zgproxy retrieve --all`,
 		Args: want(func(cmd *cobra.Command, args []string) error {
@@ -185,15 +185,7 @@ it into the ledger. Amounts cannot be chosen.` + moneyLong,
 			if f.all {
 				return planRetrieveAll(r)
 			}
-			var steps []step
-			for _, p := range providers {
-				s, err := planRetrieve(r, p)
-				if err != nil {
-					return nil, err
-				}
-				steps = append(steps, s)
-			}
-			return steps, nil
+			return planRetrieve(r, providers...)
 		}, nil
 	})
 	return cmd

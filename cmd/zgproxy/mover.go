@@ -56,11 +56,14 @@ func ended(tx *admin.Transaction) error {
 // transactionOf is an entry of the journal as the operator sees it.
 func transactionOf(e billing.Entry) admin.Transaction {
 	t := admin.Transaction{
-		ID: e.ID, Kind: e.Intent.Kind, Amount: e.Intent.Amount, Origin: string(e.Origin), State: string(e.State), Reason: e.Reason, Nonce: e.Nonce,
+		ID: e.ID, Kind: e.Intent.Kind, Amount: e.Intent.Amount, TokenIDs: e.Intent.TokenIDs, Origin: string(e.Origin), State: string(e.State), Reason: e.Reason, Nonce: e.Nonce,
 		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Depth: e.Depth, Trouble: e.Trouble, Created: e.CreatedAt.UTC(),
 	}
 	if e.Intent.Provider != (common.Address{}) {
 		t.Provider = &admin.Address{Address: e.Intent.Provider}
+	}
+	for _, p := range e.Intent.Also {
+		t.Also = append(t.Also, admin.Address{Address: p})
 	}
 	if n := len(e.Txs); n > 0 {
 		newest := e.Txs[n-1]

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -140,92 +138,6 @@ func (s *subReport) owed() zg.Neuron {
 	return s.Owed.Neuron
 }
 
-// liveRefunds is how many refunds of one sub-account the contract lets wait.
-const liveRefunds = 5
-
-func planRetrieve(r *accountReport, provider common.Address) (step, error) {
-	sub := r.sub(provider)
-	s := step{
-		order: admin.Order{Kind: zg.IntentRetrieve, Provider: provider}, title: "Retrieve what is in the sub-account with " + provider.Hex(),
-		from: "sub-account with " + provider.Hex(), to: "ledger of " + r.Wallet.Hex(),
-	}
-	if err := r.takes(zg.PartAccounts); err != nil {
-		return s, err
-	}
-	if !sub.Exists {
-		return s, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s", provider.Hex())
-	}
-	ripe, wait := sub.ripe()
-	if !r.knows(zg.PartLockTime) { // nor whether anything is free
-		return withGas(r, r.note(r.retrieveUntimed(s, &sub)), len(sub.Refunds)), nil
-	}
-	locked := sub.Locked.Neuron
-	waiting := 0
-	for _, f := range sub.Refunds {
-		if f.Wait > 0 {
-			waiting++
-		}
-	}
-	switch {
-	case ripe.IsZero() && locked.IsZero() && waiting > 0:
-		return s, problem(codeNothing, "Run the same command again then.", "%s 0G are on their way back from %s already, and free in %s", short(sub.PendingRefund.Neuron), provider.Hex(), inWords(wait))
-	case ripe.IsZero() && locked.IsZero():
-		return s, problem(codeNothing, "", "there is nothing in the sub-account with %s", provider.Hex())
-	case waiting >= liveRefunds && !locked.IsZero():
-		return s, problem(codeRefunds, "Wait for one to become free, or cancel the newest with zgproxy fund.", "%d refunds from %s wait already, and the contract allows no more; the next is free in %s", waiting, provider.Hex(), inWords(wait))
-	}
-	back := sub.PendingRefund.Neuron
-	if !locked.IsZero() {
-		s.changes = append(s.changes, moves("sub-account", locked, zg.Neuron{}))
-	}
-	s.changes = append(s.changes, moves("on its way back", back, back.Sub(ripe).Add(locked)))
-	if !ripe.IsZero() && r.Ledger != nil {
-		s.changes = append(s.changes, moves("ledger, available", r.Ledger.Available.Neuron, r.Ledger.Available.Neuron.Add(ripe)))
-		s.notes = append(s.notes, ripe.Og()+" 0G were asked back earlier and are paid out now.")
-	}
-	if !locked.IsZero() {
-		s.notes = append(s.notes, fmt.Sprintf("%s 0G are asked back now. They are free in %s: run the same command again then.", locked.Og(), inWords(time.Duration(r.LockTime)*time.Second)))
-		s.warnings = append(s.warnings, warnRetrieved)
-	}
-	return withGas(r, r.note(s), len(sub.Refunds)), nil
-}
-
-const warnRetrieved = "From now on the provider serves nothing, and it can still take what it is owed. A transfer to it meanwhile cancels the refund."
-
-// retrieveUntimed asks for what is in a sub-account where the contract does not say how long it holds it.
-func (r *accountReport) retrieveUntimed(s step, sub *subReport) step {
-	locked, back := sub.Locked.Neuron, sub.PendingRefund.Neuron
-	s.changes = append(s.changes, moves("sub-account", locked, zg.Neuron{}), moves("on its way back, at most", back, back.Add(locked)))
-	s.notes = append(s.notes, "How long the contract holds it cannot be read: what was asked back long enough ago is paid out now, and for the rest "+
-		"run the same command again later, a day on the network.")
-	s.warnings = append(s.warnings, warnRetrieved)
-	return s
-}
-
-// planRetrieveAll retrieves from every sub-account where there is something to do.
-func planRetrieveAll(r *accountReport) ([]step, error) {
-	if err := r.takes(zg.PartAccounts); err != nil {
-		return nil, err
-	}
-	var steps []step
-	var wait time.Duration
-	for i := range r.Accounts {
-		s, err := planRetrieve(r, r.Accounts[i].Provider.Address)
-		if err == nil {
-			steps = append(steps, s)
-		} else if _, w := r.Accounts[i].ripe(); w > 0 && (wait == 0 || w < wait) {
-			wait = w
-		}
-	}
-	switch {
-	case len(steps) > 0:
-		return steps, nil
-	case wait > 0:
-		return nil, problem(codeNothing, "Run the same command again then.", "everything is on its way back already; the next part is free in %s", inWords(wait))
-	}
-	return nil, problem(codeNothing, "", "there is nothing in any sub-account")
-}
-
 func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 	s := step{from: "ledger of " + r.Wallet.Hex(), to: "wallet " + r.Wallet.Hex()}
 	if err := r.takes(zg.PartLedger); err != nil {
@@ -321,29 +233,6 @@ func planWithdraw(r *accountReport, provider common.Address) (_ step, needed boo
 			"there are %s 0G in the sub-account with %s, and the contract keeps the consent as long as there is anything", short(left), provider.Hex())
 	}
 	return withGas(r, s, 0), true, nil
-}
-
-// planRevoke ends persistent session tokens, one by one.
-func planRevoke(r *accountReport, provider common.Address, ids []int) ([]step, error) {
-	sub := r.sub(provider)
-	if err := r.takes(zg.PartAccounts); err != nil {
-		return nil, err
-	}
-	if !sub.Exists {
-		return nil, problem(codeNoAccount, "zgproxy account lists the sub-accounts.", "the wallet has no sub-account with %s, so there are no tokens for it", provider.Hex())
-	}
-	var steps []step
-	for _, id := range ids {
-		if slices.Contains(sub.Revoked, id) {
-			continue
-		}
-		steps = append(steps, withGas(r, step{
-			order: admin.Order{Kind: zg.IntentRevoke, Provider: provider, TokenID: uint8(id)}, // checked when it was read
-			title: fmt.Sprintf("Revoke session token %d for %s", id, provider.Hex()), from: "wallet " + r.Wallet.Hex(), to: "the inference contract",
-			notes: []string{providersForget},
-		}, 0))
-	}
-	return steps, nil
 }
 
 const providersForget = "No money moves but the gas. A provider may take up to 10 minutes to notice."

@@ -44,6 +44,14 @@ func holding(tb testing.TB, hours ...int) (*accountReport, common.Address) {
 	return r, p
 }
 
+func retrieveOne(r *accountReport, p common.Address) (step, error) {
+	steps, err := planRetrieve(r, p)
+	if err != nil {
+		return step{}, err
+	}
+	return steps[0], nil
+}
+
 func TestPlans(t *testing.T) {
 	vouched := func(p common.Address) providerReport {
 		return providerReport{Provider: admin.Address{Address: p}, Registered: true, Vouched: true}
@@ -89,13 +97,13 @@ func TestPlans(t *testing.T) {
 		"fund itself": {nil, func(r *accountReport, _ common.Address) (step, error) {
 			return planFund(r, vouched(r.Wallet.Address), ogs(t, "2"), true)
 		}, codeUsage, "cannot be"},
-		"retrieve": {nil, planRetrieve, "", "free in 24 h"},
-		"retrieve what has become free, and the rest": {[]int{0, 5}, planRetrieve, "", "6 → 6.1"},
-		"retrieve with five waiting":                  {[]int{5, 4, 3, 2, 6}, planRetrieve, codeRefunds, "next is free in 2 h"},
-		"retrieve with five, one of them free":        {[]int{5, 4, 3, 0, 6}, planRetrieve, "", "paid out now"},
+		"retrieve": {nil, retrieveOne, "", "free in 24 h"},
+		"retrieve what has become free, and the rest": {[]int{0, 5}, retrieveOne, "", "6 → 6.1"},
+		"retrieve with five waiting":                  {[]int{5, 4, 3, 2, 6}, retrieveOne, codeRefunds, "next is free in 2 h"},
+		"retrieve with five, one of them free":        {[]int{5, 4, 3, 0, 6}, retrieveOne, "", "paid out now"},
 		"retrieve nothing": {nil, func(r *accountReport, p common.Address) (step, error) {
 			r.Accounts[0].Locked = money(zg.Neuron{})
-			return planRetrieve(r, p)
+			return retrieveOne(r, p)
 		}, codeNothing, "there is nothing"},
 		"refund":                 {nil, func(r *accountReport, _ common.Address) (step, error) { return planRefund(r, ogs(t, "3"), false) }, "", "90 → 93"},
 		"refund too much":        {nil, func(r *accountReport, _ common.Address) (step, error) { return planRefund(r, ogs(t, "6.5"), false) }, codeNotEnough, "retrieve --all"},

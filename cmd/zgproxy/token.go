@@ -320,7 +320,8 @@ func tokenRevokeCommand() *cobra.Command {
 		Use:   "revoke PROVIDER ID...",
 		Short: "Revoke session tokens by their ids",
 		Long: `Tells the contract that session tokens of these ids are not to be accepted any more, whoever made them.
-That cannot be undone; an id that is revoked is not used again until all tokens are revoked.` + moneyLong,
+That cannot be undone; an id that is revoked is not used again until all tokens are revoked. All ids are
+revoked in one transaction.` + moneyLong,
 		Example: `  zgproxy token revoke 0xa48f01287233509FD694a22Bf840225062E67836 0
   zgproxy token revoke 0xa48f01287233509FD694a22Bf840225062E67836 1 2 3 --yes`,
 		Args: want(cobra.MinimumNArgs(2)),

@@ -53,9 +53,13 @@ func TestContractsThatHaveChanged(t *testing.T) {
 	}
 
 	// All of it, and with the ledger go the contract's records of what is revoked.
-	w.must(args("retrieve --all --yes"), "confirmed")
-	do(w.net.Chain.AdvanceTime(24*time.Hour + time.Second))
-	w.must(args("retrieve --all --yes"), "confirmed")
+	for _, step := range []string{"asked back now", "paid out now"} {
+		got := w.must(args("retrieve --all --yes"), step, "in one transaction", "confirmed")
+		if n := strings.Count(got.stdout, "signed 0x"); n != 1 {
+			t.Errorf("%d transactions, want one for all sub-accounts:\n%s", n, got.stdout)
+		}
+		do(w.net.Chain.AdvanceTime(24*time.Hour + time.Second))
+	}
 	got := w.expect(exitNotConfirmed, args("refund --all --yes"), "they would be valid again", "--revive-tokens")
 	if strings.Contains(got.stdout, "signed") {
 		t.Errorf("something was signed:\n%s", got.stdout)

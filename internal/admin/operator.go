@@ -30,17 +30,18 @@ func (a Address) MarshalText() ([]byte, error) { return []byte(a.Hex()), nil }
 
 // Order is a transaction that the operator asks for.
 type Order struct {
-	Kind     zg.IntentKind  `json:"kind"`
-	Provider common.Address `json:"provider"`
-	Amount   zg.Neuron      `json:"amount_neuron"`
-	Opening  bool           `json:"opening,omitempty"`
-	TokenID  uint8          `json:"token_id,omitempty"` // of a revocation
-	MaxGas   uint64         `json:"max_gas,omitempty"`  // in units of gas: what was shown; more is not signed
+	Kind     zg.IntentKind    `json:"kind"`
+	Provider common.Address   `json:"provider"`
+	Also     []common.Address `json:"also,omitempty"` // further providers, of a retrieval
+	Amount   zg.Neuron        `json:"amount_neuron"`
+	Opening  bool             `json:"opening,omitempty"`
+	TokenIDs []int            `json:"token_ids,omitempty"` // of a revocation
+	MaxGas   uint64           `json:"max_gas,omitempty"`   // in units of gas: what was shown; more is not signed
 }
 
 // Intent is what the transaction is to do.
 func (o Order) Intent() zg.Intent {
-	return zg.Intent{Kind: o.Kind, Provider: o.Provider, Amount: o.Amount, Opening: o.Opening, TokenID: o.TokenID, MaxGas: o.MaxGas}
+	return zg.Intent{Kind: o.Kind, Provider: o.Provider, Also: o.Also, Amount: o.Amount, Opening: o.Opening, TokenIDs: o.TokenIDs, MaxGas: o.MaxGas}
 }
 
 // TokenOrder is a persistent session token that the operator asks for.
@@ -142,9 +143,11 @@ type Transaction struct {
 	ID       int64         `json:"id"`
 	Kind     zg.IntentKind `json:"kind"`
 	Provider *Address      `json:"provider,omitempty"`
+	Also     []Address     `json:"also,omitempty"` // further providers, of a retrieval from several
 	Amount   zg.Neuron     `json:"amount_neuron"`
-	Origin   string        `json:"origin"` // auto, hand
-	State    string        `json:"state"`  // signed, mined, reverted, superseded, cancelled
+	TokenIDs []int         `json:"token_ids,omitempty"` // of a revocation
+	Origin   string        `json:"origin"`              // auto, hand
+	State    string        `json:"state"`               // signed, mined, reverted, superseded, cancelled
 	Reason   string        `json:"reason,omitempty"`
 	Nonce    uint64        `json:"nonce"`
 	Hash     common.Hash   `json:"tx_hash"`           // of the mined one, else of the newest

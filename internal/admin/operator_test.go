@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,7 +129,7 @@ func TestOperatorSocket(t *testing.T) {
 	if err != nil || tx.State != "mined" || tx.Block != 12 || tx.Amount != zg.OneOG || !cmp.Equal(states, []string{"signed"}) {
 		t.Errorf("Transact = %+v, %v after %q", tx, err, states)
 	}
-	if want := (zg.Intent{Kind: zg.IntentTransfer, Provider: provider, Amount: zg.OneOG, Opening: true}); got != want {
+	if want := (zg.Intent{Kind: zg.IntentTransfer, Provider: provider, Amount: zg.OneOG, Opening: true}); !reflect.DeepEqual(got, want) {
 		t.Errorf("the daemon was asked for %+v, want %+v", got, want)
 	}
 	if _, err := c.Transact(t.Context(), admin.Order{Kind: zg.IntentRefund}, note); !errors.As(err, &p) || p.Code != "contract_refused" || p.Hint != "less" {
@@ -262,7 +263,7 @@ func TestExplainOverTheSocket(t *testing.T) {
 	}
 	want := route.Query{Model: "a/b &c=d", Type: zg.Chatbot, Pin: "endpoint:x"}
 	var got route.Query
-	if err := c.Explain(t.Context(), want, &got); err != nil || got != want {
+	if err := c.Explain(t.Context(), want, &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Explain = %+v, %v; want %+v to arrive whole", got, err, want)
 	}
 	for model, want := range map[string]admin.CommandError{

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -77,6 +79,12 @@ func (e *Entry) MarshalZerologObject(ev *zerolog.Event) {
 	if e.Intent.Provider != (common.Address{}) {
 		ev.Str("provider", e.Intent.Provider.Hex())
 	}
+	if also := e.Intent.Also; len(also) > 0 {
+		ev.Str("also", listed(also))
+	}
+	if ids := e.Intent.TokenIDs; len(ids) > 0 {
+		ev.Ints("token_ids", ids)
+	}
 	if !e.Intent.Amount.IsZero() {
 		ev.Stringer("amount_neuron", e.Intent.Amount)
 	}
@@ -101,8 +109,8 @@ func (s *Store) stageEntry(wallet string, in zg.Intent, origin Origin, tx zg.Sig
 				return fmt.Errorf("%w: %w", ErrNotSigned, errSuspended)
 			}
 		}
-		e.ID, err = db.insert(`INSERT INTO journal (wallet, kind, origin, provider, amount, opening, token_id, nonce, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			wallet, string(in.Kind), string(origin), provider, in.Amount.String(), bit(in.Opening), int64(in.TokenID), int64(tx.Nonce), string(EntrySigned), micros(now))
+		e.ID, err = db.insert(`INSERT INTO journal (wallet, kind, origin, provider, also, amount, opening, token_ids, nonce, state, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			wallet, string(in.Kind), string(origin), provider, listed(in.Also), in.Amount.String(), bit(in.Opening), listed(in.TokenIDs), int64(tx.Nonce), string(EntrySigned), micros(now))
 		if err != nil {
 			return err
 		}
@@ -126,6 +134,15 @@ func insertTx(db *session, id int64, tx zg.SignedTx) error {
 	_, err := db.exec(`INSERT INTO journal_txs (hash, entry_id, raw, fee_cap, tip_cap, gas_limit, cancels) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		tx.Hash.Hex(), id, tx.Raw, tx.FeeCap.String(), tx.TipCap.String(), int64(tx.GasLimit), bit(tx.Cancels))
 	return err
+}
+
+// listed writes a list into one column.
+func listed[T any](list []T) string {
+	text := make([]string, len(list))
+	for i, v := range list {
+		text[i] = fmt.Sprint(v)
+	}
+	return strings.Join(text, " ")
 }
 
 func bit(b bool) int64 {
@@ -245,7 +262,7 @@ func (s *Store) oneEntry(ctx context.Context, where string, args ...any) (Entry,
 
 func (s *Store) entries(ctx context.Context, where string, args ...any) (_ []Entry, err error) {
 	//nolint:gosec // the condition is a constant of this file; values are bound
-	rows, err := s.readers.QueryContext(ctx, `SELECT id, kind, origin, provider, amount, opening, token_id, nonce, state, created_at, ended_at, COALESCE(reason, '') FROM journal `+where, args...)
+	rows, err := s.readers.QueryContext(ctx, `SELECT id, kind, origin, provider, also, amount, opening, token_ids, nonce, state, created_at, ended_at, COALESCE(reason, '') FROM journal `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the journal: %w", err)
 	}
@@ -253,13 +270,23 @@ func (s *Store) entries(ctx context.Context, where string, args ...any) (_ []Ent
 	var out []Entry
 	for rows.Next() {
 		var e Entry
-		var provider string
+		var provider, also, tokens string
 		var created int64
 		var ended sql.NullInt64
-		if err := rows.Scan(&e.ID, &e.Intent.Kind, &e.Origin, &provider, &e.Intent.Amount, &e.Intent.Opening, &e.Intent.TokenID, &e.Nonce, &e.State, &created, &ended, &e.Reason); err != nil {
+		if err := rows.Scan(&e.ID, &e.Intent.Kind, &e.Origin, &provider, &also, &e.Intent.Amount, &e.Intent.Opening, &tokens, &e.Nonce, &e.State, &created, &ended, &e.Reason); err != nil {
 			return nil, fmt.Errorf("read the journal: %w", err)
 		}
 		e.Intent.Provider, e.CreatedAt, e.EndedAt = common.HexToAddress(provider), fromMicros(created), fromMicros(ended.Int64)
+		for _, p := range strings.Fields(also) {
+			e.Intent.Also = append(e.Intent.Also, common.HexToAddress(p))
+		}
+		for _, text := range strings.Fields(tokens) {
+			id, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, fmt.Errorf("read the journal: the tokens of entry %d: %w", e.ID, err)
+			}
+			e.Intent.TokenIDs = append(e.Intent.TokenIDs, id)
+		}
 		out = append(out, e)
 	}
 	if err := rows.Err(); err != nil {

@@ -113,11 +113,11 @@ func TestEntryIsKept(t *testing.T) {
 	for i, in := range []zg.Intent{
 		{Kind: zg.IntentTransfer, Provider: alice, Amount: zg.MaxNeuron, Opening: true},
 		{Kind: zg.IntentDeposit, Amount: zg.OneOG},
-		{Kind: zg.IntentRetrieve, Provider: bob},
+		{Kind: zg.IntentRetrieve, Provider: bob, Also: []common.Address{alice, {3}}},
 		{Kind: zg.IntentRefund, Amount: zg.NeuronOf(1)},
 		{Kind: zg.IntentAcknowledge, Provider: bob},
 		{Kind: zg.IntentWithdraw, Provider: bob},
-		{Kind: zg.IntentRevoke, Provider: bob, TokenID: 254},
+		{Kind: zg.IntentRevoke, Provider: bob, TokenIDs: []int{254, 0, 7}},
 		{Kind: zg.IntentRevokeAll, Provider: bob},
 	} {
 		tx := zg.SignedTx{Hash: common.Hash{byte(i + 1)}, Nonce: uint64(i), Raw: []byte{byte(i)}, GasLimit: 5, FeeCap: zg.NeuronOf(6), TipCap: zg.NeuronOf(7)}

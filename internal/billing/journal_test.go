@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -88,7 +89,7 @@ func TestJournalDo(t *testing.T) {
 			{Kind: zg.IntentAcknowledge, Provider: alice},
 			{Kind: zg.IntentRetrieve, Provider: alice},
 			{Kind: zg.IntentRefund, Amount: zg.OneOG},
-			{Kind: zg.IntentRevoke, Provider: alice, TokenID: 7},
+			{Kind: zg.IntentRevoke, Provider: alice, TokenIDs: []int{7}},
 			{Kind: zg.IntentRevokeAll, Provider: alice},
 			{Kind: zg.IntentWithdraw, Provider: alice},
 		} {
@@ -117,7 +118,7 @@ func TestJournalDo(t *testing.T) {
 			if diff := cmp.Diff(e, a.entry, compareAmounts, cmp.Comparer(time.Time.Equal)); diff != "" {
 				t.Errorf("what is returned is not what is recorded (-store +returned):\n%s", diff)
 			}
-			if e.Intent != in || e.Nonce != uint64(5+i) || e.GasCost != zg.NeuronOf(2*93_600) || e.Origin != OriginHand {
+			if !reflect.DeepEqual(e.Intent, in) || e.Nonce != uint64(5+i) || e.GasCost != zg.NeuronOf(2*93_600) || e.Origin != OriginHand {
 				t.Errorf("on record: %+v", e)
 			}
 		}

@@ -387,7 +387,8 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		}
 		_, err := db.exec(`DROP TABLE trust`)
 		_, err2 := db.exec(`DROP TABLE tokens`)
-		_, err3 := db.exec(`ALTER TABLE journal DROP COLUMN token_id`)
+		_, err3 := db.exec(`ALTER TABLE journal DROP COLUMN token_ids`)
+		_, err11 := db.exec(`ALTER TABLE journal DROP COLUMN also`)
 		_, err8 := db.exec(`DROP TABLE nonces`)
 		_, err9 := db.exec(`DROP TABLE foreign_txs`)
 		_, err5 := db.exec(`ALTER TABLE accounts DROP COLUMN lent`)
@@ -395,7 +396,7 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		_, err7 := db.exec(`DROP TABLE signers`)
 		_, err10 := db.exec(`ALTER TABLE journal DROP COLUMN was_block`)
 		_, err4 := db.exec(`DELETE FROM schema_version WHERE version >= 6`)
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10)
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,9 @@ func (s *Sender) call(ctx context.Context, in zg.Intent) (call, error) {
 			return call{}, fmt.Errorf("a %s without a provider", in.Kind)
 		}
 	}
+	if len(in.Also) > 0 && (in.Kind != zg.IntentRetrieve || len(in.Also) >= zg.MostRetrieved) {
+		return call{}, fmt.Errorf("a %s from %d providers", in.Kind, 1+len(in.Also))
+	}
 	switch in.Kind {
 	case zg.IntentTransfer:
 		return s.transfer(ctx, in)
@@ -54,7 +57,7 @@ func (s *Sender) call(ctx context.Context, in zg.Intent) (call, error) {
 		if err != nil {
 			return call{}, err
 		}
-		return call{to: c.cfg.Ledger, data: c.led.PackRetrieveFund([]common.Address{in.Provider}, name)}, nil
+		return call{to: c.cfg.Ledger, data: c.led.PackRetrieveFund(in.Providers(), name)}, nil
 	case zg.IntentRefund:
 		return call{to: c.cfg.Ledger, data: c.led.PackRefund(in.Amount.Big())}, nil
 	case zg.IntentAcknowledge:
@@ -62,11 +65,29 @@ func (s *Sender) call(ctx context.Context, in zg.Intent) (call, error) {
 	case zg.IntentWithdraw:
 		return call{to: c.cfg.Inference, data: c.inf.PackAcknowledgeTEESigner(in.Provider, false)}, nil
 	case zg.IntentRevoke:
-		return call{to: c.cfg.Inference, data: c.inf.PackRevokeToken(in.Provider, in.TokenID)}, nil
+		return s.revoke(in)
 	case zg.IntentRevokeAll:
 		return call{to: c.cfg.Inference, data: c.inf.PackRevokeAllTokens(in.Provider)}, nil
 	}
 	return call{}, fmt.Errorf("there is no transaction for %q", in.Kind)
+}
+
+func (s *Sender) revoke(in zg.Intent) (call, error) {
+	ids := make([]uint8, len(in.TokenIDs))
+	for i, id := range in.TokenIDs {
+		if id < 0 || id > zg.LastTokenID {
+			return call{}, fmt.Errorf("a session token has an id from 0 to %d, not %d", zg.LastTokenID, id)
+		}
+		ids[i] = uint8(id)
+	}
+	c := s.client
+	switch len(ids) {
+	case 0:
+		return call{}, fmt.Errorf("a %s of no token", in.Kind)
+	case 1:
+		return call{to: c.cfg.Inference, data: c.inf.PackRevokeToken(in.Provider, ids[0])}, nil
+	}
+	return call{to: c.cfg.Inference, data: c.inf.PackRevokeTokens(in.Provider, ids)}, nil
 }
 
 func (s *Sender) transfer(ctx context.Context, in zg.Intent) (call, error) {

@@ -25,10 +25,18 @@ func TestSignEveryKind(t *testing.T) {
 		{topUp(zg.OneOG), ledgerAddr, c.led.PackTransferFund(providerAddr, name, zg.OneOG.Big()), zg.Neuron{}},
 		{zg.Intent{Kind: zg.IntentDeposit, Amount: zg.OneOG.Mul(3)}, ledgerAddr, c.led.PackDepositFund(), zg.OneOG.Mul(3)},
 		{zg.Intent{Kind: zg.IntentRetrieve, Provider: providerAddr}, ledgerAddr, c.led.PackRetrieveFund([]common.Address{providerAddr}, name), zg.Neuron{}},
+		{
+			zg.Intent{Kind: zg.IntentRetrieve, Provider: providerAddr, Also: []common.Address{{1}, {2}}}, ledgerAddr,
+			c.led.PackRetrieveFund([]common.Address{providerAddr, {1}, {2}}, name), zg.Neuron{},
+		},
 		{zg.Intent{Kind: zg.IntentRefund, Amount: zg.OneOG}, ledgerAddr, c.led.PackRefund(zg.OneOG.Big()), zg.Neuron{}},
 		{zg.Intent{Kind: zg.IntentAcknowledge, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, true), zg.Neuron{}},
 		{zg.Intent{Kind: zg.IntentWithdraw, Provider: providerAddr}, inferenceAddr, c.inf.PackAcknowledgeTEESigner(providerAddr, false), zg.Neuron{}},
-		{zg.Intent{Kind: zg.IntentRevoke, Provider: providerAddr, TokenID: 9}, inferenceAddr, c.inf.PackRevokeToken(providerAddr, 9), zg.Neuron{}},
+		{zg.Intent{Kind: zg.IntentRevoke, Provider: providerAddr, TokenIDs: []int{9}}, inferenceAddr, c.inf.PackRevokeToken(providerAddr, 9), zg.Neuron{}},
+		{
+			zg.Intent{Kind: zg.IntentRevoke, Provider: providerAddr, TokenIDs: []int{9, 0, 254}}, inferenceAddr,
+			c.inf.PackRevokeTokens(providerAddr, []uint8{9, 0, 254}), zg.Neuron{},
+		},
 		{zg.Intent{Kind: zg.IntentRevokeAll, Provider: providerAddr}, inferenceAddr, c.inf.PackRevokeAllTokens(providerAddr), zg.Neuron{}},
 	} {
 		s, gas := NewSender(c, signTest, SenderConfig{MaxFeePerGas: gweis(100)}), gasOf(tt.in)

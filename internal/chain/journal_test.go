@@ -139,7 +139,7 @@ func TestNetworkEveryKind(t *testing.T) {
 		t.Errorf("after two transfers: %+v", a)
 	}
 	refused(zg.Intent{Kind: zg.IntentWithdraw, Provider: provider}, billing.ErrNotSigned) // there is money in it
-	do(zg.Intent{Kind: zg.IntentRevoke, Provider: provider, TokenID: 9})
+	do(zg.Intent{Kind: zg.IntentRevoke, Provider: provider, TokenIDs: []int{9}})
 	if a := holdings().Accounts[provider]; a.RevokedBitmap.Cmp(new(big.Int).Lsh(big.NewInt(1), 9)) != 0 || a.Generation != 0 {
 		t.Errorf("after revoking a token: %+v", a)
 	}
@@ -204,19 +204,28 @@ func TestNetworkGasIsWhatWasShown(t *testing.T) {
 				}
 			}
 			do(zg.Intent{Kind: zg.IntentAcknowledge, Provider: first}, 0)
-			do(zg.Intent{Kind: zg.IntentRevoke, Provider: first, TokenID: 7}, 0)
-			do(zg.Intent{Kind: zg.IntentRevokeAll, Provider: first}, 0)
-			for i := 3; i < accounts; i++ {
-				p := first
-				p[19] += byte(i)
-				do(zg.Intent{Kind: zg.IntentRetrieve, Provider: p}, 0)
+			do(zg.Intent{Kind: zg.IntentRevoke, Provider: first, TokenIDs: []int{7}}, 0)
+			most := zg.Intent{Kind: zg.IntentRevoke, Provider: first}
+			for id := range zg.LastTokenID + 1 {
+				most.TokenIDs = append(most.TokenIDs, id)
 			}
+			do(most, 0)
+			if h, err := n.client.Holdings(t.Context()); err != nil || h.Accounts[first].RevokedBitmap.BitLen() != zg.LastTokenID+1 {
+				t.Errorf("after revoking all: %+v, %v", h.Accounts[first], err)
+			}
+			do(zg.Intent{Kind: zg.IntentRevokeAll, Provider: first}, 0)
+			together := zg.Intent{Kind: zg.IntentRetrieve, Provider: first}
+			for i := range accounts - 1 {
+				p := first
+				p[19] += byte(1 + i)
+				together.Also = append(together.Also, p)
+			}
+			do(together, accounts) // of some, for the second time
 			must(t, n.AdvanceTime(25*time.Hour))
 			n.Mine()
-			for i := range accounts {
-				p := first
-				p[19] += byte(i)
-				do(zg.Intent{Kind: zg.IntentRetrieve, Provider: p}, 1)
+			do(together, accounts)
+			if h, err := n.client.Holdings(t.Context()); err != nil || h.Ledger == nil || h.Ledger.Available != h.Ledger.Total {
+				t.Errorf("after retrieving from all of them: %+v, %v", h.Ledger, err)
 			}
 			do(zg.Intent{Kind: zg.IntentWithdraw, Provider: first}, 0)
 			do(zg.Intent{Kind: zg.IntentRefund, Amount: zg.OneOG}, 0)

@@ -50,26 +50,38 @@ type IntentKind string
 const (
 	IntentTransfer    IntentKind = "transfer"    // ledger → sub-account; opens it where it is missing
 	IntentDeposit     IntentKind = "deposit"     // wallet → ledger; opens it where it is missing
-	IntentRetrieve    IntentKind = "retrieve"    // sub-account → ledger: asks for all of it, and takes what has become free
+	IntentRetrieve    IntentKind = "retrieve"    // sub-accounts → ledger: asks for all of it, and takes what has become free
 	IntentRefund      IntentKind = "refund"      // ledger → wallet
 	IntentAcknowledge IntentKind = "acknowledge" // the user's consent to a provider's TEE signer
 	IntentWithdraw    IntentKind = "withdraw"    // takes that consent back; the sub-account has to be empty
-	IntentRevoke      IntentKind = "revoke"      // ends one persistent session token
+	IntentRevoke      IntentKind = "revoke"      // ends persistent session tokens
 	IntentRevokeAll   IntentKind = "revoke_all"  // ends all session tokens, by raising the sub-account's generation
 )
+
+// MostRetrieved is how many sub-accounts the ledger contract takes in one retrieval.
+const MostRetrieved = 20
 
 // Intent is what a transaction is to do.
 type Intent struct {
 	Kind     IntentKind
-	Provider common.Address // of all but deposit and refund
-	Amount   Neuron         // of transfer, deposit and refund
+	Provider common.Address   // of all but deposit and refund
+	Also     []common.Address // of retrieve: further providers, MostRetrieved with the first
+	Amount   Neuron           // of transfer, deposit and refund
 	// Opening marks the transfer that opens a sub-account. Signing it fails where there is one, and the other way round:
 	// what was decided for one case is not done in the other.
-	Opening bool
-	TokenID uint8 // of revoke: 0 to 254
+	Opening  bool
+	TokenIDs []int // of revoke: 0 to LastTokenID
 	// MaxGas is the most gas that the owner was shown; what needs more is not signed. 0: nobody was asked, and the most that
 	// such a call can need is the limit.
 	MaxGas uint64
+}
+
+// Providers are all that it concerns: none, one, or several of a retrieval.
+func (in Intent) Providers() []common.Address {
+	if in.Provider == (common.Address{}) {
+		return nil
+	}
+	return append([]common.Address{in.Provider}, in.Also...)
 }
 
 // MinedTx is a transaction of the wallet as the chain has it, whoever made it.
