@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"testing"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/devnet"
@@ -44,12 +45,17 @@ func (w *world) foreign(count int) *admin.Foreign {
 func (w *world) transferred() zg.Neuron {
 	w.Helper()
 	r := decode[accountReport](w, w.must(args("account --json")))
+	return transfersUsed(w.T, &r)
+}
+
+func transfersUsed(t *testing.T, r *accountReport) zg.Neuron {
+	t.Helper()
 	for _, l := range r.Limits {
 		if l.Name == "ZGPROXY_BUDGET_TRANSFERS_DAY" {
 			return l.Used.Neuron
 		}
 	}
-	w.Fatal("there is no limit on a day's transfers")
+	t.Fatal("there is no limit on a day's transfers")
 	return zg.Neuron{}
 }
 

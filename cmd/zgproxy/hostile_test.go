@@ -78,7 +78,7 @@ func TestHostile(t *testing.T) {
 	for range hostileWorlds {
 		free <- newWorld(t, devnet.Config{PriceFactor: 2500, SettleLag: hostileLag, Change: hostileKinds})
 	}
-	all := slices.Concat(providerLies(), refusalLies(), chainChanges(), coverLies(), rpcLies(), rpcAnswers())
+	all := slices.Concat(providerLies(), refusalLies(), chainChanges(), coverLies(), deepReorgs(), rpcLies(), rpcAnswers())
 	if len(all) < 50 {
 		t.Errorf("%d scripts, at least 50 are wanted", len(all))
 	}

@@ -213,6 +213,7 @@ type lagStatus struct {
 
 type lagAccount struct {
 	Provider  common.Address `json:"provider"`
+	Locked    lagAmount      `json:"locked"`
 	Drift     lagAmount      `json:"drift"`
 	Watched   lagAmount      `json:"watched"`
 	Unsettled lagAmount      `json:"unsettled"`

@@ -43,6 +43,7 @@ type front struct {
 	node   *rpc.Client
 	active atomic.Int64 // requests under way
 	pool   *pool
+	turn   sync.RWMutex // held while the node changes over to another branch
 
 	mu     sync.Mutex
 	fault  func(method string, params []byte) *Fault
@@ -196,7 +197,7 @@ func (f *front) answer(ctx context.Context, c call) (answer, int, string) {
 	if c.Method == "eth_sendRawTransaction" {
 		ctx = context.WithoutCancel(ctx) // what a node has been told it knows, whether or not the sender waits for an answer
 	}
-	if err := f.node.CallContext(ctx, &a.Result, c.Method, args...); err != nil {
+	if err := f.ask(ctx, &a.Result, c.Method, args); err != nil {
 		a.Error = asRPCError(err)
 	}
 	if a.Error == nil && a.Result == nil {
@@ -211,6 +212,13 @@ func (f *front) answer(ctx context.Context, c call) (answer, int, string) {
 		}
 	}
 	return a, 0, ""
+}
+
+// ask asks the node.
+func (f *front) ask(ctx context.Context, result *json.RawMessage, method string, args []any) error {
+	f.turn.RLock()
+	defer f.turn.RUnlock()
+	return f.node.CallContext(ctx, result, method, args...)
 }
 
 func decodeTx(params []json.RawMessage) (*types.Transaction, error) {

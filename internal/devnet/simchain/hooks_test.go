@@ -129,6 +129,56 @@ func TestDroppedAndReorganised(t *testing.T) {
 	}
 }
 
+// A reorganisation leaves a transaction out for good, and with it what its sender signed after it, until it is sent again. What
+// others sent is mined again.
+func TestReorganisedWithout(t *testing.T) {
+	c := start(t, simchain.Config{})
+	o, other := newOutside(t, c), newOutside(t, c)
+	nonce := func(o outside) uint64 {
+		t.Helper()
+		n, err := o.eth.NonceAt(t.Context(), o.addr, nil)
+		must(t, err)
+		return n
+	}
+	for range 12 { // the money that they pay with stays
+		c.Mine()
+	}
+	first, err := o.send(0, 2)
+	must(t, err)
+	until(t, "the first", func() bool { return o.mined(first) })
+	second, err := o.send(1, 2)
+	must(t, err)
+	third, err := other.send(0, 2)
+	must(t, err)
+	until(t, "the others", func() bool { return o.mined(second) && other.mined(third) })
+	for range 6 {
+		c.Mine()
+	}
+	of, err := c.MinedBy(t.Context(), o.addr, 12)
+	must(t, err)
+	if len(of) != 2 || of[0] != first.Hash() || of[1] != second.Hash() {
+		t.Fatalf("in the last blocks are %v", of)
+	}
+	before, err := o.eth.BlockNumber(t.Context())
+	must(t, err)
+	must(t, c.Reorg(12, first.Hash()))
+	if after, err := o.eth.BlockNumber(t.Context()); err != nil || after <= before {
+		t.Errorf("block %d after %d, %v", after, before, err)
+	}
+	until(t, "what is not left out", func() bool { return other.mined(third) })
+	for range 3 {
+		c.Mine()
+	}
+	if nonce(o) != 0 || o.mined(first) || o.mined(second) {
+		t.Errorf("nonce %d, mined %v and %v, without the first", nonce(o), o.mined(first), o.mined(second))
+	}
+	if _, _, err := o.eth.TransactionByHash(t.Context(), first.Hash()); !errors.Is(err, ethereum.NotFound) {
+		t.Errorf("the one that is left out: %v", err)
+	}
+	must(t, o.eth.SendTransaction(t.Context(), first))
+	until(t, "both", func() bool { return o.mined(first) && o.mined(second) })
+}
+
 func TestMinimumTip(t *testing.T) {
 	c := start(t, simchain.Config{})
 	o := newOutside(t, c)

@@ -2,16 +2,12 @@ package simchain
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/big"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -87,68 +83,6 @@ func (c *Chain) DropPending() {
 	c.mining.Lock()
 	defer c.mining.Unlock()
 	c.backend.Rollback()
-}
-
-// Reorg replaces the last depth blocks by depth+1 empty ones; what waits is mined before. The transactions of the replaced
-// blocks return to the pool and are mined again with the next block, unless DropPending takes them out before.
-func (c *Chain) Reorg(depth int) error {
-	c.mining.Lock()
-	defer c.mining.Unlock()
-	ctx := context.Background()
-	undone, err := c.fork(ctx, depth)
-	for range 10 { // transactions that wait are in the way, and more of them may arrive at any time
-		if err == nil || !strings.Contains(err.Error(), "pending block dirty") {
-			break
-		}
-		c.backend.Commit()
-		undone, err = c.fork(ctx, depth)
-	}
-	if err != nil {
-		return err
-	}
-	head, err := c.client.BlockNumber(ctx)
-	if err != nil {
-		return fmt.Errorf("read the fork's block: %w", err)
-	}
-	for range depth + 1 {
-		c.backend.Rollback() // keeps the returned transactions out of the new blocks
-		c.backend.Commit()
-	}
-	now, err := c.client.BlockNumber(ctx)
-	if err == nil && now <= head+uint64(depth) {
-		err = errors.New("the fork did not become the longest chain")
-	}
-	for _, tx := range undone {
-		// Whether the pool has them again, or has just been told to forget them, depends on how fast it was.
-		_ = c.client.SendTransaction(ctx, tx) // known, or overtaken
-	}
-	return err
-}
-
-// fork goes back by depth blocks and returns the transactions that were in them.
-func (c *Chain) fork(ctx context.Context, depth int) (undone types.Transactions, err error) {
-	head, err := c.client.BlockNumber(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the head: %w", err)
-	}
-	if depth < 1 || uint64(depth) > head {
-		return nil, fmt.Errorf("a reorg of %d blocks at height %d is not possible", depth, head)
-	}
-	for n := head - uint64(depth) + 1; n <= head; n++ {
-		block, err := c.client.BlockByNumber(ctx, new(big.Int).SetUint64(n))
-		if err != nil {
-			return nil, fmt.Errorf("read block %d: %w", n, err)
-		}
-		undone = append(undone, block.Transactions()...)
-	}
-	parent, err := c.client.HeaderByNumber(ctx, new(big.Int).SetUint64(head-uint64(depth)))
-	if err != nil {
-		return nil, fmt.Errorf("read the fork's parent: %w", err)
-	}
-	if err := c.backend.Fork(parent.Hash()); err != nil {
-		return nil, fmt.Errorf("fork: %w", err)
-	}
-	return undone, nil
 }
 
 // SetMinTip makes the JSON-RPC refuse transactions with a lower tip, in the words of the network's nodes. Zero ends that.
