@@ -123,14 +123,18 @@ func (c *course) next(s sighting) step {
 		}
 		return stepWait
 	}
+	// A look can take longer than a transaction is given: what was never sent does not make room for the next, and what cannot
+	// be replaced is sent again all the same.
+	due := c.sent.IsZero() || s.at.Sub(c.sent) >= rebroadcastEvery
+	first := due && (c.sent.IsZero() || c.stuck != nil)
 	if s.nonce < c.nonce {
 		c.tried = s.at // it can't be mined, whatever it pays
-	} else {
+	} else if !first {
 		if again := c.replace(s.at); again != stepWait {
 			return again
 		}
 	}
-	if c.sent.IsZero() || s.at.Sub(c.sent) >= rebroadcastEvery {
+	if due {
 		c.sent = s.at
 		return stepSend
 	}

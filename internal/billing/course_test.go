@@ -90,6 +90,40 @@ func TestCourse(t *testing.T) {
 }
 
 // What is not looked at for a while was not seen for a while.
+// A look can take longer than a transaction is given to be mined. What was signed is sent before it makes room for the next, and is
+// sent again while it cannot be replaced: else one after the other is signed, and none is ever on its way.
+func TestCourseOfASlowEndpoint(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	c := newCourse(&Entry{Nonce: 5, Txs: []zg.SignedTx{{}}}, 90*time.Second, 1, now)
+	for i, want := range []step{
+		stepSend, stepReplace, stepSend, stepReplace, stepSend, stepReplace, stepSend, stepReplace, stepSend, stepReplace, stepSend, stepReplace, stepSend, stepCancel,
+		stepSend, stepReplace, stepSend,
+	} {
+		now = now.Add(100 * time.Second)
+		got := c.next(sighting{nonce: 5, at: now})
+		if got != want {
+			t.Fatalf("look %d: step %d, want %d", i, got, want)
+		}
+		switch got {
+		case stepSend:
+			c.wasSent(nil)
+		case stepReplace, stepCancel:
+			c.wasReplaced(zg.SignedTx{Cancels: c.cancels || got == stepCancel}, now)
+		}
+	}
+	for i, want := range []step{stepReplace, stepSend, stepReplace, stepSend} {
+		now = now.Add(100 * time.Second)
+		if got := c.next(sighting{nonce: 5, at: now}); got != want {
+			t.Fatalf("look %d at the limit of the fees: step %d, want %d", i, got, want)
+		}
+		if want == stepReplace {
+			c.stuck = errors.New("the fees are at their limit")
+		} else {
+			c.wasSent(nil)
+		}
+	}
+}
+
 func TestCourseBlind(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	c := newCourse(&Entry{Nonce: 5, Txs: make([]zg.SignedTx, 1)}, time.Hour, 1, start)

@@ -66,9 +66,10 @@ func (n *network) mineUntil(t *testing.T, done chan outcome, sent *atomic.Bool) 
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	hanging := time.After(3 * time.Minute)
 	for len(done) == 0 {
 		select {
-		case <-t.Context().Done():
+		case <-hanging:
 			t.Fatal("it has no outcome")
 		case <-tick.C:
 			if sent.Load() {
@@ -82,9 +83,10 @@ func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	hanging := time.After(3 * time.Minute)
 	for !f() {
 		select {
-		case <-t.Context().Done():
+		case <-hanging:
 			t.Fatal(what)
 		case <-tick.C:
 		}
