@@ -93,13 +93,14 @@ func (n *network) receipt(t *testing.T, hash common.Hash) *zg.Receipt {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	hanging := time.After(3 * time.Minute)
 	for {
 		r, err := n.sender.Receipt(t.Context(), hash)
 		if err == nil {
 			return r
 		}
 		select {
-		case <-t.Context().Done():
+		case <-hanging:
 			t.Fatalf("Receipt: %v", err)
 		case <-tick.C:
 		}

@@ -71,9 +71,10 @@ func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	hanging := time.After(3 * time.Minute)
 	for !f() {
 		select {
-		case <-t.Context().Done():
+		case <-hanging:
 			t.Fatal(what)
 		case <-tick.C:
 		}
