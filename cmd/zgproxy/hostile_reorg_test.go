@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/devnet"
@@ -30,6 +31,28 @@ func deepReorgs() []script {
 			h.reorganise()
 			h.eventually("mined again", func() error { return h.agrees(fee) })
 		}},
+		{
+			name: "a reorganisation takes a debit for a while", env: reorgConfirmations(), log: []string{"no event tells why"},
+			ask: func(h *hostile) {
+				fee := h.tookFee()
+				gone := h.reorganise(h.p.Address())
+				h.eventually("undone", func() error { return h.agrees(zg.Neuron{}) })
+				for _, tx := range gone {
+					if err := h.net.Chain.Client().SendTransaction(h.Context(), tx); err != nil {
+						h.Fatal(err)
+					}
+				}
+				h.eventually("the same debit again", func() error { return h.agrees(fee) })
+				h.p.Bill(devnet.Wallet(), stolen) // the allowance for what was undone is used up
+				h.eventually("seen through", func() error {
+					if a := h.standing(); a.Drift.Neuron != stolen {
+						return fmt.Errorf("%+v", a)
+					}
+					return nil
+				})
+			},
+			heal: func(h *hostile) { h.p.Forgive(devnet.Wallet()) },
+		},
 		{
 			name: "a reorganisation takes a debit", env: reorgConfirmations(), log: []string{"no event tells why"},
 			ask: func(h *hostile) {
@@ -150,8 +173,9 @@ func (h *hostile) agrees(taken zg.Neuron) error {
 	return nil
 }
 
-// reorganise replaces blocks and leaves out what some accounts sent in them, of which there has to be something.
-func (h *hostile) reorganise(without ...common.Address) {
+// reorganise replaces blocks and leaves out what some accounts sent in them, which it returns, and of which there has to be
+// something.
+func (h *hostile) reorganise(without ...common.Address) (txs []*types.Transaction) {
 	h.Helper()
 	var gone []common.Hash
 	for _, by := range without {
@@ -161,9 +185,17 @@ func (h *hostile) reorganise(without ...common.Address) {
 		}
 		gone = append(gone, all...)
 	}
+	for _, hash := range gone {
+		tx, _, err := h.net.Chain.Client().TransactionByHash(h.Context(), hash)
+		if err != nil {
+			h.Fatal(err)
+		}
+		txs = append(txs, tx)
+	}
 	if err := h.net.Chain.Reorg(reorgDepth, gone...); err != nil {
 		h.Fatal(err)
 	}
+	return txs
 }
 
 // toppedUp spends, and returns when the top-up for it is final and has been seen; how much that was.

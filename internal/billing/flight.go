@@ -139,7 +139,7 @@ func (f *flight) drifts(drift zg.Neuron, now time.Time) {
 func (s *Store) debitsSeen(p common.Address, since time.Time) (out []inFlight, err error) {
 	err = s.writer.do(false, func(db *session) error {
 		out = nil
-		return db.query(`SELECT amount, seen_at FROM settlements WHERE provider = ? AND seen_at > ? ORDER BY seen_at`, func(row []driver.Value) error {
+		return db.query(`SELECT amount, seen_at FROM settlements WHERE provider = ? AND seen_at > ? AND undone = 0 ORDER BY seen_at`, func(row []driver.Value) error {
 			var d inFlight
 			at, _ := row[1].(int64)
 			d.seen = time.UnixMicro(at)

@@ -395,8 +395,9 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		_, err6 := db.exec(`ALTER TABLE accounts ADD COLUMN signer TEXT NOT NULL DEFAULT ''`)
 		_, err7 := db.exec(`DROP TABLE signers`)
 		_, err10 := db.exec(`ALTER TABLE journal DROP COLUMN was_block`)
+		_, err12 := db.exec(`ALTER TABLE settlements DROP COLUMN undone`)
 		_, err4 := db.exec(`DELETE FROM schema_version WHERE version >= 6`)
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11)
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -118,13 +118,13 @@ func (m *matching) begin(r reading, firstNew int64) error {
 	return err
 }
 
-// count books debits, each once however often it is seen.
+// count books debits, each once however often it is seen, and again one that was undone.
 func (m *matching) count(debits []zg.Settlement) (news []taken, err error) {
 	for _, d := range debits {
 		if d.Block <= m.block {
 			continue
 		}
-		fresh, err := m.insert(d.Tx.Hex(), int64(d.LogIndex), d.Amount, d.Block)
+		fresh, err := m.insert(d.Tx.Hex(), int64(d.Index), d.Amount, d.Block)
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (m *matching) count(debits []zg.Settlement) (news []taken, err error) {
 
 func (m *matching) insert(tx string, index int64, amount zg.Neuron, block uint64) (fresh bool, err error) {
 	n, err := m.db.exec(`INSERT INTO settlements (tx, log_index, provider, amount, block, seen_at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (tx, log_index) DO NOTHING`, tx, index, m.provider.Hex(), amount.String(), int64(block), micros(m.now))
+		ON CONFLICT (tx, log_index) DO UPDATE SET block = excluded.block, seen_at = excluded.seen_at, undone = 0 WHERE undone = 1`, tx, index, m.provider.Hex(), amount.String(), int64(block), micros(m.now))
 	return n == 1, err
 }
 
@@ -151,8 +151,9 @@ func (m *matching) guess(r reading) ([]taken, error) {
 	amount := expected.Sub(r.now.Balance)
 	if amount.IsZero() {
 		// More than there should be: somebody else's transfer, or a debit that was undone. Only the latter concerns the book.
-		m.undo(r.now.Balance.Sub(expected))
-		return nil, nil
+		back := r.now.Balance.Sub(expected)
+		m.undo(back)
+		return nil, m.markUndone(back)
 	}
 	fresh, err := m.insert(fmt.Sprintf("balance of %s at block %d", m.provider.Hex(), r.block), -1, amount, r.block)
 	if err != nil || !fresh {
@@ -228,7 +229,7 @@ func (m *matching) save(changes []matched, tx string) error {
 
 // lastSettlement is the newest debit by a provider that an event told of; empty if there is none.
 func (db *session) lastSettlement(p common.Address) (tx string, err error) {
-	err = db.query(`SELECT tx FROM settlements WHERE provider = ? AND log_index >= 0 ORDER BY block DESC, log_index DESC LIMIT 1`, func(row []driver.Value) error {
+	err = db.query(`SELECT tx FROM settlements WHERE provider = ? AND log_index >= 0 AND undone = 0 ORDER BY block DESC, log_index DESC LIMIT 1`, func(row []driver.Value) error {
 		tx, _ = row[0].(string)
 		return nil
 	}, p.Hex())

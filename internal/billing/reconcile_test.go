@@ -50,7 +50,7 @@ func (b *books) request(out Outcome) string {
 func (b *books) take(amount zg.Neuron) {
 	b.block++
 	b.held = b.held.Sub(amount)
-	b.log = append(b.log, zg.Settlement{Provider: alice, Amount: amount, Block: b.block, Tx: common.Hash{byte(b.block >> 8), byte(b.block)}, LogIndex: 3})
+	b.log = append(b.log, zg.Settlement{Provider: alice, Amount: amount, Block: b.block, Tx: common.Hash{byte(b.block >> 8), byte(b.block)}})
 }
 
 // look matches what there is.
@@ -219,6 +219,62 @@ func TestRequestsTooOldAreNotWaitedFor(t *testing.T) {
 	b.held = zg.Neuron{}
 	if a = b.look(nil); a.unsettled(b.fees()) != (zg.Neuron{}) || a.corrected != fee.Sub(zg.NeuronOf(5)) {
 		t.Errorf("after a debit of everything: unsettled %s, corrected %s", a.unsettled(b.fees()), a.corrected)
+	}
+}
+
+// A reorganisation moves a debit to another block, where other events are before it. That is the same debit.
+func TestDebitMoves(t *testing.T) {
+	b := newBooks(t)
+	b.look(nil)
+	b.exact()
+	b.take(fee)
+	b.look(nil)
+	b.block++
+	moved := b.log[0]
+	moved.Block = b.block
+	b.log = []zg.Settlement{moved}
+	if a := b.look(nil); a.debited != fee || !a.unmatched.IsZero() {
+		t.Errorf("debited %s, unmatched %s; want one fee and nothing", a.debited, a.unmatched)
+	}
+}
+
+// Debits that a reorganisation undid are mined again by the same transactions, and count again: else the allowance for them
+// would stay, and hide as much of a theft.
+func TestDebitsUndoneAndMinedAgain(t *testing.T) {
+	for name, tt := range map[string]struct{ from, to, amount uint64 }{ // debits of 1, 2 and 3 fees, from and to, and what they come to
+		"the last": {2, 3, 3}, "the last two": {1, 3, 5}, "one in the middle": {1, 2, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBooks(t)
+			b.look(nil)
+			for n := range uint64(3) {
+				for range n + 1 {
+					b.exact()
+				}
+				b.take(fee.Mul(n + 1))
+				b.look(nil)
+			}
+			b.held = b.held.Add(fee.Mul(tt.amount))
+			a := b.look(func(r *reading) { r.told, r.debits = false, nil })
+			if a.debited != fee.Mul(6-tt.amount) || a.carried != fee.Mul(tt.amount) {
+				t.Errorf("undone: debited %s, carried %s", a.debited, a.carried)
+			}
+			gone := b.log[tt.from:tt.to]
+			for i := range gone {
+				b.block++
+				gone[i].Block = b.block
+			}
+			b.held = b.held.Sub(fee.Mul(tt.amount))
+			a = b.look(nil)
+			if a.debited != fee.Mul(6) || !a.carried.IsZero() || !a.unmatched.IsZero() || a.settled != fee.Mul(6) {
+				t.Errorf("mined again: debited %s, carried %s, unmatched %s, settled %s; want six fees, nothing, nothing, six",
+					a.debited, a.carried, a.unmatched, a.settled)
+			}
+			b.take(fee)
+			if a = b.look(nil); a.drift(b.fees(), zg.Neuron{}, zg.Neuron{}) != fee {
+				t.Errorf("what is taken for nothing afterwards is no drift: %+v", a)
+			}
+		})
 	}
 }
 

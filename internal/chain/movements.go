@@ -101,7 +101,11 @@ func (c *Client) follow(m *zg.Movements, logs []types.Log, from, to uint64) erro
 			}
 			m.Last[provider] = standing
 			if spent != nil {
-				m.Settlements = append(m.Settlements, zg.Settlement{Provider: provider, Amount: *spent, Block: block, Tx: tx, LogIndex: l.Index})
+				place := 0
+				if n := len(m.Settlements); n > 0 && m.Settlements[n-1].Tx == tx {
+					place = m.Settlements[n-1].Index + 1
+				}
+				m.Settlements = append(m.Settlements, zg.Settlement{Provider: provider, Amount: *spent, Block: block, Tx: tx, Index: place})
 				spent = nil
 			}
 		default:

@@ -79,8 +79,14 @@ func TestNetworkMovements(t *testing.T) {
 	settle(0) // moves the settlement's nonce and nothing else
 	must(t, n.Transfer(ctx, n.key, provider, zg.OneOG))
 	settle(11)
-	if diff := cmp.Diff([]string{"7", "9", "11"}, amounts(movements())); diff != "" {
+	m := movements()
+	if diff := cmp.Diff([]string{"7", "9", "11"}, amounts(m)); diff != "" {
 		t.Errorf("three debits around a top-up (-want +got):\n%s", diff)
+	}
+	for i, want := range []int{0, 1, 0} { // in its transaction, wherever in a block that is
+		if m.Settlements[i].Index != want {
+			t.Errorf("debit %d is number %d in its transaction, want %d", i, m.Settlements[i].Index, want)
+		}
 	}
 	must(t, n.Retrieve(ctx, n.key, provider))
 	settle(13) // out of what is on its way back

@@ -71,7 +71,9 @@ type Settlement struct {
 	Amount   Neuron
 	Block    uint64
 	Tx       common.Hash
-	LogIndex uint // of the event in its block
+	// Index is its place among the wallet's debits in its transaction. Unlike the place of the event in its block, it stays the
+	// same where a reorganisation moves the transaction to another block.
+	Index int
 }
 
 // Movements are what the contracts' events tell about the wallet's sub-accounts in a range of blocks.
