@@ -27,14 +27,25 @@ const (
 
 // checkReport is one check of "zgproxy doctor".
 type checkReport struct {
-	ID       string         `json:"id"`
-	Group    string         `json:"group"`
-	Provider *admin.Address `json:"provider,omitempty"` // only in the group provider
-	Status   checkStatus    `json:"status"`
-	Summary  string         `json:"summary"` // what was found
-	Reason   string         `json:"reason"`  // why that is not well, or why it was not checked; empty: all is well
-	Fix      string         `json:"fix"`     // what to do, a command where there is one; empty: nothing
-	TookMS   int64          `json:"took_ms"`
+	ID       string          `json:"id"`
+	Group    string          `json:"group"`
+	Provider *admin.Address  `json:"provider,omitempty"` // only in the group provider
+	Endpoint *endpointReport `json:"endpoint,omitempty"` // only of network.endpoint
+	Status   checkStatus     `json:"status"`
+	Summary  string          `json:"summary"` // what was found
+	Reason   string          `json:"reason"`  // why that is not well, or why it was not checked; empty: all is well
+	Fix      string          `json:"fix"`     // what to do, a command where there is one; empty: nothing
+	TookMS   int64           `json:"took_ms"`
+}
+
+// endpointReport is what one of several RPC endpoints has shown when it was asked by itself.
+type endpointReport struct {
+	Name    string     `json:"name"`          // its host, with a number where another one has the same
+	ChainID uint64     `json:"chain_id"`      // 0: it could not be asked
+	Block   uint64     `json:"block"`         // its newest; 0: it could not be asked
+	At      *time.Time `json:"block_time"`    // null: it could not be asked
+	Behind  uint64     `json:"behind_blocks"` // how far that is behind the newest one that another endpoint confirms
+	Answer  int64      `json:"answer_ms"`     // of one call over a connection that is there
 }
 
 // doctorReport is the JSON of "zgproxy doctor".
@@ -189,7 +200,11 @@ func (p *doctorPrinter) print(r checkReport) {
 	if r.Status == checkPass || r.Status == checkSkip {
 		summary = c.paint(styleDim, summary)
 	}
-	c.printf("  %s  %-14s  %s\n", c.paint(r.Status.style(), string(r.Status)), strings.ReplaceAll(name, "_", " "), summary)
+	name = strings.ReplaceAll(name, "_", " ")
+	if r.Endpoint != nil {
+		summary = r.Endpoint.Name + ": " + summary
+	}
+	c.printf("  %s  %-14s  %s\n", c.paint(r.Status.style(), string(r.Status)), name, summary)
 	if r.Reason != "" && r.Reason != r.Summary {
 		c.printf("        %s\n", r.Reason)
 	}
@@ -253,7 +268,7 @@ removed at once.
 
 The exit status is 0 where nothing failed, and 1 where something did or the time of ` + "`--timeout`" + ` was over before all was checked;
 a WARN counts only with ` + "`--strict`" + `. With ` + "`--json`" + ` there is
-one object: ` + "`checks`" + `, each with ` + "`id`, `group`, `provider` (of providers only), `status` (`PASS`, `WARN`, `FAIL`, `SKIP`), `summary`, `reason`,\n`fix`" + ` and ` + "`took_ms`; `summary` with `pass`, `warn`, `fail` and `skip`; and `ok`" + `, which says whether the exit status is 0.
+one object: ` + "`checks`" + `, each with ` + "`id`, `group`, `provider` (of providers only), `endpoint` (of `network.endpoint` only), `status` (`PASS`, `WARN`, `FAIL`, `SKIP`), `summary`, `reason`,\n`fix`" + ` and ` + "`took_ms`; `summary` with `pass`, `warn`, `fail` and `skip`; and `ok`" + `, which says whether the exit status is 0.
 
 | Check | What it means | What to do |
 |---|---|---|

@@ -20,6 +20,12 @@ func networkChecks() []check {
 			todo:  "Try again; if it lasts, set `ZGPROXY_RPC_URL` to another endpoint of the network.",
 		},
 		{
+			id: "network.endpoint", each: checkEndpoints,
+			means: "Only where `ZGPROXY_RPC_URL` has several, once for each: it answers, within two seconds (WARN), serves the configured chain, has the same blocks as " +
+				"the others, and its newest block is no more than 30 seconds older (WARN) or younger (WARN) than what another one confirms. WARN where it does not answer and another one does.",
+			todo: "Take the one that is named out of `ZGPROXY_RPC_URL`, or put another one in its place. Where two do not have the same blocks, add a third to tell which is right.",
+		},
+		{
 			id: "network.chain_id", needs: []string{"network.rpc"}, run: checkChainID,
 			means: "It serves the chain that transactions are signed for.",
 			todo:  "Set `ZGPROXY_NETWORK`, or `ZGPROXY_RPC_URL` and `ZGPROXY_CHAIN_ID`, so that they belong together.",
@@ -89,10 +95,15 @@ func checkRPC(ctx context.Context, d *doctor, _ *patient) finding {
 	switch {
 	case errors.Is(c.err, errNoEndpoint):
 		return failed("Set ZGPROXY_NETWORK or ZGPROXY_RPC_URL.", c.err.Error(), "%q is not the URL of an endpoint", d.cfg.RPCURL.String())
+	case c.err != nil && len(d.cfg.RPCURL.Each()) > 1:
+		return failed("Look at what network.endpoint says of each of them.", c.err.Error(), "none of %d endpoints can be used", len(d.cfg.RPCURL.Each()))
 	case c.err != nil:
 		return failed("Try again; if it lasts, set ZGPROXY_RPC_URL to another endpoint of the network.", c.err.Error(), "%s cannot be asked", d.cfg.RPCURL)
 	case c.latency > slowRPC:
 		return warned("Set ZGPROXY_RPC_URL to an endpoint that is nearer.", "Every top-up asks it a dozen times.", "%s answers in %s", d.cfg.RPCURL, inMilliseconds(c.latency))
+	}
+	if n := len(d.cfg.RPCURL.Each()); n > 1 {
+		return passed("%d endpoints, together they answer in %s", n, inMilliseconds(c.latency))
 	}
 	return passed("%s answers in %s", d.cfg.RPCURL, inMilliseconds(c.latency))
 }

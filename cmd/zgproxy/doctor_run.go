@@ -50,6 +50,8 @@ type check struct {
 	needs []string // checks before this one, without which it means nothing
 	// run makes it. Of a check of the group provider, patient is who is looked at; else nil.
 	run func(ctx context.Context, d *doctor, p *patient) finding
+	// each makes it of several things at once, in place of run. No other check needs it.
+	each func(ctx context.Context, d *doctor) []finding
 }
 
 func (c *check) group() string { group, _, _ := strings.Cut(c.id, "."); return group }
@@ -65,6 +67,10 @@ type finding struct {
 	summary, reason, fix string
 	// cause is the check that has kept what needs this one from being made; empty: nothing has.
 	cause string
+	// endpoint is which of several it is about; nil: none of them.
+	endpoint *endpointReport
+	// absent means that there is nothing to tell of here, so that it is not told.
+	absent bool
 }
 
 func passed(format string, args ...any) finding {
@@ -217,9 +223,15 @@ func (d *doctor) close() {
 func (d *doctor) run(ctx context.Context, tell func(checkReport)) {
 	d.begin() //nolint:contextcheck // makes no connection
 	for _, c := range slices.Concat(machineChecks(), networkChecks(), walletChecks()) {
+		if c.each != nil {
+			d.tellEach(ctx, &c, tell)
+			continue
+		}
 		f, took := d.make(ctx, &c, nil)
 		d.ended[c.id] = f
-		tell(d.report(&c, nil, f, took))
+		if !f.absent {
+			tell(d.report(&c, nil, f, took))
+		}
 	}
 	d.examineAll(ctx, tell)
 }
@@ -284,6 +296,20 @@ func (d *doctor) make(ctx context.Context, c *check, p *patient) (finding, time.
 	return c.run(bounded, d, p), time.Since(began)
 }
 
+// tellEach makes a check of several things.
+func (d *doctor) tellEach(ctx context.Context, c *check, tell func(checkReport)) {
+	bounded, cancel := context.WithTimeout(ctx, longestCheck)
+	defer cancel()
+	began := time.Now()
+	for _, f := range c.each(bounded, d) {
+		took := time.Since(began)
+		if f.endpoint != nil {
+			took = time.Duration(f.endpoint.Answer) * time.Millisecond
+		}
+		tell(d.report(c, nil, f, took))
+	}
+}
+
 func (d *doctor) statusOf(id string, p *patient) checkStatus {
 	if f, ok := d.ended[id]; ok || p == nil {
 		return f.status
@@ -295,6 +321,7 @@ func (d *doctor) report(c *check, p *patient, f finding, took time.Duration) che
 	r := checkReport{
 		ID: c.id, Group: c.group(), Status: f.status, Summary: oneLine(f.summary), Reason: oneLine(f.reason), Fix: oneLine(f.fix), TookMS: took.Milliseconds(),
 	}
+	r.Endpoint = f.endpoint
 	if p != nil {
 		r.Provider = &admin.Address{Address: p.address}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -31,7 +33,7 @@ func TestDoctorChecksAreInOrder(t *testing.T) {
 				t.Errorf("%s needs %s, which does not come before it", c.id, id)
 			}
 		}
-		if seen[c.id] || c.means == "" || c.todo == "" || c.run == nil {
+		if seen[c.id] || c.means == "" || c.todo == "" || (c.run == nil) == (c.each == nil) {
 			t.Errorf("%s is there twice, or is not whole", c.id)
 		}
 		if !slices.ContainsFunc(doctorGroups, func(g struct{ id, title string }) bool { return g.id == c.group() }) {
@@ -259,5 +261,69 @@ func TestDoctorSaysWhyATopUpFails(t *testing.T) {
 	}
 	if note := r.sub(p).Note; !strings.Contains(note, "The last try, at 1970-01-01T00:00:01Z: no key in slot 3.") {
 		t.Errorf("zgproxy account says %q", note)
+	}
+}
+
+// Each of several endpoints is judged by itself, and by what the others say.
+func TestDoctorJudgesEndpoints(t *testing.T) {
+	now := time.Now()
+	at := func(p chain.Probe) chain.Probe {
+		p.ChainID, p.Head = 5, chain.Head{Number: 100, Time: now.Add(-p.Age)}
+		return p
+	}
+	for _, tt := range []struct {
+		name  string
+		p     chain.Probe
+		well  int
+		want  checkStatus
+		words string
+	}{
+		{"well", at(chain.Probe{}), 2, checkPass, "chain 5, block 100, the newest, answers in 1 ms"},
+		{"a little behind", at(chain.Probe{Behind: 2, Age: 2 * time.Second}), 2, checkPass, "2 blocks behind"},
+		{"behind", at(chain.Probe{Behind: 40, Age: 40 * time.Second}), 2, checkWarn, "it is behind: chain 5, block 100, 40 blocks behind"},
+		{"far ahead", at(chain.Probe{Ahead: 90, Age: -90 * time.Second}), 3, checkWarn, "it is far ahead"},
+		{"slow", at(chain.Probe{Took: slowRPC + 1}), 2, checkWarn, "it is slow"},
+		{"dead", chain.Probe{Err: errors.New("connection refused")}, 1, checkWarn, "it cannot be asked; 1 other can"},
+		{"dead as all", chain.Probe{Err: errors.New("connection refused")}, 0, checkFail, "no other one can"},
+		{"another chain", chain.Probe{ChainID: 1}, 1, checkFail, "it serves chain 1, configured is 5"},
+		{"one of two differs", at(chain.Probe{Differs: true, Compared: 99}), 2, checkFail, "its block 99 is another one than the other endpoint's"},
+		{"one of three differs", at(chain.Probe{Differs: true, Compared: 99}), 3, checkFail, "its block 99 is another one than most others have"},
+	} {
+		f := judgeEndpoint(&tt.p, 5, tt.well, now)
+		if f.status != tt.want || !strings.Contains(f.summary, tt.words) || (f.reason == "" || f.fix == "") != (tt.want == checkPass) {
+			t.Errorf("%s: %+v", tt.name, f)
+		}
+	}
+}
+
+// The endpoints are named in text and in JSON, without what their URLs hide.
+func TestDoctorNamesEndpoints(t *testing.T) {
+	d := &doctor{now: time.Now, date: &dateKeeper{next: &http.Transport{}}}
+	const hidden = "c0ffee-5ecret"
+	if err := d.cfg.RPCURL.Decode("http://a%E2%80%AE:1/" + hidden + ",http://u:" + hidden + "@127.0.0.1:1/" + hidden + ",http://127.0.0.1:1"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nobody is asked
+	var out bytes.Buffer
+	p := doctorPrinter{console: console{out: &out}}
+	d.tellEach(ctx, &check{id: "network.endpoint", each: checkEndpoints}, func(r checkReport) {
+		p.print(r)
+		if err := writeJSON(&out, r); err != nil {
+			t.Error(err)
+		}
+	})
+	text := out.String()
+	if strings.Contains(text, hidden) || strings.Contains(text, "\u202e") || strings.Contains(text, `\u202e`) {
+		t.Errorf("it says %s", text)
+	}
+	for _, name := range []string{"a :1: it cannot be asked", "127.0.0.1:1: it cannot be asked", "127.0.0.1:1 (2): it cannot be asked", `"name": "127.0.0.1:1 (2)"`} {
+		if !strings.Contains(text, name) {
+			t.Errorf("it does not say %q: %s", name, text)
+		}
+	}
+	d.cfg.RPCURL = config.NodeURLs{}
+	if found := checkEndpoints(t.Context(), d); found != nil {
+		t.Errorf("of one endpoint: %+v", found)
 	}
 }

@@ -28,6 +28,11 @@ func walletChecks() []check {
 			todo:  "Send 0G to the address that is shown.",
 		},
 		{
+			id: "wallet.endpoints", needs: []string{"wallet.balance"}, run: checkAgreement,
+			means: "Only where `ZGPROXY_RPC_URL` has several: they say the same about the wallet's money. WARN: one is outvoted by the others, and not believed.",
+			todo:  "Take the one that is named out of `ZGPROXY_RPC_URL`, or put another one in its place.",
+		},
+		{
 			id: "wallet.ledger", needs: []string{"wallet.balance"}, run: checkLedger,
 			means: "The wallet has a ledger in the network's contract, from which providers are paid.",
 			todo:  "`zgproxy deposit AMOUNT`; or set `ZGPROXY_AUTO_FUND`, and the daemon opens it.",

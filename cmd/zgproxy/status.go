@@ -30,7 +30,7 @@ func (d *daemon) checks() []admin.Check {
 		{Name: "store", OK: d.store.Err() == nil, Detail: errText(d.store.Err())},
 		// Without top-ups what is funded can still be served.
 		{Name: "funding", OK: true, Detail: errText(d.keeper.View().Err)},
-	}, slices.Concat(d.contractChecks(), d.foreignChecks(), d.waitingChecks(), d.limitChecks())...)
+	}, slices.Concat(d.endpointChecks(), d.contractChecks(), d.foreignChecks(), d.waitingChecks(), d.limitChecks())...)
 }
 
 // contractChecks tell of contracts that are not the known ones. What is funded can still be served.
@@ -197,6 +197,7 @@ func (d *daemon) status() any {
 		"foreign":   foreignReport(d.wallet.Address(), view.Foreign),
 		"waiting":   waitingReport(d.wallet.Address(), view.Waiting),
 		"accounts":  accounts,
+		"endpoints": d.endpoints(), // of several; null: there is one only
 		// In words; null: as this zgproxy knows them.
 		"contracts_changed": d.client.Changed(),
 	}

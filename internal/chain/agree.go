@@ -167,6 +167,9 @@ func (c *Client) agree(ctx context.Context) (quorum, error) {
 		return quorum{h, []*endpoint{c.own(ctx)}}, err
 	}
 	all := everywhere(ctx, c, c.all, c.head)
+	if ctx.Err() == nil {
+		defer c.noteShown(all, time.Now())
+	}
 	heads := slices.DeleteFunc(slices.Clone(all), func(r reply[head]) bool { return r.err != nil })
 	if len(heads) == 0 {
 		return quorum{}, failure(all)

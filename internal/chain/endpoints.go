@@ -21,6 +21,7 @@ type endpoint struct {
 	plain   atomic.Bool            // it refuses several calls in one
 	apart   atomic.Pointer[string] // about what it says something else than the others agree on; nil: nothing
 	newest  atomic.Uint64
+	shown   atomic.Pointer[shown]  // when all were asked last; nil: they were not yet
 	service atomic.Pointer[string] // name of the inference contract, once known
 	fixed   atomic.Pointer[minimums]
 }
@@ -36,9 +37,9 @@ func newEndpoints(urls []string) ([]*endpoint, error) {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return nil, errURL
 		}
-		name := u.Host
-		if names[u.Host]++; names[u.Host] > 1 {
-			name = fmt.Sprintf("%s (%d)", u.Host, names[u.Host])
+		name := clean(u.Host) // a URL may hide anything in it, as %E2%80%AE
+		if names[name]++; names[name] > 1 {
+			name = fmt.Sprintf("%s (%d)", name, names[name])
 		}
 		all = append(all, &endpoint{url: u, name: name, retries: allowance{left: fullAllowance}})
 	}
