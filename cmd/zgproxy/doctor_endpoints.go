@@ -16,9 +16,6 @@ import (
 
 // checkEndpoints asks each of several RPC endpoints by itself. Of a single one the other checks tell.
 func checkEndpoints(ctx context.Context, d *doctor) []finding {
-	if len(d.cfg.RPCURL.Each()) < 2 {
-		return nil
-	}
 	as := chainConfig(d.cfg, common.Address{})
 	// Not the transport of the other checks: it remembers what time the endpoint that answered last said it was.
 	as.CallTimeout, as.HTTP = longestCheck/2, &http.Client{Transport: d.date.next}
@@ -90,12 +87,8 @@ func distance(p *chain.Probe) string {
 
 // checkAgreement tells which of several endpoints says something else of the wallet's money than the others agree on.
 func checkAgreement(_ context.Context, d *doctor, _ *patient) finding {
-	states := d.own.Endpoints()
-	if states == nil {
-		return finding{status: checkPass, absent: true}
-	}
 	var of, about []string
-	for _, s := range states {
+	for _, s := range d.own.Endpoints() {
 		if s.Apart != "" {
 			of, about = append(of, s.Name), append(about, s.Apart)
 		}

@@ -20,7 +20,7 @@ func networkChecks() []check {
 			todo:  "Try again; if it lasts, set `ZGPROXY_RPC_URL` to another endpoint of the network.",
 		},
 		{
-			id: "network.endpoint", each: checkEndpoints,
+			id: "network.endpoint", several: true, each: checkEndpoints,
 			means: "Only where `ZGPROXY_RPC_URL` has several, once for each: it answers, within two seconds (WARN), serves the configured chain, has the same blocks as " +
 				"the others, and its newest block is no more than 30 seconds older (WARN) or younger (WARN) than what another one confirms. WARN where it does not answer and another one does.",
 			todo: "Take the one that is named out of `ZGPROXY_RPC_URL`, or put another one in its place. Where two do not have the same blocks, add a third to tell which is right.",

@@ -52,6 +52,8 @@ type check struct {
 	run func(ctx context.Context, d *doctor, p *patient) finding
 	// each makes it of several things at once, in place of run. No other check needs it.
 	each func(ctx context.Context, d *doctor) []finding
+	// several: it is made only where there are several endpoints.
+	several bool
 }
 
 func (c *check) group() string { group, _, _ := strings.Cut(c.id, "."); return group }
@@ -69,8 +71,6 @@ type finding struct {
 	cause string
 	// endpoint is which of several it is about; nil: none of them.
 	endpoint *endpointReport
-	// absent means that there is nothing to tell of here, so that it is not told.
-	absent bool
 }
 
 func passed(format string, args ...any) finding {
@@ -223,15 +223,16 @@ func (d *doctor) close() {
 func (d *doctor) run(ctx context.Context, tell func(checkReport)) {
 	d.begin() //nolint:contextcheck // makes no connection
 	for _, c := range slices.Concat(machineChecks(), networkChecks(), walletChecks()) {
-		if c.each != nil {
+		if c.several && len(d.cfg.RPCURL.Each()) < 2 {
+			continue
+		}
+		if c.each != nil && ctx.Err() == nil {
 			d.tellEach(ctx, &c, tell)
 			continue
 		}
 		f, took := d.make(ctx, &c, nil)
 		d.ended[c.id] = f
-		if !f.absent {
-			tell(d.report(&c, nil, f, took))
-		}
+		tell(d.report(&c, nil, f, took))
 	}
 	d.examineAll(ctx, tell)
 }

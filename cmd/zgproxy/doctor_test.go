@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -298,16 +299,16 @@ func TestDoctorJudgesEndpoints(t *testing.T) {
 
 // The endpoints are named in text and in JSON, without what their URLs hide.
 func TestDoctorNamesEndpoints(t *testing.T) {
-	d := &doctor{now: time.Now, date: &dateKeeper{next: &http.Transport{}}}
+	d := &doctor{now: time.Now, date: &dateKeeper{next: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("the network is unreachable")
+	}}}}
 	const hidden = "c0ffee-5ecret"
 	if err := d.cfg.RPCURL.Decode("http://a%E2%80%AE:1/" + hidden + ",http://u:" + hidden + "@127.0.0.1:1/" + hidden + ",http://127.0.0.1:1"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // nobody is asked
 	var out bytes.Buffer
 	p := doctorPrinter{console: console{out: &out}}
-	d.tellEach(ctx, &check{id: "network.endpoint", each: checkEndpoints}, func(r checkReport) {
+	d.tellEach(t.Context(), &check{id: "network.endpoint", each: checkEndpoints}, func(r checkReport) {
 		p.print(r)
 		if err := writeJSON(&out, r); err != nil {
 			t.Error(err)
@@ -321,9 +322,5 @@ func TestDoctorNamesEndpoints(t *testing.T) {
 		if !strings.Contains(text, name) {
 			t.Errorf("it does not say %q: %s", name, text)
 		}
-	}
-	d.cfg.RPCURL = config.NodeURLs{}
-	if found := checkEndpoints(t.Context(), d); found != nil {
-		t.Errorf("of one endpoint: %+v", found)
 	}
 }

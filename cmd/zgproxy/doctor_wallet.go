@@ -28,7 +28,7 @@ func walletChecks() []check {
 			todo:  "Send 0G to the address that is shown.",
 		},
 		{
-			id: "wallet.endpoints", needs: []string{"wallet.balance"}, run: checkAgreement,
+			id: "wallet.endpoints", needs: []string{"wallet.balance"}, several: true, run: checkAgreement,
 			means: "Only where `ZGPROXY_RPC_URL` has several: they say the same about the wallet's money. WARN: one is outvoted by the others, and not believed.",
 			todo:  "Take the one that is named out of `ZGPROXY_RPC_URL`, or put another one in its place.",
 		},
