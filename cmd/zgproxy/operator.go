@@ -115,7 +115,9 @@ type localOperator struct {
 
 	directory  *zg.Directory // once read …
 	noServices error         // … or why it could not be
-	holdings   *zg.Holdings  // what was read last
+	// unconfirmed is why it is not known that the contracts belong together.
+	unconfirmed error
+	holdings    *zg.Holdings // what was read last
 }
 
 // open opens the wallet, once.
@@ -145,10 +147,10 @@ func (o *localOperator) read(ctx context.Context, fresh bool) (b balances, err e
 	}
 	if o.client == nil {
 		client, err := connect(ctx, o.cfg, b.wallet)
-		if err != nil {
+		if err != nil && !errors.Is(err, chain.ErrUnconfirmed) {
 			return b, err
 		}
-		o.client = client
+		o.client, o.unconfirmed = client, err // money comes back without it
 	}
 	if o.directory == nil {
 		dir, err := o.client.Services(ctx)
@@ -158,6 +160,7 @@ func (o *localOperator) read(ctx context.Context, fresh bool) (b balances, err e
 		// Money comes back without it; what it takes to go on is up to who asks.
 		o.directory, o.noServices = &dir, err
 	}
+	b.unconfirmed = o.unconfirmed
 	b.services, b.holdings.Block, b.noServices = o.directory.Services, o.directory.Block, o.noServices
 	if o.wallet == nil {
 		return b, o.noServices

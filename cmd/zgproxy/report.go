@@ -153,8 +153,10 @@ type balances struct {
 
 	suspended map[common.Address]zg.Suspension // for the list of providers
 
-	noServices error    // why those could not be read
-	changed    []string // what of the contracts is not as it is known, in words
+	noServices error // why those could not be read
+	// unconfirmed is why it is not known that the contracts belong together; nil: they do.
+	unconfirmed error
+	changed     []string // what of the contracts is not as it is known, in words
 }
 
 func report(cfg config.Config, b balances) accountReport {

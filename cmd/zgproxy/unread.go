@@ -18,6 +18,9 @@ func (r *accountReport) noteUnread(b balances) {
 	if b.noServices != nil {
 		r.Unread[string(zg.PartServices)] = b.noServices.Error()
 	}
+	if b.unconfirmed != nil {
+		r.Unread[string(zg.PartContracts)] = b.unconfirmed.Error()
+	}
 	for _, part := range slices.Sorted(maps.Keys(r.Unread)) {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The %s cannot be read, and what is not known of it is left out here: %s", part, r.Unread[part]))
 	}
@@ -52,8 +55,12 @@ func unread(all map[zg.Part]string, parts ...zg.Part) error {
 
 const hintUnread = "Nothing was moved. Try again; if it lasts, look with zgproxy doctor, or for a newer zgproxy."
 
-// paysIn says why money is not paid into contracts that are not the known ones, unless it is forced.
+// paysIn says why money is not paid into contracts that are not the known ones, unless it is forced; and never into ones that may
+// not belong together.
 func (r *accountReport) paysIn(force bool) error {
+	if err := r.takes(zg.PartContracts); err != nil {
+		return err
+	}
 	if w := changedWarning(r.Changed); w != "" && !force {
 		return problem(codeChanged, "To pay in all the same: --force.", "%s", w)
 	}

@@ -105,10 +105,10 @@ func walletBalanceCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := client.Check(cmd.Context()); err != nil {
+		if err := client.CheckChain(cmd.Context()); err != nil {
 			return err
 		}
-		h, err := client.Holdings(cmd.Context())
+		h, err := client.Known(cmd.Context()) // whatever the contracts say
 		if err != nil {
 			return err
 		}

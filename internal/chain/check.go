@@ -10,9 +10,25 @@ import (
 // ErrWrongNetwork means that the endpoint serves something else than what is configured. Waiting does not help.
 var ErrWrongNetwork = errors.New("the RPC endpoint does not serve the configured network")
 
+// ErrUnconfirmed means that the contracts are there, and do not say whether they belong together: they may have been replaced.
+// Money is not paid into them. What takes money out of them needs no such word.
+var ErrUnconfirmed = errors.New("the contracts do not say whether they belong together")
+
+// unconfirmed adds ErrUnconfirmed where there is a contract, but no answer of one that is known.
+func unconfirmed(err error) error {
+	if errors.Is(err, ErrNoContract) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+}
+
+// CheckChain compares the chain id only, for what takes no contract.
+func (c *Client) CheckChain(ctx context.Context) error { return c.checkChainID(ctx) }
+
 // Check compares what the endpoint serves with the configuration: the chain id, that the two contracts belong together,
 // and that the ledger knows the inference contract by a name. A mismatch is ErrWrongNetwork and says what was found, what
-// is configured and which variables to look at. An endpoint that can't be asked is ErrRPC.
+// is configured and which variables to look at; it is ErrUnconfirmed, too, where nothing else was found. An endpoint that can't be
+// asked is ErrRPC.
 func (c *Client) Check(ctx context.Context) error {
 	if err := c.checkChainID(ctx); err != nil {
 		return err
@@ -21,7 +37,8 @@ func (c *Client) Check(ctx context.Context) error {
 		c.calling(c.cfg.Ledger, c.led.PackGetServiceInfo(c.cfg.Inference), nil))
 	ledger, err := read(ctx, c, c.cfg.Inference, c.inf.PackLedgerAddress(), nil, c.inf.UnpackLedgerAddress)
 	if foreign(err) {
-		return fmt.Errorf("%w: %s does not answer as an inference contract does; set ZGPROXY_NETWORK or ZGPROXY_INFERENCE_CONTRACT: %w", ErrWrongNetwork, c.cfg.Inference, err)
+		return fmt.Errorf("%w: %s does not answer as an inference contract does; set ZGPROXY_NETWORK or ZGPROXY_INFERENCE_CONTRACT: %w",
+			ErrWrongNetwork, c.cfg.Inference, unconfirmed(err))
 	}
 	if err != nil {
 		return fmt.Errorf("ask the inference contract for its ledger: %w", err)
@@ -107,7 +124,8 @@ func (c *Client) serviceName(ctx context.Context) (string, error) {
 	}
 	info, err := read(ctx, c, c.cfg.Ledger, c.led.PackGetServiceInfo(c.cfg.Inference), nil, c.led.UnpackGetServiceInfo)
 	if foreign(err) {
-		return "", fmt.Errorf("%w: %s does not answer as a ledger does; set ZGPROXY_NETWORK or ZGPROXY_LEDGER_CONTRACT: %w", ErrWrongNetwork, c.cfg.Ledger, err)
+		return "", fmt.Errorf("%w: %s does not answer as a ledger does; set ZGPROXY_NETWORK or ZGPROXY_LEDGER_CONTRACT: %w",
+			ErrWrongNetwork, c.cfg.Ledger, unconfirmed(err))
 	}
 	if err != nil {
 		return "", fmt.Errorf("read the service's name: %w", err)

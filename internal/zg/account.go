@@ -63,6 +63,8 @@ const (
 	PartLockTime Part = "lock time"
 	PartMinimums Part = "minimums"
 	PartServices Part = "services" // of a directory, not of holdings
+	// PartContracts is whether the two contracts belong together, which whoever connects asks.
+	PartContracts Part = "link between the contracts"
 )
 
 // Settlement is one debit of a sub-account by its provider.
