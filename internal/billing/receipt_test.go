@@ -377,8 +377,10 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		mustOpen(t, m, order(id, alice)).Close(out)
 	}
 	err = s.writer.do(false, func(db *session) error {
-		if _, err := db.exec(`DROP INDEX requests_jobs`); err != nil {
-			return err
+		for _, index := range []string{"requests_jobs", "requests_due"} {
+			if _, err := db.exec(`DROP INDEX ` + index); err != nil {
+				return err
+			}
 		}
 		for _, c := range []string{"job_until", "said", "chain_block", "centralized", "incomplete", "images_sha256", "expected_signer", "signed_text", "signature", "text_form", "byte_form", "reencoded"} {
 			if _, err := db.exec(`ALTER TABLE requests DROP COLUMN ` + c); err != nil {

@@ -236,19 +236,23 @@ func (db *session) lastSettlement(p common.Address) (tx string, err error) {
 	return tx, err
 }
 
+const duesQuery = `SELECT opened_at, state, basis, fee, settled, closed_at, COALESCE(job_until, 0) FROM requests
+	WHERE opened_at > ? AND provider = ? AND state != 'settled' ORDER BY opened_at LIMIT ?`
+
 // dues are a provider's oldest closed requests that no debit was matched with. They end where a request is still open: it
 // is older than what follows, and blocked says so. free is the key of the last request before the first due one that cost
 // nothing; more says that there are more than fit into one transaction.
 //
 // Jobs under way are left out: nothing is taken or claimed for them yet, so they keep nobody else's debit waiting.
+//
+// What is settled is not read: behind a job that lasts, there may be any number of those. The index requests_due has the rest.
 func (db *session) dues(p common.Address, after int64, now time.Time) (out []due, free int64, more, blocked bool, err error) {
 	var rows int
 	var job bool // one is under way before what follows
-	err = db.query(`SELECT opened_at, state, basis, fee, settled, closed_at, COALESCE(job_until, 0) FROM requests WHERE opened_at > ? AND provider = ?
-		ORDER BY opened_at LIMIT ?`, func(row []driver.Value) error {
+	err = db.query(duesQuery, func(row []driver.Value) error {
 		rows++
 		state, _ := row[1].(string)
-		if blocked = blocked || state == "open"; blocked || state == "settled" {
+		if blocked = blocked || state == "open"; blocked {
 			return nil
 		}
 		d := due{behind: job}
