@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
@@ -157,6 +158,9 @@ func (f *moneyFlags) carryOut(ctx context.Context, c console, op operator, steps
 	for _, s := range steps {
 		var progress progress
 		now, stop := func(string) {}, func() {}
+		if !f.json && !f.wait { // until it is signed: another transaction of ours may have its turn, or whoever signs may be asked
+			now, stop = c.working("waiting for its turn and its signature")
+		}
 		tx, err := f.transact(ctx, c, op, s.order, func(tx admin.Transaction) {
 			switch line := progress.next(tx); {
 			case f.json:
@@ -203,23 +207,44 @@ type progress struct {
 	depth    uint64
 	trouble  string          // at the moment
 	troubles map[string]bool // that were told
+	earlier  int64           // the transaction that is seen through first; 0: it is the ordered one's turn
+}
+
+// once is a line that is said once.
+func (p *progress) once(trouble, format string) string {
+	if trouble == "" || p.troubles[trouble] {
+		return ""
+	}
+	if p.troubles == nil {
+		p.troubles = make(map[string]bool)
+	}
+	p.troubles[trouble] = true
+	return fmt.Sprintf(format, trouble)
+}
+
+// before tells of a transaction that has to end before the ordered one is signed.
+func (p *progress) before(tx admin.Transaction) string {
+	if p.earlier != tx.ID {
+		p.earlier = tx.ID
+		return fmt.Sprintf("first an earlier transaction has to end: %s (nonce %d, signed %s ago)", transactionInWords(&tx), tx.Nonce, inWords(time.Since(tx.Created)))
+	}
+	return p.once(tx.Trouble, "the earlier one does not go on for now: %s")
 }
 
 func (p *progress) next(tx admin.Transaction) string {
 	if tx.State == string(billing.EntrySigned) { // what has ended is not looked at any more
 		p.depth = tx.Depth
 	}
-	p.trouble = tx.Trouble
+	if tx.Earlier {
+		return p.before(tx)
+	}
+	p.trouble, p.earlier = tx.Trouble, 0
 	switch {
 	case tx.Block != 0 && tx.Block != p.block:
 		p.block = tx.Block
 		return fmt.Sprintf("mined in block %d", tx.Block)
 	case tx.Trouble != "" && !p.troubles[tx.Trouble]:
-		if p.troubles == nil {
-			p.troubles = make(map[string]bool)
-		}
-		p.troubles[tx.Trouble] = true
-		return fmt.Sprintf("it does not go on for now: %s; zgproxy goes on trying", tx.Trouble)
+		return p.once(tx.Trouble, "it does not go on for now: %s; zgproxy goes on trying")
 	case tx.State != string(billing.EntrySigned) || tx.Block != 0:
 		return "" // said already, or the last line
 	case p.versions == 0:
@@ -238,6 +263,8 @@ func (p *progress) next(tx admin.Transaction) string {
 // waitsFor says what has to happen next.
 func (p *progress) waitsFor(confirmations uint64) string {
 	switch {
+	case p.earlier != 0:
+		return "waiting for the earlier transaction"
 	case p.trouble != "" && p.block == 0:
 		return "trying again"
 	case p.block != 0 && confirmations > 1:

@@ -23,7 +23,9 @@ type mover struct{ journal journal }
 func (m mover) transact(ctx context.Context, in zg.Intent, notify func(admin.Transaction)) (admin.Transaction, error) {
 	var last billing.Entry
 	e, err := m.journal.Do(ctx, in, billing.OriginHand, func(e billing.Entry) {
-		last = e
+		if !e.Earlier {
+			last = e
+		}
 		notify(transactionOf(e))
 	})
 	if e.ID == 0 {
@@ -57,7 +59,7 @@ func ended(tx *admin.Transaction) error {
 func transactionOf(e billing.Entry) admin.Transaction {
 	t := admin.Transaction{
 		ID: e.ID, Kind: e.Intent.Kind, Amount: e.Intent.Amount, TokenIDs: e.Intent.TokenIDs, Origin: string(e.Origin), State: string(e.State), Reason: e.Reason, Nonce: e.Nonce,
-		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Depth: e.Depth, Trouble: e.Trouble, Created: e.CreatedAt.UTC(),
+		Hash: e.Hash, Sent: e.Sent, Versions: len(e.Txs), Block: e.Block, GasCost: e.GasCost, Depth: e.Depth, Earlier: e.Earlier, Trouble: e.Trouble, Created: e.CreatedAt.UTC(),
 	}
 	if e.Intent.Provider != (common.Address{}) {
 		t.Provider = &admin.Address{Address: e.Intent.Provider}

@@ -190,6 +190,9 @@ func (o *localOperator) account(ctx context.Context, fresh bool) (accountReport,
 		return accountReport{}, err
 	}
 	out := report(o.cfg, b)
+	if !fresh { // whoever is about to move money has been told before
+		o.addWaiting(ctx, &out)
+	}
 	return out, o.recorded(ctx, &out)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -75,6 +76,36 @@ func (o *localOperator) waiting(ctx context.Context) (out admin.Waiting, err err
 	defer func() { err = errors.Join(err, r.Close()) }()
 	out.Count, out.From, err = r.OthersWaiting(ctx, name, mined, pending)
 	return out, err
+}
+
+// addWaiting tells of what waits that was not made here. Nothing is changed for that: a spend store of an older zgproxy stays
+// as it is.
+func (o *localOperator) addWaiting(ctx context.Context, out *accountReport) {
+	mined, pending, err := o.client.Nonces(ctx)
+	if err != nil {
+		out.Warnings = append(out.Warnings, "It is not known what of the wallet waits to be mined: "+oneLine(err.Error()))
+		return
+	}
+	if pending <= mined {
+		return
+	}
+	w := admin.Waiting{Wallet: out.Wallet, Count: pending - mined, From: mined}
+	switch r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir); {
+	case err == nil:
+		w.Count, w.From, err = r.OthersWaiting(ctx, walletName(o.cfg, out.Wallet.Address), mined, pending)
+		if err = errors.Join(err, r.Close()); err == nil {
+			break
+		}
+		fallthrough
+	case !errors.Is(err, billing.ErrNoStore):
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%s of the wallet wait to be mined; whether they were made here is not known: %s",
+			plural(int(min(pending-mined, 1<<30)), "transaction"), oneLine(err.Error())))
+		return
+	}
+	if w.Count > 0 {
+		out.Waiting = &w
+		out.Warnings = append(out.Warnings, othersInWords(w)+". Nothing is signed before that: neither a top-up nor, unless with --wait, what a command wants.")
+	}
 }
 
 // othersInWords says what waits.

@@ -45,7 +45,7 @@ type accountReport struct {
 	Limits     []limitReport      `json:"limits"`
 	Unfinished *admin.Transaction `json:"unfinished"`        // null: nothing is under way
 	Foreign    *admin.Foreign     `json:"foreign"`           // made elsewhere with the wallet's key, and not accepted; null: nothing
-	Waiting    *admin.Waiting     `json:"waiting"`           // what of the wallet waits to be mined and was not made here; null: nothing, or no daemon runs
+	Waiting    *admin.Waiting     `json:"waiting"`           // what of the wallet waits to be mined and was not made here; null: nothing
 	Unread     map[string]string  `json:"unread"`            // what could not be read, and is not known, with why
 	Changed    []string           `json:"contracts_changed"` // what of the contracts is not as this zgproxy knows it, in words; null: nothing
 	Warnings   []string           `json:"warnings"`

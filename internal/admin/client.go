@@ -206,7 +206,7 @@ func (c *Client) Transact(ctx context.Context, o Order, notify func(Transaction)
 		if err := dec.Decode(&e); err != nil {
 			return last, fmt.Errorf("the daemon stopped talking before the transaction was finished: %w", err)
 		}
-		if e.Transaction != nil {
+		if e.Transaction != nil && !e.Transaction.Earlier {
 			last = *e.Transaction
 		}
 		switch {
@@ -215,7 +215,7 @@ func (c *Client) Transact(ctx context.Context, o Order, notify func(Transaction)
 		case e.Done:
 			return last, nil
 		case e.Transaction != nil:
-			notify(last)
+			notify(*e.Transaction)
 		}
 	}
 }

@@ -155,6 +155,7 @@ type Transaction struct {
 	Versions int           `json:"versions"`          // how many were signed for the same nonce, with higher fees each time
 	Block    uint64        `json:"block"`             // 0: not mined
 	Depth    uint64        `json:"depth,omitempty"`   // while it is waited for: how many blocks deep it is, its own included
+	Earlier  bool          `json:"earlier,omitempty"` // it is not the one that was ordered, but has to end before that one is signed
 	Trouble  string        `json:"trouble,omitempty"` // while it is under way: why nothing is known of it, or it is not taken
 	GasCost  zg.Neuron     `json:"gas_neuron"`        // paid for it
 	MaxGas   zg.Neuron     `json:"gas_max_neuron"`    // the most it can cost as signed last

@@ -67,6 +67,7 @@ type course struct {
 	refusal error     // what a node said to that; nil: it took it
 	raise   bool      // its fees were refused, and nothing was done about that yet
 	stuck   error     // why it could not be replaced
+	taken   time.Time // since when somebody else's transaction waits with its nonce; zero: none does
 	missing time.Time // since when a lower nonce is missing; zero: none is
 	foreign time.Time // since when its nonce is used, with no receipt of ours; zero: it is not
 	mined   bool      // there was a receipt

@@ -56,6 +56,8 @@ type Entry struct {
 	Depth   uint64 // while it waits for those: how many blocks deep it is, its own included. Not recorded, so 0 in what is read
 	// Trouble is why nothing is known of it at the moment, or what keeps it from being mined; empty: nothing. Not recorded either.
 	Trouble string
+	// Earlier means that it is not what was ordered, but what has to end before that is signed. Not recorded either.
+	Earlier bool
 }
 
 // trouble takes in what keeps an entry from going on; nil: nothing. Whoever waits for it is told when that is another thing.

@@ -74,8 +74,15 @@ func (j *Journal) step(ctx context.Context, c *course, e *Entry, s sighting) ste
 	switch next {
 	case stepSend, stepReplace, stepCancel:
 		taken, err := j.taken(ctx, e, s)
-		if taken {
-			err = fmt.Errorf("%w (nonce %d)", errTaken, e.Nonce)
+		switch {
+		case taken:
+			if c.taken.IsZero() {
+				c.taken = s.at
+			}
+			err = fmt.Errorf("%w (nonce %d, since %s); it is sent when the other one is forgotten, and ends without effect when that is mined. "+
+				"If it takes too long, have the program that sent it raise its fees or cancel it", errTaken, e.Nonce, c.taken.UTC().Format(time.RFC3339))
+		case err == nil:
+			c.taken = time.Time{}
 		}
 		if err != nil {
 			c.putOff(s.at, err)

@@ -111,7 +111,8 @@ func NewJournal(store *Store, sender Sender, cfg JournalConfig) *Journal {
 // stays recorded, and whoever comes next goes on with it.
 //
 // notify, which may be nil, is told when it was signed and recorded, first taken by a node, replaced, seen in a block, when it
-// does not go on and when it does again, and at the end. It is called by the goroutine of Do.
+// does not go on and when it does again, and at the end. What is seen through before is told as well where a person has ordered
+// this, as Earlier. It is called by the goroutine of Do.
 func (j *Journal) Do(ctx context.Context, in zg.Intent, origin Origin, notify func(Entry)) (Entry, error) {
 	decided := j.changes.Load()
 	return j.do(ctx, in, origin, func() bool { return j.changes.Load() == decided }, notify)
@@ -134,7 +135,13 @@ func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, wanted fu
 		return Entry{}, err
 	}
 	defer give()
-	if _, _, err := j.finishOld(ctx); err != nil {
+	// A person who waits for it is told; what happens by itself is told of by whoever looks.
+	earlier := func(e Entry) {
+		if e.Earlier = true; origin == OriginHand {
+			notify(e)
+		}
+	}
+	if _, _, err := j.finishOld(ctx, earlier); err != nil {
 		return Entry{}, err
 	}
 	used, err := j.catchUp(ctx)
@@ -168,7 +175,7 @@ func (j *Journal) resume(ctx context.Context) (Entry, bool, error) {
 		return Entry{}, false, err
 	}
 	defer give()
-	return j.finishOld(ctx)
+	return j.finishOld(ctx, func(Entry) {})
 }
 
 // alone makes sure that nobody else has sent from the wallet, which nobody has accepted, and raises the lowest nonce to be
@@ -208,10 +215,11 @@ func (j *Journal) take(ctx context.Context) (give func(), err error) {
 	}
 }
 
-func (j *Journal) finishOld(ctx context.Context) (Entry, bool, error) {
+func (j *Journal) finishOld(ctx context.Context, notify func(Entry)) (Entry, bool, error) {
 	e, was, err := j.store.unfinished(ctx, j.cfg.Wallet)
 	if err == nil && was {
-		e, err = j.finish(ctx, e, func(Entry) {})
+		notify(e)
+		e, err = j.finish(ctx, e, notify)
 	}
 	if err != nil {
 		return e, was, err

@@ -264,3 +264,52 @@ type liar struct {
 }
 
 func (a liar) Pending(context.Context) (uint64, error) { return a.pending, nil }
+
+// Whoever orders a transaction while an earlier one cannot be sent, because another program's waits with its nonce, is told of
+// that one, of what keeps it since when, and what to do. What happens by itself tells nobody.
+func TestEarlierTransactionIsTold(t *testing.T) {
+	for _, origin := range []Origin{OriginHand, OriginAuto} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t)
+			s := openStore(t, t.TempDir())
+			j := n.journal(s, JournalConfig{})
+			run := func(notify func(Entry)) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, _ = j.do(ctx, deposit, origin, func() bool { return true }, notify)
+			}
+			since := time.Now().UTC()
+			pendings := 0
+			n.with(func() {
+				n.hook = func(call string) error {
+					if call == "Pending" {
+						pendings++
+					}
+					if pendings == 3 && n.held == nil {
+						n.held = map[uint64]uint64{5: 9}
+					}
+					return nil
+				}
+			})
+			run(nil)
+			n.with(func() { n.hook = nil })
+			var told []Entry
+			run(func(e Entry) { told = append(told, e) })
+			if origin == OriginAuto {
+				if len(told) > 0 {
+					t.Errorf("told %+v", told)
+				}
+				return
+			}
+			if len(told) != 2 || !told[0].Earlier || told[0].ID != 1 || told[0].Nonce != 5 || !told[1].Earlier {
+				t.Fatalf("told %+v", told)
+			}
+			// By then this process has seen it for as long as it has looked.
+			for _, words := range []string{"same nonce waits", "(nonce 5, since " + since.Add(time.Minute).Format("2006-01-02T15:04"), "raise its fees or cancel it"} {
+				if !strings.Contains(told[1].Trouble, words) {
+					t.Errorf("%q does not say %q", told[1].Trouble, words)
+				}
+			}
+		})
+	}
+}
