@@ -216,7 +216,8 @@ func (h *hostile) toppedUp() zg.Neuron {
 	return h.spent().Transfers
 }
 
-// tookFee spends, lets that be topped up, and has the provider take its fee, which is seen and lies deeper than what is final.
+// tookFee spends, lets that be topped up, and has the provider take its fee, which is seen and lies deeper than what
+// is final.
 func (h *hostile) tookFee() zg.Neuron {
 	h.Helper()
 	h.toppedUp()

@@ -55,8 +55,8 @@ func unread(all map[zg.Part]string, parts ...zg.Part) error {
 
 const hintUnread = "Nothing was moved. Try again; if it lasts, look with zgproxy doctor, or for a newer zgproxy."
 
-// paysIn says why money is not paid into contracts that are not the known ones, unless it is forced; and never into ones that may
-// not belong together.
+// paysIn says why money is not paid into contracts that are not the known ones, unless it is forced; and never into
+// ones that may not belong together.
 func (r *accountReport) paysIn(force bool) error {
 	if err := r.takes(zg.PartContracts); err != nil {
 		return err

@@ -98,8 +98,8 @@ func TestContractsThatHaveChanged(t *testing.T) {
 	}
 }
 
-// changedBesideDaemon replaces the contracts while the daemon runs: nothing is moved by itself, what is covered is served, money
-// comes back, and all is as it was when the contracts are.
+// changedBesideDaemon replaces the contracts while the daemon runs: nothing is moved by itself, what is covered is
+// served, money comes back, and all is as it was when the contracts are.
 func (w *world) changedBesideDaemon() {
 	w.Helper()
 	do := func(err error) {

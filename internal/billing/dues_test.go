@@ -86,8 +86,8 @@ func TestDuesPassSettledBy(t *testing.T) {
 	}
 }
 
-// BenchmarkDues measures what is read at every look at a provider whose matching stands still, beside 139,000 later requests of
-// others.
+// BenchmarkDues measures what is read at every look at a provider whose matching stands still, beside 139,000 later
+// requests of others.
 func BenchmarkDues(b *testing.B) {
 	s := crowded(b, 139_000)
 	for b.Loop() {

@@ -17,9 +17,10 @@ type counted struct {
 	amount zg.Neuron
 }
 
-// markUndone marks the debits that a reorganisation undid when so much came back: the newest ones, or a single one, that come to
-// exactly that. What is marked counts again when its transaction is mined again, as it usually is; otherwise the allowance for
-// it would never be used up, and would hide as much of a theft. Where nothing comes to exactly that, nothing is marked.
+// markUndone marks the debits that a reorganisation undid when so much came back: the newest ones, or a single one,
+// that come to exactly that. What is marked counts again when its transaction is mined again, as it usually is;
+// otherwise the allowance for it would never be used up, and would hide as much of a theft. Where nothing comes to
+// exactly that, nothing is marked.
 func (m *matching) markUndone(amount zg.Neuron) error {
 	if amount.IsZero() {
 		return nil
@@ -38,7 +39,8 @@ func (m *matching) markUndone(amount zg.Neuron) error {
 		return fmt.Errorf("look for the debits that were undone: %w", err)
 	}
 	for _, c := range comingTo(last, amount) {
-		if _, err := m.db.exec(`UPDATE settlements SET undone = 1 WHERE tx = ? AND log_index = ?`, c.tx, c.index); err != nil {
+		_, err := m.db.exec(`UPDATE settlements SET undone = 1 WHERE tx = ? AND log_index = ?`, c.tx, c.index)
+		if err != nil {
 			return fmt.Errorf("record that a debit was undone: %w", err)
 		}
 	}

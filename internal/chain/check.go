@@ -10,8 +10,8 @@ import (
 // ErrWrongNetwork means that the endpoint serves something else than what is configured. Waiting does not help.
 var ErrWrongNetwork = errors.New("the RPC endpoint does not serve the configured network")
 
-// ErrUnconfirmed means that the contracts are there, and do not say whether they belong together: they may have been replaced.
-// Money is not paid into them. What takes money out of them needs no such word.
+// ErrUnconfirmed means that the contracts are there, and do not say whether they belong together: they may have been
+// replaced. Money is not paid into them. What takes money out of them needs no such word.
 var ErrUnconfirmed = errors.New("the contracts do not say whether they belong together")
 
 // unconfirmed adds ErrUnconfirmed where there is a contract, but no answer of one that is known.
@@ -25,10 +25,10 @@ func unconfirmed(err error) error {
 // CheckChain compares the chain id only, for what takes no contract.
 func (c *Client) CheckChain(ctx context.Context) error { return c.checkChainID(ctx) }
 
-// Check compares what the endpoint serves with the configuration: the chain id, that the two contracts belong together,
-// and that the ledger knows the inference contract by a name. A mismatch is ErrWrongNetwork and says what was found, what
-// is configured and which variables to look at; it is ErrUnconfirmed, too, where nothing else was found. An endpoint that can't be
-// asked is ErrRPC.
+// Check compares what the endpoint serves with the configuration: the chain id, that the two contracts belong
+// together, and that the ledger knows the inference contract by a name. A mismatch is ErrWrongNetwork and says what
+// was found, what is configured and which variables to look at; it is ErrUnconfirmed, too, where nothing else was
+// found. An endpoint that can't be asked is ErrRPC.
 func (c *Client) Check(ctx context.Context) error {
 	if err := c.checkChainID(ctx); err != nil {
 		return err

@@ -12,10 +12,11 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
-// Reorg replaces the last depth blocks by depth+1 empty ones; what waits is mined before. The transactions of the replaced
-// blocks return to the pool and are mined again with the next block, unless DropPending takes them out before. Those that are
-// named are forgotten: they are mined again only if somebody sends them again, and what their senders signed after them waits for
-// that. Whoever asks the JSON-RPC sees the chain as it was before or as it is after, never in between, as of a node.
+// Reorg replaces the last depth blocks by depth+1 empty ones; what waits is mined before. The transactions of the
+// replaced blocks return to the pool and are mined again with the next block, unless DropPending takes them out
+// before. Those that are named are forgotten: they are mined again only if somebody sends them again, and what their
+// senders signed after them waits for that. Whoever asks the JSON-RPC sees the chain as it was before or as it is
+// after, never in between, as of a node.
 func (c *Chain) Reorg(depth int, without ...common.Hash) error {
 	c.mining.Lock()
 	defer c.mining.Unlock()
@@ -80,8 +81,8 @@ func (c *Chain) fork(ctx context.Context, depth int) (undone types.Transactions,
 	return undone, nil
 }
 
-// MinedBy are the hashes of a wallet's transactions in the last depth blocks, oldest first: those that a reorganisation of
-// that depth takes out.
+// MinedBy are the hashes of a wallet's transactions in the last depth blocks, oldest first: those that a
+// reorganisation of that depth takes out.
 func (c *Chain) MinedBy(ctx context.Context, wallet common.Address, depth int) ([]common.Hash, error) {
 	head, err := c.client.BlockNumber(ctx)
 	if err != nil {
