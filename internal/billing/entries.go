@@ -279,10 +279,10 @@ func (s *Store) entries(ctx context.Context, where string, args ...any) (_ []Ent
 			return nil, fmt.Errorf("read the journal: %w", err)
 		}
 		e.Intent.Provider, e.CreatedAt, e.EndedAt = common.HexToAddress(provider), fromMicros(created), fromMicros(ended.Int64)
-		for _, p := range strings.Fields(also) {
+		for p := range strings.FieldsSeq(also) {
 			e.Intent.Also = append(e.Intent.Also, common.HexToAddress(p))
 		}
-		for _, text := range strings.Fields(tokens) {
+		for text := range strings.FieldsSeq(tokens) {
 			id, err := strconv.Atoi(text)
 			if err != nil {
 				return nil, fmt.Errorf("read the journal: the tokens of entry %d: %w", e.ID, err)
