@@ -171,6 +171,9 @@ func report(cfg config.Config, b balances) accountReport {
 	if h.Ledger != nil {
 		out.Ledger = &ledgerReport{money(h.Ledger.Available), money(h.Ledger.Total)}
 	}
+	if w := otherServicesWarning(&h); w != "" {
+		out.Warnings = append(out.Warnings, w)
+	}
 	all := maps.Collect(maps.All(h.Accounts))
 	for _, p := range cfg.Providers {
 		if _, ok := all[p]; !ok {
