@@ -191,7 +191,7 @@ func TestAcceptedProviderIsToppedUpAgain(t *testing.T) {
 // The schema of what scripts read. A field that is renamed or gone breaks them.
 func TestAccountSchema(t *testing.T) {
 	text, err := json.Marshal(accountReport{
-		Ledger: &ledgerReport{}, Accounts: []subReport{{Model: "m", Type: "t", Funding: "f", Note: "n", Refunds: []refundReport{{}}}},
+		Ledger: &ledgerReport{Other: &amount{}}, Accounts: []subReport{{Model: "m", Type: "t", Funding: "f", Note: "n", Refunds: []refundReport{{}}}},
 		Limits: []limitReport{{For: "f", Provider: &admin.Address{}}}, Unfinished: &admin.Transaction{},
 	})
 	if err != nil {
@@ -214,7 +214,7 @@ func TestAccountSchema(t *testing.T) {
 		"sub-account": {keys(sub), "acknowledged allowed current drift drift_since drift_taken exists funding held high_water locked low low_water model note owed pending_refund pinned provider refunds registered revoked_token_ids service_type signer signer_acknowledged signer_changed suspended token_generation unclaimed watched watched_since"},
 		"refund":      {keys(sub["refunds"]), "amount asked_at free_at wait_seconds"},
 		"amount":      {keys(v["balance"]), "0g neuron"},
-		"ledger":      {keys(v["ledger"]), "available total"},
+		"ledger":      {keys(v["ledger"]), "available other_services total"},
 		"limit":       {keys(v["limits"]), "for left limit name provider used"},
 		"transaction": {keys(v["unfinished"]), "amount_neuron block created_at gas_max_neuron gas_neuron id kind nonce origin sent state tx_hash versions"},
 	} {

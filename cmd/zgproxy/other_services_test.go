@@ -31,6 +31,14 @@ func TestMoneyInAnotherService(t *testing.T) {
 	if !strings.HasPrefix(w, "2 0G of the ledger's total") || !strings.Contains(w, "retrieve-fund --service fine-tuning") {
 		t.Errorf("it says %q", w)
 	}
+	if r.Ledger.Other == nil || r.Ledger.Other.Og != "2" {
+		t.Errorf("in other services: %+v", r.Ledger.Other)
+	}
+	r.Ledger.Available, r.Ledger.Total = money(zg.Neuron{}), *r.Ledger.Other
+	if _, err := planRefund(&r, zg.Neuron{}, true); err == nil || !strings.Contains(explain(err).Hint, "retrieve-fund --service fine-tuning") {
+		t.Errorf("refund --all: %v", err)
+	}
+	_, r = told(holdings(10))
 	if r.Ledger.Available.Og != "5" || len(r.Accounts) != 1 || r.Accounts[0].Locked.Og != "2" {
 		t.Errorf("counted as ours: %+v", r)
 	}

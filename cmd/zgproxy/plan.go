@@ -153,6 +153,8 @@ func planRefund(r *accountReport, n zg.Neuron, all bool) (step, error) {
 	elsewhere := total.Sub(available)
 	rest := available.Sub(n)
 	switch {
+	case all && n.IsZero() && r.Ledger.Other != nil && r.Ledger.Other.Neuron == elsewhere:
+		return s, problem(codeNothing, "To get them, "+otherServicesBack+".", "nothing is available in the ledger; %s 0G are in sub-accounts of another service", short(elsewhere))
 	case all && n.IsZero() && !elsewhere.IsZero():
 		return s, problem(codeNothing, "Get that first: zgproxy retrieve --all", "nothing is available in the ledger; %s 0G are in sub-accounts", short(elsewhere))
 	case n.IsZero():

@@ -31,7 +31,7 @@ func holding(tb testing.TB, hours ...int) (*accountReport, common.Address) {
 	tb.Helper()
 	p := common.HexToAddress("0xa48f01287233509FD694a22Bf840225062E67836")
 	r := &accountReport{
-		Wallet: admin.Address{Address: common.HexToAddress("0x11")}, Balance: money(ogs(tb, "90")), Ledger: &ledgerReport{money(ogs(tb, "6")), money(ogs(tb, "10"))},
+		Wallet: admin.Address{Address: common.HexToAddress("0x11")}, Balance: money(ogs(tb, "90")), Ledger: &ledgerReport{Available: money(ogs(tb, "6")), Total: money(ogs(tb, "10"))},
 		Minimums: minimumsReport{money(ogs(tb, "3")), money(ogs(tb, "1"))}, LockTime: 86400, MaxGas: zg.NeuronOf(1_000_000_000),
 	}
 	sub := subReport{Provider: admin.Address{Address: p}, Exists: true, Allowed: true, Registered: true, Vouched: true, Acknowledged: true, Locked: money(ogs(tb, "4"))}

@@ -54,6 +54,8 @@ type accountReport struct {
 type ledgerReport struct {
 	Available amount `json:"available"`
 	Total     amount `json:"total"` // with what is in sub-accounts
+	// Other is what is in sub-accounts of other services, such as fine-tuning; absent: none, or that cannot be read.
+	Other *amount `json:"other_services,omitempty"`
 }
 
 type minimumsReport struct {
@@ -169,10 +171,13 @@ func report(cfg config.Config, b balances) accountReport {
 	}
 	out.noteUnread(b)
 	if h.Ledger != nil {
-		out.Ledger = &ledgerReport{money(h.Ledger.Available), money(h.Ledger.Total)}
+		out.Ledger = &ledgerReport{Available: money(h.Ledger.Available), Total: money(h.Ledger.Total)}
 	}
-	if w := otherServicesWarning(&h); w != "" {
-		out.Warnings = append(out.Warnings, w)
+	if rest := otherServices(&h); !rest.IsZero() {
+		other := money(rest)
+		out.Ledger.Other = &other
+		out.Warnings = append(out.Warnings, other.Og+" 0G of the ledger's total are in sub-accounts of another service than inference, such as fine-tuning. "+
+			"zgproxy neither uses nor moves them. To have them back in the ledger, "+otherServicesBack+".")
 	}
 	all := maps.Collect(maps.All(h.Accounts))
 	for _, p := range cfg.Providers {
