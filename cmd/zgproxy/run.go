@@ -265,8 +265,8 @@ func protocols() *http.Protocols {
 }
 
 // followChain checks that the RPC serves the configured network and then keeps directory, catalogues, routes and
-// funding up to date. A wrong network ends the daemon; an RPC that can't be reached is waited for, and meanwhile what was
-// read last is served. No money is moved before the chain has been read.
+// funding up to date. A wrong network ends the daemon; an RPC that can't be reached is waited for, and so are contracts that
+// do not answer as they did before; meanwhile what was read last is served. No money is moved before the chain has been read.
 func (d *daemon) followChain(ctx context.Context, g *errgroup.Group, fromSaved bool) error {
 	if fromSaved {
 		g.Go(func() error { return d.catalogs.Run(ctx) })
@@ -282,7 +282,8 @@ func (d *daemon) followChain(ctx context.Context, g *errgroup.Group, fromSaved b
 		if err == nil {
 			break
 		}
-		if errors.Is(err, chain.ErrWrongNetwork) {
+		// Contracts that were the right ones before may have been replaced: they are waited for.
+		if errors.Is(err, chain.ErrWrongNetwork) && !(fromSaved && errors.Is(err, chain.ErrUnconfirmed)) {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -163,6 +163,59 @@ func TestWrongNetworkEndsADaemonThatServesSavedReadings(t *testing.T) {
 	}
 }
 
+// Contracts that do not answer any more are those of yesterday, as far as is known: what was read from them goes on being served,
+// and no money moves until they say again that they belong together. Without readings they are somebody's mistake.
+func TestServesWhileTheContractsDoNotAnswer(t *testing.T) {
+	w := newWorld(t, devnet.Config{})
+	first := w.child()
+	w.readingsSaved()
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.mineSteadily()
+	if err := w.net.Chain.Refuse(t.Context(), "getServiceInfo", nil); err != nil {
+		t.Fatal(err)
+	}
+	d := w.child()
+	if resp, answer := w.post("/v1/chat/completions", "application/json", []byte(streamBody)); resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", resp.StatusCode, answer)
+	}
+	w.eventually("told", func() error {
+		if !strings.Contains(d.log.String(), "the contracts do not say whether they belong together") {
+			return errors.New("no line about it")
+		}
+		return nil
+	})
+	if strings.Contains(d.log.String(), "transaction signed") {
+		t.Errorf("money was moved:\n%s", d.log)
+	}
+	if err := w.net.Chain.Permit(t.Context(), "getServiceInfo"); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("ready", func() error {
+		if !strings.Contains(d.log.String(), `"message":"ready"`) {
+			return errors.New("the chain is not read yet")
+		}
+		return nil
+	})
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	if err := w.net.Chain.Refuse(t.Context(), "getServiceInfo", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.data = filepath.Join(t.TempDir(), "new")
+	w.env = append(slices.Clip(w.env), "ZGPROXY_DATA_DIR="+w.data)
+	d, err := w.tryChild()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.wait(); err == nil || !strings.Contains(d.log.String(), "does not answer as a ledger does") {
+		t.Errorf("without readings the daemon ended with %v\n%s", err, d.log)
+	}
+}
+
 // inStore changes the store of a daemon that does not run.
 func (w *world) inStore(f func(context.Context, *sql.DB) error) {
 	w.Helper()
