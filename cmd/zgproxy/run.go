@@ -283,7 +283,7 @@ func (d *daemon) followChain(ctx context.Context, g *errgroup.Group, fromSaved b
 			break
 		}
 		// Contracts that were the right ones before may have been replaced: they are waited for.
-		if errors.Is(err, chain.ErrWrongNetwork) && !(fromSaved && errors.Is(err, chain.ErrUnconfirmed)) {
+		if errors.Is(err, chain.ErrWrongNetwork) && (!fromSaved || !errors.Is(err, chain.ErrUnconfirmed)) {
 			return err
 		}
 		if ctx.Err() != nil {

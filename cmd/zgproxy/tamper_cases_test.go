@@ -558,7 +558,7 @@ func signaturesServed() []tampering {
 		asked("cut always", func(http.ResponseWriter, *http.Request, int) bool { panic(http.ErrAbortHandler) }, nothingSaid),
 	)...)
 	hang := asked("no answer", func(_ http.ResponseWriter, r *http.Request, _ int) bool { <-r.Context().Done(); return true }, nothingSaid)
-	hang.on, hang.hangs = "d", true
+	hang.on = "d"
 	return append(all, slowly(hang)...)
 }
 
