@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +104,7 @@ func (u *upgrading) serves(what string) {
 // served by its twin meanwhile, and nobody is asked about a signer that was accepted before.
 func TestUpgradeUnderLoad(t *testing.T) {
 	const first, second = "sha256:a1", "sha256:b2"
+	const switches, callers = 4, 3
 	w := newWorld(t, devnet.Config{Change: func(name string, p *simprovider.Config, _ *simchain.ServiceParams) {
 		if name == "alpha" {
 			p.Image = first
@@ -112,7 +114,7 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	u := &upgrading{world: w, d: w.inProcess()}
 	alpha := w.net.Providers[0].Address()
 	was := w.net.Providers[0].TEESigner()
-	stop := u.load(3)
+	stop := u.load(callers)
 	u.serves("the cheaper one serves")
 
 	// The new process answers before the chain knows of it: that cannot be told from a forged answer, until the chain names it.
@@ -150,8 +152,10 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	u.says(u.d.admin+"/v1/status", `"signer": "`+was.Hex(), true)
 	u.serves("back by itself to a signer from before")
 	stop()
-	if len(u.failed) > 0 {
-		t.Errorf("%d requests failed, %.1000s", len(u.failed), u.failed[0])
+	// What a process was answering when it ended is cut off, and said to be; nothing else fails.
+	failed := slices.DeleteFunc(slices.Clone(u.failed), func(f string) bool { return strings.Contains(f, `"code":"truncated"`) })
+	if cut := len(u.failed) - len(failed); len(failed) > 0 || cut > switches*callers {
+		t.Errorf("%d answers were cut off, at most %d were under way; others that failed: %.1000q", cut, switches*callers, failed)
 	}
 	pins, suspended, err := stored(w)
 	if err != nil || len(suspended) != 0 || pins[alpha].Settler != was {
