@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -136,41 +137,61 @@ func (o *localOperator) open(ctx context.Context) error {
 	return nil
 }
 
-// read reads the services, once, and what the wallet has, where there is one: anew if that is asked for.
-func (o *localOperator) read(ctx context.Context, fresh bool) (b balances, err error) {
-	b.source, b.readAt = "chain", time.Now()
+// reach opens the wallet, where there is one, and finds the configured network, once.
+func (o *localOperator) reach(ctx context.Context) error {
+	var user common.Address
 	if o.cfg.HasKey() {
 		if err := o.open(ctx); err != nil {
-			return b, err
+			return err
 		}
-		b.wallet = o.wallet.Address()
+		user = o.wallet.Address()
 	}
-	if o.client == nil {
-		client, err := connect(ctx, o.cfg, b.wallet)
-		if err != nil && !errors.Is(err, chain.ErrUnconfirmed) {
-			return b, err
-		}
-		o.client, o.unconfirmed = client, err // money comes back without it
+	if o.client != nil {
+		return nil
 	}
+	client, err := connect(ctx, o.cfg, user)
+	if err != nil && !errors.Is(err, chain.ErrUnconfirmed) {
+		return err
+	}
+	o.client, o.unconfirmed = client, err // money comes back without it
+	return nil
+}
+
+// read reads the services, once, and at the same time what the wallet has, where there is one: again if a fresh reading is asked for.
+func (o *localOperator) read(ctx context.Context, fresh bool) (b balances, err error) {
+	b.source, b.readAt = "chain", time.Now()
+	if err := o.reach(ctx); err != nil {
+		return b, err
+	}
+	var both sync.WaitGroup
 	if o.directory == nil {
-		dir, err := o.client.Services(ctx)
-		if ctx.Err() != nil {
-			return b, ctx.Err()
-		}
-		// Money comes back without it; what it takes to go on is up to who asks.
-		o.directory, o.noServices = &dir, err
+		both.Go(func() {
+			dir, err := o.client.Services(ctx)
+			// Money comes back without it; what it takes to go on is up to who asks.
+			o.directory, o.noServices = &dir, err
+		})
+	}
+	var failed error
+	if o.wallet != nil && (fresh || o.holdings == nil) {
+		both.Go(func() {
+			var h zg.Holdings
+			if h, failed = o.client.Known(ctx); failed == nil {
+				o.holdings = &h
+			}
+		})
+	}
+	if both.Wait(); ctx.Err() != nil {
+		o.directory = nil
+		return b, ctx.Err()
 	}
 	b.unconfirmed = o.unconfirmed
 	b.services, b.holdings.Block, b.noServices = o.directory.Services, o.directory.Block, o.noServices
 	if o.wallet == nil {
 		return b, o.noServices
 	}
-	if fresh || o.holdings == nil {
-		h, err := o.client.Known(ctx)
-		if err != nil {
-			return b, err
-		}
-		o.holdings = &h
+	b.wallet = o.wallet.Address()
+	if failed != nil {
+		return b, failed
 	}
 	b.holdings, b.changed = *o.holdings, o.client.Changed()
 	return b, nil
@@ -185,13 +206,23 @@ func (o *localOperator) readOwn(ctx context.Context, fresh bool) (balances, erro
 }
 
 func (o *localOperator) account(ctx context.Context, fresh bool) (accountReport, error) {
+	if !o.cfg.HasKey() {
+		return accountReport{}, usageError{errNoWallet}
+	}
+	if err := o.reach(ctx); err != nil {
+		return accountReport{}, err
+	}
+	var nonces func() (mined, pending uint64, err error)
+	if !fresh { // whoever is about to move money has been told before
+		nonces = o.askNonces(ctx)
+	}
 	b, err := o.readOwn(ctx, fresh)
 	if err != nil {
 		return accountReport{}, err
 	}
 	out := report(o.cfg, b)
-	if !fresh { // whoever is about to move money has been told before
-		o.addWaiting(ctx, &out)
+	if nonces != nil {
+		o.addWaiting(ctx, &out, nonces)
 	}
 	return out, o.recorded(ctx, &out)
 }

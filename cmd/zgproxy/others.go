@@ -78,10 +78,25 @@ func (o *localOperator) waiting(ctx context.Context) (out admin.Waiting, err err
 	return out, err
 }
 
+// askNonces begins to ask for the wallet's nonces; what is returned waits for the answer.
+func (o *localOperator) askNonces(ctx context.Context) func() (mined, pending uint64, err error) {
+	var mined, pending uint64
+	var err error
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		mined, pending, err = o.client.Nonces(ctx)
+	}()
+	return func() (uint64, uint64, error) {
+		<-answered
+		return mined, pending, err
+	}
+}
+
 // addWaiting tells of what waits that was not made here. Nothing is changed for that: a spend store of an older zgproxy stays
 // as it is.
-func (o *localOperator) addWaiting(ctx context.Context, out *accountReport) {
-	mined, pending, err := o.client.Nonces(ctx)
+func (o *localOperator) addWaiting(ctx context.Context, out *accountReport, nonces func() (mined, pending uint64, err error)) {
+	mined, pending, err := nonces()
 	if err != nil {
 		out.Warnings = append(out.Warnings, "It is not known what of the wallet waits to be mined: "+oneLine(err.Error()))
 		return
