@@ -52,7 +52,7 @@ func judgeEndpoint(p *chain.Probe, configured uint64, well int, now time.Time) f
 		if well == 0 {
 			return failed(replace, p.Err.Error(), "it cannot be asked, and no other one can")
 		}
-		return warned("Try again; if it lasts: "+replace, p.Err.Error(), "it cannot be asked; %s can", plural(well, "other"))
+		return warned("Try again; if it lasts, take it out of ZGPROXY_RPC_URL, or put another one in its place.", p.Err.Error(), "it cannot be asked; %s can", plural(well, "other"))
 	}
 	if p.ChainID != configured {
 		return failed(replace, "It is never used: what is signed for one chain is not valid on the other.", "it serves chain %d, configured is %d", p.ChainID, configured)
