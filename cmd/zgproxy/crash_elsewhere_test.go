@@ -122,8 +122,8 @@ func (c *crashes) checkElsewhere(entries int) {
 	s.onRecord, s.entries, s.asked = f, entries, false
 }
 
-// finishElsewhere accepts what is left.
-func (c *crashes) finishElsewhere(p *process) {
+// acceptAllElsewhere accepts until nothing is left.
+func (c *crashes) acceptAllElsewhere(p *process) {
 	c.Helper()
 	c.poll("accepted", p, func() error {
 		if err := c.acceptElsewhere(p); err != nil {
@@ -135,6 +135,12 @@ func (c *crashes) finishElsewhere(p *process) {
 		}
 		return err
 	})
+}
+
+// finishElsewhere accepts what is left, and tells of all of it.
+func (c *crashes) finishElsewhere(p *process) {
+	c.Helper()
+	c.acceptAllElsewhere(p)
 	s := &c.strangers
 	c.Logf("%d transactions were made elsewhere, and moved %s 0G to providers; %d more came too late for their nonce; "+
 		"%d restarts with some that nobody had accepted; "+

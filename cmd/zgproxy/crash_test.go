@@ -73,6 +73,7 @@ func TestCrash(t *testing.T) {
 	}
 	c.tighten()
 	named := c.kills
+	c.reachCap()
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("random moments from seed %d", seed)
@@ -91,6 +92,23 @@ func TestCrash(t *testing.T) {
 		others()
 	}
 	c.finish(named)
+}
+
+// reachCap lets one life use up what it may transfer: those that are killed early may all leave some of it.
+func (c *crashes) reachCap() {
+	c.Helper()
+	p := c.startAndCheck()
+	c.acceptAllElsewhere(p)
+	traffic := c.traffic(p)
+	c.poll("at the cap", p, func() error {
+		if c.read(); c.atCap() {
+			return nil
+		}
+		return fmt.Errorf("%s of %s 0G are transferred", c.spent.Transfers.Og(), c.cap.Og())
+	})
+	p.kill()
+	traffic()
+	c.checkCap("at the cap")
 }
 
 // roundAt starts the daemon so that it ends itself at a point.

@@ -129,9 +129,14 @@ func (c *crashes) checkCap(when string) {
 	if c.cap.Less(c.spent.Transfers) || c.spent.Deposits != c.strangers.deposits {
 		c.Fatalf("%s: %s 0G were transferred and %s deposited, %s may be", when, c.spent.Transfers.Og(), c.spent.Deposits.Og(), c.cap.Og())
 	}
-	if c.cap.Sub(c.spent.Transfers).Less(zg.OneOG.MulDiv(1, 2)) { // no transfer is smaller
+	if c.atCap() {
 		c.bound++
 	}
+}
+
+// atCap reports whether less is left than any transfer takes.
+func (c *crashes) atCap() bool {
+	return c.cap.Sub(c.spent.Transfers).Less(zg.OneOG.MulDiv(1, 2))
 }
 
 // check compares the store, the chain and the providers. It belongs after a start and before the first request.
