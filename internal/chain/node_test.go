@@ -67,7 +67,8 @@ func refuses(sel [4]byte, args ...any) answer {
 // node is a JSON-RPC endpoint that answers by script. Without changes it serves both contracts, a wallet with a ledger and
 // no sub-accounts.
 type node struct {
-	url string
+	url   string
+	began time.Time // when block 100 of the chain that it has was made; the next ones come every second
 
 	mu        sync.Mutex
 	methods   map[string]func(params []json.RawMessage) (any, *nodeError)
