@@ -167,18 +167,18 @@ func (c *Client) agree(ctx context.Context) (quorum, error) {
 		return quorum{h, []*endpoint{c.own(ctx)}}, err
 	}
 	all := everywhere(ctx, c, c.all, c.head)
-	if ctx.Err() == nil {
-		defer c.noteShown(all, time.Now())
-	}
 	heads := slices.DeleteFunc(slices.Clone(all), func(r reply[head]) bool { return r.err != nil })
-	if len(heads) == 0 {
-		return quorum{}, failure(all)
-	}
 	for _, r := range heads {
 		r.from.newest.Store(r.v.number.Uint64())
 		c.metrics.newest.WithLabelValues(r.from.name).Set(float64(r.v.number.Uint64()))
 	}
 	heads = notLagging(heads, time.Now())
+	if ctx.Err() == nil {
+		c.noteShown(all, heads)
+	}
+	if len(heads) == 0 {
+		return quorum{}, failure(all)
+	}
 	lowest := slices.MinFunc(heads, func(a, b reply[head]) int { return a.v.number.Cmp(b.v.number) }).v.number
 	r, of, err := outcomeOf(c, c.blocksOf(ctx, heads, lowest), "the newest block", func(a, b reply[head]) bool {
 		return bytes.EqualFold(a.v.hash, b.v.hash) && a.v.time.Equal(b.v.time)
@@ -209,18 +209,26 @@ func (c *Client) blocksOf(ctx context.Context, heads []reply[head], number *big.
 	})...)
 }
 
-// notLagging leaves out endpoints whose newest block is old. Of three or more the second newest is what the others
-// are compared with, so that one alone does not say what is old.
+// confirmed is which of so many newest blocks, the newest first, the others are compared with: of three or more the second, so
+// that one endpoint alone does not say what is old.
+func confirmed(count int) int {
+	if count > 2 {
+		return 1
+	}
+	return 0
+}
+
+// notLagging leaves out endpoints whose newest block is old.
 func notLagging(heads []reply[head], now time.Time) []reply[head] {
+	if len(heads) == 0 {
+		return nil
+	}
 	times := make([]time.Time, len(heads))
 	for i, r := range heads {
 		times[i] = r.v.time
 	}
 	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
-	newest := times[0]
-	if len(times) > 2 {
-		newest = times[1]
-	}
+	newest := times[confirmed(len(times))]
 	return slices.DeleteFunc(slices.Clone(heads), func(r reply[head]) bool {
 		return newest.Sub(r.v.time) > lagMost && now.Sub(r.v.time) > lagMost
 	})

@@ -88,15 +88,11 @@ func (c *Client) probe(ctx context.Context, e *endpoint) (p Probe) {
 	return p
 }
 
-// measure compares newest blocks. Of three or more the second newest is what the others are compared with, as where money is
-// decided: one alone does not say what is old.
+// measure compares newest blocks, as where money is decided.
 func measure(ours []*Probe) {
 	sorted := slices.Clone(ours)
 	slices.SortFunc(sorted, func(a, b *Probe) int { return cmp.Compare(b.Head.Number, a.Head.Number) })
-	newest := sorted[0].Head
-	if len(sorted) > 2 {
-		newest = sorted[1].Head
-	}
+	newest := sorted[confirmed(len(sorted))].Head
 	for _, p := range ours {
 		switch n := p.Head.Number; {
 		case n < newest.Number:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // EndpointState is what one of several endpoints has shown, for people: nothing is decided by it.
@@ -56,13 +55,8 @@ type shown struct {
 	lags   bool
 }
 
-// noteShown keeps how each endpoint did, for people.
-func (c *Client) noteShown(replies []reply[head], now time.Time) {
-	heads := slices.DeleteFunc(slices.Clone(replies), func(r reply[head]) bool { return r.err != nil })
-	kept := heads
-	if len(heads) > 0 {
-		kept = notLagging(heads, now)
-	}
+// noteShown keeps how each endpoint did, for people; kept are the replies of those that do not lag.
+func (c *Client) noteShown(replies, kept []reply[head]) {
 	for _, e := range c.all {
 		of := func(r reply[head]) bool { return r.from == e }
 		var s shown
