@@ -38,14 +38,11 @@ type stepReport struct {
 
 func (s *step) report() stepReport {
 	r := stepReport{
-		Kind: s.order.Kind, Amount: s.order.Amount, TokenIDs: s.order.TokenIDs, From: s.from, To: s.to, Changes: append([]change{}, s.changes...),
+		Kind: s.order.Kind, Also: addressList(s.order.Also), Amount: s.order.Amount, TokenIDs: s.order.TokenIDs, From: s.from, To: s.to, Changes: append([]change{}, s.changes...),
 		Notes: append([]string{}, s.notes...), Warnings: append([]string{}, s.warnings...), MaxGas: s.maxGas,
 	}
 	if s.order.Provider != (common.Address{}) {
 		r.Provider = &admin.Address{Address: s.order.Provider}
-	}
-	for _, p := range s.order.Also {
-		r.Also = append(r.Also, admin.Address{Address: p})
 	}
 	return r
 }

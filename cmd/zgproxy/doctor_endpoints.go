@@ -41,21 +41,19 @@ func checkEndpoints(ctx context.Context, d *doctor) []finding {
 	return out
 }
 
+const replaceEndpoint = "Take it out of ZGPROXY_RPC_URL, or put another one in its place."
+
 // judgeEndpoint says whether one of several endpoints can be relied on; well is how many of them can be asked and serve the
 // configured chain.
 func judgeEndpoint(p *chain.Probe, configured uint64, well int, now time.Time) finding {
-	const (
-		replace = "Take it out of ZGPROXY_RPC_URL, or put another one in its place."
-		leftOut = "It is left out of what decides about money until it has caught up."
-	)
 	if p.Err != nil {
 		if well == 0 {
-			return failed(replace, p.Err.Error(), "it cannot be asked, and no other one can")
+			return failed(replaceEndpoint, p.Err.Error(), "it cannot be asked, and no other one can")
 		}
 		return warned("Try again; if it lasts, take it out of ZGPROXY_RPC_URL, or put another one in its place.", p.Err.Error(), "it cannot be asked; %s can", plural(well, "other"))
 	}
 	if p.ChainID != configured {
-		return failed(replace, "It is never used: what is signed for one chain is not valid on the other.", "it serves chain %d, configured is %d", p.ChainID, configured)
+		return failed(replaceEndpoint, "It is never used: what is signed for one chain is not valid on the other.", "it serves chain %d, configured is %d", p.ChainID, configured)
 	}
 	text := fmt.Sprintf("chain %d, block %d, %s, answers in %s", p.ChainID, p.Head.Number, distance(p), inMilliseconds(p.Took))
 	switch {
@@ -63,13 +61,13 @@ func judgeEndpoint(p *chain.Probe, configured uint64, well int, now time.Time) f
 		return failed("Add a third endpoint to tell which of the two is right, or take one of them out of ZGPROXY_RPC_URL.",
 			"While the two disagree nothing is known about money, and nothing is paid.", "its block %d is another one than the other endpoint's; %s", p.Compared, text)
 	case p.Differs:
-		return failed(replace, "It is not believed while more of the others agree; where none do, nothing is paid.", "its block %d is another one than most others have; %s", p.Compared, text)
+		return failed(replaceEndpoint, "It is not believed while more of the others agree; where none do, nothing is paid.", "its block %d is another one than most others have; %s", p.Compared, text)
 	case p.Lags(now):
-		return warned(replace, leftOut, "it is behind: %s", text)
+		return warned(replaceEndpoint, "It is left out of what decides about money until it has caught up.", "it is behind: %s", text)
 	case p.Leads():
-		return warned(replace, "It claims a block that no other one has: it is wrong, or all others are behind.", "it is far ahead: %s", text)
+		return warned(replaceEndpoint, "It claims a block that no other one has: it is wrong, or all others are behind.", "it is far ahead: %s", text)
 	case p.Took > slowRPC:
-		return warned(replace, "What decides about money waits for it, for two seconds at most.", "it is slow: %s", text)
+		return warned(replaceEndpoint, "What decides about money waits for it, for two seconds at most.", "it is slow: %s", text)
 	}
 	return passed("%s", text)
 }
@@ -94,7 +92,7 @@ func checkAgreement(_ context.Context, d *doctor, _ *patient) finding {
 		}
 	}
 	if len(of) > 0 {
-		return warned("Take it out of ZGPROXY_RPC_URL, or put another one in its place.",
+		return warned(replaceEndpoint,
 			"What one says against most others is not believed. It has lost the chain, or it lies.",
 			"%s: something else than the others agree on about %s", strings.Join(of, ", "), strings.Join(slices.Compact(about), ", "))
 	}

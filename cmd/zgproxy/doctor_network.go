@@ -91,19 +91,18 @@ func (d *doctor) dial(ctx context.Context) (c contact) {
 const slowRPC = 2 * time.Second
 
 func checkRPC(ctx context.Context, d *doctor, _ *patient) finding {
-	c := d.contact(ctx)
+	c, count := d.contact(ctx), len(d.cfg.RPCURL.Each())
 	switch {
 	case errors.Is(c.err, errNoEndpoint):
 		return failed("Set ZGPROXY_NETWORK or ZGPROXY_RPC_URL.", c.err.Error(), "%q is not the URL of an endpoint", d.cfg.RPCURL.String())
-	case c.err != nil && len(d.cfg.RPCURL.Each()) > 1:
-		return failed("Look at what network.endpoint says of each of them.", c.err.Error(), "none of %d endpoints can be used", len(d.cfg.RPCURL.Each()))
+	case c.err != nil && count > 1:
+		return failed("Look at what network.endpoint says of each of them.", c.err.Error(), "none of %d endpoints can be used", count)
 	case c.err != nil:
 		return failed("Try again; if it lasts, set ZGPROXY_RPC_URL to another endpoint of the network.", c.err.Error(), "%s cannot be asked", d.cfg.RPCURL)
 	case c.latency > slowRPC:
 		return warned("Set ZGPROXY_RPC_URL to an endpoint that is nearer.", "Every top-up asks it a dozen times.", "%s answers in %s", d.cfg.RPCURL, inMilliseconds(c.latency))
-	}
-	if n := len(d.cfg.RPCURL.Each()); n > 1 {
-		return passed("%d endpoints, together they answer in %s", n, inMilliseconds(c.latency))
+	case count > 1:
+		return passed("%d endpoints, together they answer in %s", count, inMilliseconds(c.latency))
 	}
 	return passed("%s answers in %s", d.cfg.RPCURL, inMilliseconds(c.latency))
 }

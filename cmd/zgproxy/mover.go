@@ -55,6 +55,13 @@ func ended(tx *admin.Transaction) error {
 	return fmt.Errorf("the transaction ended as %q", tx.State)
 }
 
+func addressList(list []common.Address) (out []admin.Address) {
+	for _, p := range list {
+		out = append(out, admin.Address{Address: p})
+	}
+	return out
+}
+
 // transactionOf is an entry of the journal as the operator sees it.
 func transactionOf(e billing.Entry) admin.Transaction {
 	t := admin.Transaction{
@@ -64,9 +71,7 @@ func transactionOf(e billing.Entry) admin.Transaction {
 	if e.Intent.Provider != (common.Address{}) {
 		t.Provider = &admin.Address{Address: e.Intent.Provider}
 	}
-	for _, p := range e.Intent.Also {
-		t.Also = append(t.Also, admin.Address{Address: p})
-	}
+	t.Also = addressList(e.Intent.Also)
 	if n := len(e.Txs); n > 0 {
 		newest := e.Txs[n-1]
 		t.MaxGas = newest.FeeCap.Mul(newest.GasLimit)

@@ -216,7 +216,7 @@ func (o *localOperator) account(ctx context.Context, fresh bool) (accountReport,
 	if !fresh { // whoever is about to move money has been told before
 		nonces = o.askNonces(ctx)
 	}
-	b, err := o.readOwn(ctx, fresh)
+	b, err := o.read(ctx, fresh)
 	if err != nil {
 		return accountReport{}, err
 	}

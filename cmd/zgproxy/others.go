@@ -54,28 +54,32 @@ func (o *localOperator) waiting(ctx context.Context) (out admin.Waiting, err err
 	if err != nil || pending <= mined {
 		return out, err
 	}
-	name := walletName(o.cfg, o.wallet.Address())
-	if o.store != nil {
-		out.Count, out.From, err = o.store.OthersWaiting(ctx, name, mined, pending)
-		return out, err
-	}
-	r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir)
-	switch {
-	case errors.Is(err, billing.ErrNoStore):
-		out.Count, out.From = pending-mined, mined
-		return out, nil
-	case errors.Is(err, billing.ErrOlderSchema):
+	out.Count, out.From, err = o.othersWaiting(ctx, mined, pending)
+	if errors.Is(err, billing.ErrOlderSchema) {
 		if err := o.openStore(ctx); err != nil { // brings it up to date
 			return out, err
 		}
-		out.Count, out.From, err = o.store.OthersWaiting(ctx, name, mined, pending)
-		return out, err
-	case err != nil:
-		return out, err
+		out.Count, out.From, err = o.othersWaiting(ctx, mined, pending)
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	out.Count, out.From, err = r.OthersWaiting(ctx, name, mined, pending)
 	return out, err
+}
+
+// othersWaiting counts what waits that was not made here, and finds the lowest nonce of it. Where there is no spend store,
+// nothing was made here. A store that is not open is read as it is.
+func (o *localOperator) othersWaiting(ctx context.Context, mined, pending uint64) (count, from uint64, err error) {
+	name := walletName(o.cfg, o.wallet.Address())
+	if o.store != nil {
+		return o.store.OthersWaiting(ctx, name, mined, pending)
+	}
+	r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir)
+	if errors.Is(err, billing.ErrNoStore) {
+		return pending - mined, mined, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	count, from, err = r.OthersWaiting(ctx, name, mined, pending)
+	return count, from, errors.Join(err, r.Close())
 }
 
 // askNonces begins to ask for the wallet's nonces; what is returned waits for the answer.
@@ -104,15 +108,8 @@ func (o *localOperator) addWaiting(ctx context.Context, out *accountReport, nonc
 	if pending <= mined {
 		return
 	}
-	w := admin.Waiting{Wallet: out.Wallet, Count: pending - mined, From: mined}
-	switch r, err := billing.OpenReadOnly(ctx, o.cfg.DataDir); {
-	case err == nil:
-		w.Count, w.From, err = r.OthersWaiting(ctx, walletName(o.cfg, out.Wallet.Address), mined, pending)
-		if err = errors.Join(err, r.Close()); err == nil {
-			break
-		}
-		fallthrough
-	case !errors.Is(err, billing.ErrNoStore):
+	w := admin.Waiting{Wallet: out.Wallet}
+	if w.Count, w.From, err = o.othersWaiting(ctx, mined, pending); err != nil {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%s of the wallet wait to be mined; whether they were made here is not known: %s",
 			plural(int(min(pending-mined, 1<<30)), "transaction"), oneLine(err.Error())))
 		return
