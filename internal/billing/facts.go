@@ -36,10 +36,10 @@ func (k *Keeper) facts(p common.Address, h zg.Holdings, a account, claim zg.Neur
 		pv.Unclaimed = a.excess(sum.Fees, claim)
 	}
 	low, high := f.water()
-	said, _ := k.said.Load(p)
-	saidAt, _ := said.(time.Time)
+	last, _ := k.said.Load(p)
+	saidAt, _ := last.(time.Time)
 	if k.cfg.MaxReserve.Less(a.reserve) {
-		saidAt = time.Time{} // absurd: it may say what it likes, each time anew
+		saidAt = time.Time{} // absurd: it may say what it likes, again every time
 	}
 	pv.Exists, pv.Account, pv.Unsettled, pv.UnsettledKnown, pv.Owed = f.exists, f.account, claim, claimed, f.owed
 	pv.Debited, pv.Settled, pv.Corrected = a.debited, a.settled, a.corrected
