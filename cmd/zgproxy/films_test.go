@@ -11,7 +11,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
@@ -114,14 +113,7 @@ func (w *world) filmsArePaid(t *testing.T, films []filmed) {
 		}
 	}
 	w.eventually("taken", func() error { return costs(true) })
-	client, err := admin.NewClient(w.data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := (&daemonOperator{client}).account(t.Context(), false)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := w.report()
 	for p := range sums {
 		if drift := r.sub(p).Drift; drift == nil || !drift.Neuron.IsZero() {
 			t.Errorf("drift of %s is %v", p, drift)

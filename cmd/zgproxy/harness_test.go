@@ -311,6 +311,20 @@ func fetch(ctx context.Context, url string) (int, string) {
 // post sends a raw body and returns the whole answer.
 var errNotLookedAt = errors.New("it has not been looked at yet")
 
+// report is what zgproxy account says, by the daemon.
+func (w *world) report() accountReport {
+	w.Helper()
+	client, err := admin.NewClient(w.data)
+	if err != nil {
+		w.Fatal(err)
+	}
+	r, err := (&daemonOperator{client}).account(w.Context(), false)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return r
+}
+
 // accept accepts a provider as it is, as zgproxy provider accept does, if the daemon knows by now how it is. It may
 // change at that very moment: then nothing is accepted.
 func (w *world) accept(p common.Address) error {

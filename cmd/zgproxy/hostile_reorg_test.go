@@ -8,7 +8,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
-	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -137,14 +136,7 @@ func (h *hostile) loses(debit bool) {
 // counted is what counts against the limit of a day's transfers.
 func (h *hostile) counted() zg.Neuron {
 	h.Helper()
-	client, err := admin.NewClient(h.data)
-	if err != nil {
-		h.Fatal(err)
-	}
-	r, err := (&daemonOperator{client}).account(h.Context(), false)
-	if err != nil {
-		h.Fatal(err)
-	}
+	r := h.report()
 	return transfersUsed(h.T, &r)
 }
 

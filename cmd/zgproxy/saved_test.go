@@ -33,6 +33,16 @@ func (w *world) readingsSaved() {
 	})
 }
 
+// stoppedWithReadings has a daemon save its readings and end.
+func (w *world) stoppedWithReadings() {
+	w.Helper()
+	first := w.child()
+	w.readingsSaved()
+	if err := first.stop(); err != nil {
+		w.Fatal(err)
+	}
+}
+
 // chainDown makes the RPC fail until the returned function is called.
 func (w *world) chainDown() (up func()) {
 	w.net.Chain.SetFault(func(string, []byte) *simchain.Fault { return &simchain.Fault{Status: http.StatusBadGateway} })
@@ -95,11 +105,7 @@ func TestServesFromWhatWasReadLast(t *testing.T) {
 
 func TestSavedReadingsOfAnotherRealmOrTooOldAreNotUsed(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
-	first := w.child()
-	w.readingsSaved()
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
+	w.stoppedWithReadings()
 	defer w.chainDown()()
 	notReady := func(why string) {
 		t.Helper()
@@ -141,11 +147,7 @@ func TestSavedReadingsOfAnotherRealmOrTooOldAreNotUsed(t *testing.T) {
 
 func TestWrongNetworkEndsADaemonThatServesSavedReadings(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
-	first := w.child()
-	w.readingsSaved()
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
+	w.stoppedWithReadings()
 	w.net.Chain.SetFault(func(method string, _ []byte) *simchain.Fault {
 		if method == "eth_chainId" {
 			return &simchain.Fault{Delay: 300 * time.Millisecond, Result: []byte(`"0x1"`)}
@@ -167,11 +169,7 @@ func TestWrongNetworkEndsADaemonThatServesSavedReadings(t *testing.T) {
 // and no money moves until they say again that they belong together. Without readings they are somebody's mistake.
 func TestServesWhileTheContractsDoNotAnswer(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
-	first := w.child()
-	w.readingsSaved()
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
+	w.stoppedWithReadings()
 	w.mineSteadily()
 	if err := w.net.Chain.Refuse(t.Context(), "getServiceInfo", nil); err != nil {
 		t.Fatal(err)

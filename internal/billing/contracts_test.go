@@ -18,12 +18,7 @@ func TestKeeperContractsChanged(t *testing.T) {
 			t.Run(name+", with "+account, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					n := newNetwork(t)
-					switch account {
-					case "1":
-						n.set(alice, account)
-					case "no ledger":
-						n.ledger, n.wallet = nil, og(t, "50")
-					}
+					n.holds(account)
 					var changed atomic.Bool
 					n.hook = func(call string) error {
 						if call == when {

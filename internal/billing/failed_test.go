@@ -124,12 +124,7 @@ func TestUnreadAndStuckSayWhy(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork(t)
 			n.set(alice, "1")
-			n.hook = func(call string) error {
-				if call == "Service" {
-					return fmt.Errorf("%w: call rate exceeded", zg.ErrRPC)
-				}
-				return nil
-			}
+			n.refuses("Service", fmt.Errorf("%w: call rate exceeded", zg.ErrRPC))
 			k, stop := n.run(openStore(t, t.TempDir()), KeeperConfig{}, alice)
 			defer stopped(t, stop)
 			advance(time.Minute)
@@ -142,12 +137,7 @@ func TestUnreadAndStuckSayWhy(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork(t)
 			n.set(alice, "1")
-			n.hook = func(call string) error {
-				if call == "Broadcast" {
-					return fmt.Errorf("%w: txpool is full", zg.ErrRPC)
-				}
-				return nil
-			}
+			n.refuses("Broadcast", fmt.Errorf("%w: txpool is full", zg.ErrRPC))
 			k, stop := n.run(openStore(t, t.TempDir()), KeeperConfig{}, alice)
 			defer stopped(t, stop)
 			advance(10 * time.Minute)

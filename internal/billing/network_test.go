@@ -190,6 +190,27 @@ func (n *network) Movements(_ context.Context, from, to uint64) (zg.Movements, e
 	return m, nil
 }
 
+// holds gives the wallet a sub-account with alice that has so much, a ledger without one, or "no ledger".
+func (n *network) holds(account string) {
+	switch account {
+	case "":
+	case "no ledger":
+		n.ledger, n.wallet = nil, og(n.t, "50")
+	default:
+		n.set(alice, account)
+	}
+}
+
+// refuses has one call fail.
+func (n *network) refuses(call string, err error) {
+	n.hook = func(called string) error {
+		if called == call {
+			return err
+		}
+		return nil
+	}
+}
+
 func sign(tr transfer) zg.SignedTx {
 	raw, err := json.Marshal(tr)
 	if err != nil {

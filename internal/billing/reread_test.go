@@ -34,26 +34,14 @@ func TestKeeperReadsServiceBeforePaying(t *testing.T) {
 			s.URL = "https://elsewhere.example"
 			n.services[alice] = s
 		}, refusalSuspended},
-		"removed": {func(n *network) { delete(n.services, alice) }, refusalService},
-		"cannot be read": {func(n *network) {
-			n.hook = func(call string) error {
-				if call == "Service" {
-					return errors.New("429")
-				}
-				return nil
-			}
-		}, refusalUnread},
+		"removed":        {func(n *network) { delete(n.services, alice) }, refusalService},
+		"cannot be read": {func(n *network) { n.refuses("Service", errors.New("429")) }, refusalUnread},
 	} {
 		for _, account := range []string{"1", "", "no ledger"} { // topped up, opened, and the ledger opened first
 			t.Run(name+", with "+account, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					n := newNetwork(t)
-					switch account {
-					case "1":
-						n.set(alice, account)
-					case "no ledger":
-						n.ledger, n.wallet = nil, og(t, "50")
-					}
+					n.holds(account)
 					n.services[alice] = honest
 					n.listed = map[common.Address]zg.Service{alice: honest}
 					n.with(func() { tt.change(n) })

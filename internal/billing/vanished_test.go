@@ -11,21 +11,28 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
+// toppedUp has a keeper top a sub-account up to 3 0G, and look at it when that has ended and is some blocks deep.
+func toppedUp(t *testing.T) (n *network, s *Store, k *Keeper, stop func() error) {
+	t.Helper()
+	n = newNetwork(t)
+	n.set(alice, "1.5")
+	s = openStore(t, t.TempDir())
+	k, stop = n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
+	advance(5 * time.Second)
+	if n.locked(alice) != "3" {
+		t.Fatalf("the account has %s 0G, want 3", n.locked(alice))
+	}
+	n.blocks(4)
+	advance(31 * time.Second)
+	return n, s, k, stop
+}
+
 // A reorganisation deeper than the confirmations takes a top-up back that had ended. That is no debit of the provider: the
 // receipt is looked for again, the same bytes are sent, and gate and keeper go on agreeing.
 func TestKeeperDeepReorg(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			n := newNetwork(t)
-			n.set(alice, "1.5")
-			s := openStore(t, t.TempDir())
-			k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
-			advance(5 * time.Second)
-			if n.locked(alice) != "3" {
-				t.Fatalf("the account has %s 0G, want 3", n.locked(alice))
-			}
-			n.blocks(4)
-			advance(31 * time.Second)
+			n, s, k, stop := toppedUp(t)
 			n.with(func() { n.closed = true })
 			n.reorg(5, lost)
 			n.blocks(1)
@@ -57,13 +64,7 @@ func TestKeeperDeepReorg(t *testing.T) {
 // What the provider took meanwhile is told apart from what the reorganisation took.
 func TestKeeperDeepReorgBesideDebit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t)
-		n.set(alice, "1.5")
-		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
-		advance(5 * time.Second)
-		n.blocks(4)
-		advance(31 * time.Second)
+		n, s, k, stop := toppedUp(t)
 		spend(t, s, "a", "0.2")
 		n.with(func() { n.closed = true })
 		n.reorg(5, true)
@@ -85,13 +86,7 @@ func TestKeeperDeepReorgBesideDebit(t *testing.T) {
 // A balance that falls again without an event, while what a reorganisation took is still missing, falls for another reason.
 func TestKeeperMissesAReorgOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t)
-		n.set(alice, "1.5")
-		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
-		advance(5 * time.Second)
-		n.blocks(4)
-		advance(31 * time.Second)
+		n, s, k, stop := toppedUp(t)
 		n.with(func() { n.closed = true })
 		n.reorg(5, true)
 		n.blocks(1)
@@ -120,13 +115,7 @@ func TestKeeperMissesAReorgOnce(t *testing.T) {
 // Somebody else's transaction takes the nonce of what the reorganisation took out: ours can never happen, and that is told.
 func TestKeeperDeepReorgForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t)
-		n.set(alice, "1.5")
-		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
-		advance(5 * time.Second)
-		n.blocks(4)
-		advance(31 * time.Second)
+		n, s, k, stop := toppedUp(t)
 		n.reorg(5, true)
 		n.abroad(common.Address{}, "0")
 		advance(5 * time.Minute)
@@ -142,22 +131,11 @@ func TestKeeperDeepReorgForeign(t *testing.T) {
 // Where our own receipts cannot be read, a balance that fell without an event is nobody's debit yet.
 func TestKeeperFallBooksNothingUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(t)
-		n.set(alice, "1.5")
-		s := openStore(t, t.TempDir())
-		k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
-		advance(5 * time.Second)
-		n.blocks(4)
-		advance(31 * time.Second)
+		n, _, k, stop := toppedUp(t)
 		down := errors.New("no receipts here")
 		n.with(func() {
 			n.closed = true
-			n.hook = func(call string) error {
-				if call == "Receipt" {
-					return down
-				}
-				return nil
-			}
+			n.refuses("Receipt", down)
 		})
 		n.reorg(5, true)
 		n.blocks(1)
