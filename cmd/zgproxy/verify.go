@@ -43,7 +43,16 @@ func (d *daemon) verdict(a *proxy.Answered) zg.Judgement {
 	case signatureKey(a) == "":
 		return d.verify.Unsigned(a.Offer.Service.Provider, attest.CodeNoKey)
 	}
-	return zg.Judgement{Verdict: zg.VerdictPending}
+	// What a restart has to know to go on with it is on record with the pending verdict.
+	j := zg.Judgement{Verdict: zg.VerdictPending}
+	switch {
+	case len(a.Images) == 0:
+	case a.Extras:
+		j.Code = attest.CodeExtras
+	case a.Removed:
+		j.Code = attest.CodeUnsignedRemoved
+	}
+	return j
 }
 
 // answered hands a finished exchange to the signature check.
@@ -59,6 +68,7 @@ func (d *daemon) exchange(a *proxy.Answered) attest.Exchange {
 	x.At = time.Now()
 	x.RequestID, x.Model, x.ResKey, x.Stream, x.Complete = a.RequestID, a.Offer.Model, signatureKey(a), a.Stream, a.Complete
 	x.Request, x.Response, x.RequestSHA256, x.ResponseSHA256, x.Images = a.Request, a.Response, a.RequestSHA256, a.ResponseSHA256, a.Images
+	x.Extras, x.Removed = a.Extras, a.Removed
 	return x
 }
 
@@ -248,9 +258,12 @@ func (d *daemon) resumeVerdicts(ctx context.Context) error {
 		case !known:
 			d.meter.SetVerdict(r.ID, zg.Judgement{Verdict: zg.VerdictUnavailable, Code: attest.CodeFetchFailed})
 			continue
+		case r.VerdictCode == attest.CodeShutdown && len(r.ImagesSHA256) > 0:
+			continue // whether the answer held more than its images is not known any more
 		}
 		x := d.exchangeWith(&svc)
 		x.At = r.At
+		x.Extras, x.Removed = r.VerdictCode == attest.CodeExtras, r.VerdictCode == attest.CodeUnsignedRemoved
 		x.RequestID, x.Model, x.ResKey, x.Stream, x.Complete = r.ID, r.Model, r.SignatureID, r.Stream, r.Complete
 		x.RequestSHA256, x.ResponseSHA256 = digestOf(r.RequestSHA256), digestOf(r.ResponseSHA256)
 		for _, image := range r.ImagesSHA256 {

@@ -47,6 +47,14 @@ func Check(x Exchange, sig zg.Signature) Result {
 	}
 	verdict, code := sameRequest(x, text.Request)
 	r.ReencodedRequest = code == CodeReencoded
+	if r.Bytes == zg.ImageBytes { // which is all that was signed of the answer
+		switch {
+		case x.Extras:
+			verdict, code = zg.VerdictSignerOnly, CodeExtras
+		case x.Removed:
+			code = CodeUnsignedRemoved
+		}
+	}
 	return r.as(verdict, code)
 }
 
@@ -110,7 +118,7 @@ func sameResponse(x Exchange, t Text) zg.ByteForm {
 	switch {
 	case len(t.Response) == 1 && t.Response[0] == x.ResponseSHA256:
 		return zg.WireBytes
-	case len(x.Images) > 0 && slices.Equal(t.Response, x.Images):
+	case x.Complete && len(x.Images) > 0 && slices.Equal(t.Response, x.Images):
 		return zg.ImageBytes
 	case len(t.Response) == 1 && mayBeResigned(x) && sha256.Sum256(x.Response) == x.ResponseSHA256:
 		return resigned(x.Response, t.Response[0])

@@ -37,6 +37,8 @@ type Exchange struct {
 	RequestSHA256  [32]byte
 	ResponseSHA256 [32]byte   // of the body as it came over the wire
 	Images         [][32]byte // digests of the decoded images, in order, if the answer held any
+	Extras         bool       // the answer holds more than the images that a client may show
+	Removed        bool       // likewise, and that is taken out before anybody gets it where only the images were signed
 	Complete       bool       // the answer was read to its end
 }
 
@@ -46,6 +48,9 @@ type Result = zg.Judgement
 // The stable short causes of results. They are stored and may be counted. An exact match of everything has none.
 const (
 	CodeReencoded = "request_reencoded" // verified: the signer signed the canonical form of the request that was sent
+
+	// verified or response-verified: the images were signed, and what else the answer held was not and was taken out
+	CodeUnsignedRemoved = zg.CodeUnsignedRemoved
 
 	CodeRequestDiffers = "request_differs"  // response-verified: the request was signed in a form that is not known
 	CodeNotKept        = "request_not_kept" // response-verified: not as sent, and the request was not kept to try its other forms
@@ -62,6 +67,7 @@ const (
 	CodeIncomplete  = "incomplete"         // signer-only: not all of the answer was seen
 	CodeRewritten   = "response_rewritten" // signer-only: the model's enclave signed before the provider rewrote the answer
 	CodeNoImages    = "images_not_seen"    // signer-only: the signature is over images that were not part of the answer
+	CodeExtras      = zg.CodeUnsignedParts // signer-only: the images were signed, and what else the answer holds was not
 	CodeJobEnded    = "job_ended"          // signer-only: the signature is over how a job ended, not over the answer that began it
 
 	CodeBadSignature     = "bad_signature"     // invalid: not a signature, or not in its one valid form

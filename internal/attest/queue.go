@@ -315,7 +315,8 @@ func (q *Queue) compareWithEarlier(x Exchange, r Result) Result {
 	if x.Type == zg.Chatbot || r.Verdict == zg.VerdictResponse {
 		r.Verdict, code = zg.VerdictReplayed, CodeReplayed
 	}
-	if r.Code != CodeSignerChanged { // which counts against it in any case
+	// Another signer counts against it in any case, and what was taken out has to be told of.
+	if r.Code != CodeSignerChanged && (r.Code != CodeUnsignedRemoved || code == CodeReplayed) {
 		r.Code = code
 	}
 	return r

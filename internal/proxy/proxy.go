@@ -42,6 +42,8 @@ type Answered struct {
 	RequestSHA256   [32]byte
 	ResponseSHA256  [32]byte
 	Images          [][32]byte // digests of the decoded images of an image answer
+	Extras          bool       // it holds more than images that a client may show
+	Removed         bool       // it did, and that is taken out of what the caller gets where only the images were signed
 	Complete        bool
 	Stream          bool
 	ResponseDecoded bool // the provider compressed although identity was asked

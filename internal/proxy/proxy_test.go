@@ -67,13 +67,14 @@ func (k *tokens) Reject(_ common.Address, bearer string, _ zg.Refusal) {
 // rig is a proxy over a real store, in front of an upstream made for the test.
 type rig struct {
 	testing.TB
-	server *Server
-	url    string
-	store  *billing.Store
-	tokens *tokens
-	client *http.Client
-	seen   []Answered
-	view   atomic.Pointer[billing.KeeperView]
+	server   *Server
+	url      string
+	store    *billing.Store
+	upstream string
+	tokens   *tokens
+	client   *http.Client
+	seen     []Answered
+	view     atomic.Pointer[billing.KeeperView]
 }
 
 func newRig(tb testing.TB, upstream http.HandlerFunc, change func(*Config)) *rig {
@@ -89,7 +90,7 @@ func meteredRig(tb testing.TB, meter billing.MeterConfig, upstream http.HandlerF
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r := &rig{TB: tb, store: store, tokens: &tokens{}, client: &http.Client{Transport: &http.Transport{}}}
+	r := &rig{TB: tb, store: store, upstream: up.URL, tokens: &tokens{}, client: &http.Client{Transport: &http.Transport{}}}
 	transport := &http.Transport{DisableCompression: true}
 	r.view.Store(&billing.KeeperView{})
 	meter.View = func() billing.KeeperView { return *r.view.Load() }

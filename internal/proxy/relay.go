@@ -2,9 +2,7 @@ package proxy
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/crash"
 	"github.com/zgproxy/zgproxy/internal/sse"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 const (
@@ -96,8 +95,8 @@ func (x *exchange) newRelaying(cancel context.CancelCauseFunc, resp *http.Respon
 		x.plain = kind == sse.Lines && baseType(contentType) != "text/event-stream"
 	}
 	body, wire, err := decoded(resp)
-	if coding := baseType(resp.Header.Get("Content-Encoding")); err == nil && wire == nil && enforce && x.stream && coding != "" && coding != "identity" {
-		err = fmt.Errorf("the end of a stream cannot be found in %.40q", coding)
+	if coding := baseType(resp.Header.Get("Content-Encoding")); err == nil && wire == nil && enforce && coding != "" && coding != "identity" {
+		err = fmt.Errorf("what is in %.40q cannot be seen, and nobody signs that it is", coding)
 	}
 	if err != nil {
 		e := problem("provider_encoding", "The provider compressed its answer although it was asked not to, and it could not be unpacked.")
@@ -162,7 +161,7 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 	}
 	a := &Answered{
 		RequestID: r.id, Offer: r.offer, ResKey: out.ResKey, ChatID: sum.ChatID, Request: r.parcel.bytes, ResponseSHA256: out.ResponseSHA256,
-		Images: sum.Images, Complete: out.Complete, Stream: r.stream, ResponseDecoded: r.wire != nil,
+		Images: sum.Images, Extras: sum.Extras, Complete: out.Complete, Stream: r.stream, ResponseDecoded: r.wire != nil,
 	}
 	if r.offer.Service.Info.Separated() && r.kind == sse.JSON && out.Complete && !r.begun && r.refused == nil {
 		if a.Response = rest; len(rest) <= maxHeld {
@@ -170,20 +169,6 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 		}
 	}
 	return a
-}
-
-// decoded is the body in the form the tap reads. Where a provider compressed although identity was asked for, the wire
-// bytes are hashed before they are unpacked: what it signed is what it sent.
-func decoded(resp *http.Response) (io.Reader, hash.Hash, error) {
-	if enc := baseType(resp.Header.Get("Content-Encoding")); enc != "gzip" && enc != "x-gzip" {
-		return resp.Body, nil, nil
-	}
-	wire := sha256.New()
-	zr, err := gzip.NewReader(io.TeeReader(resp.Body, wire))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read gzip header: %w", err)
-	}
-	return zr, wire, nil
 }
 
 // relaying is the copy loop of one answer.
@@ -289,6 +274,9 @@ func (r *relaying) begin() {
 	r.begun = true
 	h := r.w.Header()
 	copyResponseHeader(h, r.header)
+	if r.srv.cfg.Enforce {
+		plainType(h)
+	}
 	r.trailers = !r.booked && takesTrailers(r.r)
 	// What the caller gets may not be as long as what the provider sent.
 	if r.filter != nil || r.wire != nil {
@@ -322,14 +310,18 @@ func (r *relaying) begin() {
 // end books an answer that is whole and tells the caller what it cost and what its signature showed: in the header where
 // that has not gone out yet, else behind the body if the caller reads that. What is withheld goes out if it was verified.
 func (r *relaying) end(rest []byte) error {
+	images := r.onlyImages(rest)
 	r.book(nil)
 	switch cfg := &r.srv.cfg; {
 	case cfg.Enforce:
 		if r.judge(r.ctx, r.srv.enforceWait); !r.judgement.Passes() {
 			return r.refuse(r.paid(r.errNotVerified()))
 		}
-		if r.tail != nil {
+		switch {
+		case r.tail != nil:
 			rest = r.tail.Held()
+		case images != nil && r.judgement.Bytes == zg.ImageBytes:
+			rest, r.rewritten = images, true
 		}
 	case r.trailers && cfg.Judge != nil:
 		r.judge(r.ctx, r.srv.trailerWait)

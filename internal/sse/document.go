@@ -44,6 +44,9 @@ type document struct {
 	image    hash.Hash
 	quad     []byte // base64 not yet decoded
 	bad      bool   // an image that is not base64
+	padded   bool   // the image under way has had its padding: nothing may follow
+	extras   bool   // something stands beside the pictures that a client may show, see beside
+	text     bool   // the string that was read last may be such a thing
 	images   [][32]byte
 	counting bool // the string under way is output
 	said     stringWords
@@ -59,6 +62,7 @@ func newDocument(t zg.ServiceType) *document {
 func (d *document) write(p []byte) {
 	for len(p) > 0 {
 		if n := d.skip(p); n > 0 {
+			d.beside(p[:n])
 			p = p[n:]
 			continue
 		}
@@ -79,21 +83,25 @@ func (d *document) write(p []byte) {
 			if d.isKey {
 				d.key = d.key[:0]
 			} else if d.inList() && d.depth == d.listDepth()+1 && d.inner == "b64_json" {
-				d.image, d.quad = sha256.New(), d.quad[:0]
+				d.image, d.quad, d.padded = sha256.New(), d.quad[:0], false
 			} else if d.isOutput() {
 				d.counting = true
 				d.said.next()
 			}
 		case '{', '[':
+			d.valueEnds()
 			d.open(c)
 		case '}', ']':
+			d.valueEnds()
 			d.close()
 		case ':':
+			d.text = false
 			if d.isKey {
 				d.isKey = false
 				d.colon()
 			}
 		case ',':
+			d.valueEnds()
 			d.comma()
 		}
 	}
@@ -186,6 +194,8 @@ func (d *document) inside(c byte) {
 		}
 		return
 	}
+	d.one[0] = c
+	d.beside(d.one[:])
 	if d.isKey && len(d.key) < maxKey {
 		d.key = append(d.key, c)
 	}
@@ -200,10 +210,28 @@ func (d *document) inside(c byte) {
 	}
 }
 
+// beside notes text of an answer that holds pictures: what nobody signs where each picture is signed by itself, and clients
+// show it, as they do a link or a prompt. Names and numbers show nothing. A text that turns out to be a name is forgotten.
+func (d *document) beside(p []byte) {
+	switch {
+	case d.ended || !d.started:
+		d.extras = d.extras || len(bytes.TrimSpace(p)) > 0
+	case d.inString && !d.isKey && d.image == nil:
+		d.text = true
+	}
+}
+
+// valueEnds takes a text that was no name.
+func (d *document) valueEnds() { d.extras, d.text = d.extras || d.text, false }
+
 func (d *document) decode() {
+	if len(d.quad) == 0 {
+		return
+	}
 	var out [3072]byte
 	n, err := base64.StdEncoding.Decode(out[:], d.quad)
-	d.bad = d.bad || err != nil
+	d.bad = d.bad || err != nil || d.padded
+	d.padded = d.quad[len(d.quad)-1] == '='
 	d.image.Write(out[:n])
 	d.quad = d.quad[:0]
 }
@@ -318,6 +346,7 @@ func (d *document) finish(s *Summary) {
 		if !d.bad && uint64(len(d.images)) == d.elements {
 			s.Images = d.images
 		}
+		s.Extras = d.extras && len(s.Images) > 0
 	case zg.Chatbot, zg.Embedding, zg.Decisions, zg.AudioGeneration, zg.VideoGeneration:
 	case zg.SpeechToText:
 		if seconds := zg.ReadFigure(d.captured["duration"]).Float(); !s.Usage.Seen && seconds > 0 {

@@ -173,7 +173,7 @@ var fixtures = []struct {
 		"images", JSON, zg.TextToImage,
 		`{"created":1,"data":[{"b64_json":"` + base64.StdEncoding.EncodeToString([]byte("first image")) + `","revised_prompt":"b64_json"},{"revised_prompt":"x","b64_json":"` +
 			base64.StdEncoding.EncodeToString([]byte("second")) + `"}]}`,
-		Summary{Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("first image")), sha256.Sum256([]byte("second"))}},
+		Summary{Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("first image")), sha256.Sum256([]byte("second"))}, Extras: true},
 	},
 	{
 		"images under a name with escapes", JSON, zg.TextToImage, `{"data":[{"b64_json":"YQ=="}],"d\u0061ta":[{"b64_\u006ason":"Yg=="}],"\ud800":1}`,
@@ -229,7 +229,7 @@ var fixtures = []struct {
 	{
 		"async job done", JSON, zg.ImageEditing,
 		`{"jobId":"j1","status":"completed","createdAt":"2026-01-01T00:00:00Z","data":{"created":1,"x":{"data":[{"b64_json":"bm8="}]},"data":[{"b64_json":"YQ==","revised_prompt":"data"},{"b64_json":"Yg=="}],"usage":{"prompt_tokens":1}},"updatedAt":"b64_json"}`,
-		Summary{JobID: "j1", Status: "completed", Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("a")), sha256.Sum256([]byte("b"))}},
+		Summary{JobID: "j1", Status: "completed", Complete: true, Usage: zg.Usage{Images: 2}, Images: [][32]byte{sha256.Sum256([]byte("a")), sha256.Sum256([]byte("b"))}, Extras: true},
 	},
 	{"async job failed", JSON, zg.TextToImage, `{"jobId":"j1","status":"failed","errorMessage":"no","error":{"code":1}}`, Summary{JobID: "j1", Status: "failed", Complete: true}},
 	{"async job with text", JSON, zg.TextToImage, `{"jobId":"j1","status":"completed","data":"<html>"}`, Summary{JobID: "j1", Status: "completed", Complete: true}},

@@ -3,6 +3,7 @@ package sse
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // maxEvent bounds how much of one event a Hold keeps before it is known what it says.
@@ -69,7 +70,7 @@ func (h *Hold) Held() []byte { return h.event }
 func (h *Hold) Overflowed() bool { return h.over }
 
 var (
-	reasonKey   = []byte(`_reason"`) // finish_reason, stop_reason
+	reasonKey   = []byte(`reason"`) // finish_reason, stop_reason
 	stopEvent   = []byte(`message_stop`)
 	doneEvent   = []byte(`transcript.text.done`)
 	doneMark    = []byte(`[DONE]`)
@@ -81,6 +82,9 @@ var (
 func endsContent(event []byte) bool {
 	if !mayEnd(event) {
 		return false
+	}
+	if oddBreak(event) {
+		return true // some clients see other lines in it than this one does
 	}
 	var data []byte
 	lines := 0
@@ -104,8 +108,8 @@ func endsContent(event []byte) bool {
 		}
 		data = append(data, d...)
 	}
-	var ev map[string]json.RawMessage
-	if json.Unmarshal(data, &ev) != nil {
+	ev, ok := fieldsOf(data)
+	if !ok {
 		return true // [DONE], or something that some client may read as an end
 	}
 	var kind string
@@ -115,22 +119,62 @@ func endsContent(event []byte) bool {
 	}
 	// Anthropic's place for it is delta, but clients begin with what message has.
 	for _, key := range []string{"delta", "message"} {
-		var inner map[string]json.RawMessage
-		_ = json.Unmarshal(ev[key], &inner) // of a transcription it is a string
-		if says(inner["stop_reason"]) {
-			return true
+		if raw := ev[key]; len(raw) > 0 && raw[0] == '{' { // of a transcription it is a string
+			if inner, ok := fieldsOf(raw); !ok || says(inner["stop_reason"]) {
+				return true
+			}
 		}
 	}
-	var choices []map[string]json.RawMessage
-	if raw := ev["choices"]; len(raw) > 0 && json.Unmarshal(raw, &choices) != nil {
+	raw := ev["choices"]
+	switch {
+	case len(raw) == 0 || string(raw) == "null":
+		return false
+	case raw[0] != '[':
 		return true
 	}
-	for _, c := range choices {
-		if says(c["finish_reason"]) {
+	for c := range values(raw) {
+		if inner, ok := fieldsOf(c); !ok || says(inner["finish_reason"]) {
 			return true
 		}
 	}
 	return false
+}
+
+// fieldsOf are the members of an object by their names in lower case, as clients that do not mind the case find them. It is
+// not ok where two have one name, because clients do not agree on which of them counts.
+func fieldsOf(object []byte) (fields map[string]json.RawMessage, ok bool) {
+	if object = bytes.TrimSpace(object); len(object) == 0 || object[0] != '{' || !json.Valid(object) {
+		return nil, false
+	}
+	fields = make(map[string]json.RawMessage)
+	for raw, v := range members(object) {
+		var name string
+		if json.Unmarshal(raw, &name) != nil {
+			return nil, false
+		}
+		name = strings.ToLower(strings.ToUpper(name)) // the long s has an upper case only
+		if _, twice := fields[name]; twice {
+			return nil, false
+		}
+		fields[name] = v
+	}
+	return fields, true
+}
+
+// oddBreak reports what ends a line for some clients and not here: a carriage return by itself, which the specification of event
+// streams has, and what Python's splitlines has besides.
+func oddBreak(event []byte) bool {
+	for i, c := range event {
+		switch c {
+		case '\r':
+			if i+1 == len(event) || event[i+1] != '\n' {
+				return true
+			}
+		case '\v', '\f', 0x1c, 0x1d, 0x1e:
+			return true
+		}
+	}
+	return bytes.Contains(event, []byte("\u2028")) || bytes.Contains(event, []byte("\u2029")) || bytes.Contains(event, []byte("\u0085"))
 }
 
 // says reports a value. Some servers write an empty reason into every event.
@@ -144,13 +188,15 @@ func mayEnd(event []byte) bool {
 		return true
 	}
 	for rest := event; ; {
-		i := bytes.Index(rest, reasonKey)
+		i := bytes.IndexByte(rest, '_')
 		if i < 0 {
 			break
 		}
-		rest = rest[i+len(reasonKey):]
-		if !nullFollows(rest) {
-			return true
+		rest = rest[i+1:]
+		for _, n := range [...]int{len(reasonKey), len(reasonKey) + 1} { // the long s takes two bytes
+			if len(rest) >= n && bytes.EqualFold(rest[:n], reasonKey) && !nullFollows(rest[n:]) {
+				return true
+			}
 		}
 	}
 	// ASCII letters need no escape, so that keys written with some are meant to be overlooked.
@@ -159,7 +205,7 @@ func mayEnd(event []byte) bool {
 		if i < 0 {
 			return false
 		}
-		if rest = rest[i+len(escape):]; len(rest) > 0 && rest[0] >= '5' && rest[0] <= '7' {
+		if rest = rest[i+len(escape):]; len(rest) > 0 && rest[0] >= '4' && rest[0] <= '7' {
 			return true
 		}
 	}

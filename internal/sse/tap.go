@@ -61,6 +61,7 @@ type Summary struct {
 	Partial  bool   // a JSON document was begun and does not end, as where its provider fails in the middle of it
 	Error    bool   // an error stood where an event belongs, or in a document that tells of no job
 	Images   [][32]byte
+	Extras   bool // of images: text stands beside them that a client may show, or something behind the document
 }
 
 // Tap observes one answer.

@@ -39,6 +39,12 @@ type Judgement struct {
 // now, but the owner has not accepted it.
 const CodeSignerChanged = "signer_changed"
 
+// The codes of answers whose images were signed one by one, and which held more than these.
+const (
+	CodeUnsignedParts   = "unsigned_parts"   // it is still there
+	CodeUnsignedRemoved = "unsigned_removed" // it was taken out before the answer was passed on
+)
+
 // Passes reports whether the answer is shown to be the signer's, and the signer is the expected one.
 func (j Judgement) Passes() bool {
 	return (j.Verdict == VerdictVerified || j.Verdict == VerdictResponse) && j.Code != CodeSignerChanged
@@ -73,6 +79,7 @@ var causes = map[string]string{
 	"request_reencoded": "the request was signed in the form in which providers encode it anew",
 	"request_differs":   "the request was signed in a form that is not known, so it is not shown which request this answers",
 	"request_not_kept":  "the request was signed in another form than it was sent in and was not kept, so it is not shown which request this answers",
+	CodeUnsignedRemoved: "its pictures were signed, and what else the answer held was not and was taken out",
 	"seen_before":       "the same was signed for an earlier request, as happens where the same request gets the same answer",
 
 	CodeSignerChanged:    "the signer is not the accepted one, but the chain names it now",
@@ -82,6 +89,7 @@ var causes = map[string]string{
 	"unknown_text":       "the signed text has no known form",
 	"incomplete":         "the answer was not read to its end",
 	"response_rewritten": "the model's own enclave signed before the provider changed the answer",
+	CodeUnsignedParts:    "its pictures were signed, and what else the answer holds was not",
 	"images_not_seen":    "the signature is over images that were not part of the answer",
 	"job_ended":          "the job has ended meanwhile, and the signature is over how it ended",
 
