@@ -37,7 +37,7 @@ func TestReceiptsOfPicturesAndMore(t *testing.T) {
 		{"taken out, as it came", func(x *Exchange) { x.Removed = true }, more, more, zg.VerdictVerified, CodeUnsignedRemoved, true, 0, zg.VerdictVerified},
 		{"taken out, as it was passed on", func(x *Exchange) { x.Removed = true }, more, bare, zg.VerdictVerified, CodeUnsignedRemoved, true, 1, zg.VerdictVerified},
 		{"something else", func(x *Exchange) { x.Removed = true }, more, `{"data":[{"b64_json":"YQ=="}]}`, zg.VerdictVerified, CodeUnsignedRemoved, false, 0, zg.VerdictVerified},
-		{"not whole", func(x *Exchange) { x.Complete = false }, bare, "", zg.VerdictSignerOnly, CodeIncomplete, true, 0, zg.VerdictSignerOnly},
+		{"not whole", func(x *Exchange) { x.Complete = false }, bare, "", zg.VerdictSignerOnly, CodeIncomplete, true, 1, zg.VerdictSignerOnly},
 	} {
 		x := exchange(tc.body)
 		if tc.judged != nil {
