@@ -50,16 +50,24 @@ func signedKinds() []signedKind {
 		`"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":5}}`
 	return []signedKind{
 		{name: "chat", path: "/v1/chat/completions", ask: `{"model":"chat-1"}`, body: chat},
-		{name: "chat, a stream", path: "/v1/chat/completions", ask: `{"model":"chat-1","stream":true,"stream_options":{"include_usage":true}}`,
-			contentType: "text/event-stream", body: verdictStream},
+		{
+			name: "chat, a stream", path: "/v1/chat/completions", ask: `{"model":"chat-1","stream":true,"stream_options":{"include_usage":true}}`,
+			contentType: "text/event-stream", body: verdictStream,
+		},
 		{name: "messages", path: "/v1/messages", ask: `{"model":"chat-1","max_tokens":9}`, body: message},
-		{name: "embeddings", path: "/v1/embeddings", ask: `{"model":"embed-1","input":"x"}`,
-			body: `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1]}],"model":"m","usage":{"prompt_tokens":3}}`},
-		{name: "decisions", path: "/v1/decisions", ask: `{"model":"decide-1","input":"x"}`,
-			body: `{"decision":"allow","reason":"fine","scores":{"a":1},"usage":{"prompt_tokens":3}}`},
+		{
+			name: "embeddings", path: "/v1/embeddings", ask: `{"model":"embed-1","input":"x"}`,
+			body: `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1]}],"model":"m","usage":{"prompt_tokens":3}}`,
+		},
+		{
+			name: "decisions", path: "/v1/decisions", ask: `{"model":"decide-1","input":"x"}`,
+			body: `{"decision":"allow","reason":"fine","scores":{"a":1},"usage":{"prompt_tokens":3}}`,
+		},
 		{name: "a transcript", path: "/v1/audio/transcriptions", upload: true, body: `{"text":"words","usage":{"type":"duration","seconds":2}}`},
-		{name: "a transcript, verbose", path: "/v1/audio/transcriptions", upload: true,
-			body: `{"text":"words","language":"en","duration":2.0,"segments":[{"id":0,"text":"words","tokens":[1]}],"words":[{"word":"words","start":0}]}`},
+		{
+			name: "a transcript, verbose", path: "/v1/audio/transcriptions", upload: true,
+			body: `{"text":"words","language":"en","duration":2.0,"segments":[{"id":0,"text":"words","tokens":[1]}],"words":[{"word":"words","start":0}]}`,
+		},
 		{name: "pictures", path: "/v1/images/generations", ask: `{"model":"paint-1","n":2}`, images: []string{picture, picture2},
 			body: `{"created":1,"data":[{"b64_json":"` + picture + `"},{"b64_json":"` + picture2 + `"}],"usage":{"total_tokens":3,"details":{"a":1}}}`},
 		{name: "an edited picture", path: "/v1/images/edits", ask: `{"model":"edit-1","image":"YQ=="}`, images: []string{picture},
