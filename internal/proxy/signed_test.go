@@ -68,10 +68,14 @@ func signedKinds() []signedKind {
 			name: "a transcript, verbose", path: "/v1/audio/transcriptions", upload: true,
 			body: `{"text":"words","language":"en","duration":2.0,"segments":[{"id":0,"text":"words","tokens":[1]}],"words":[{"word":"words","start":0}]}`,
 		},
-		{name: "pictures", path: "/v1/images/generations", ask: `{"model":"paint-1","n":2}`, images: []string{picture, picture2},
-			body: `{"created":1,"data":[{"b64_json":"` + picture + `"},{"b64_json":"` + picture2 + `"}],"usage":{"total_tokens":3,"details":{"a":1}}}`},
-		{name: "an edited picture", path: "/v1/images/edits", ask: `{"model":"edit-1","image":"YQ=="}`, images: []string{picture},
-			body: `{"created":1,"data":[{"b64_json":"` + picture + `","url":null,"revised_prompt":""}]}`},
+		{
+			name: "pictures", path: "/v1/images/generations", ask: `{"model":"paint-1","n":2}`, images: []string{picture, picture2},
+			body: `{"created":1,"data":[{"b64_json":"` + picture + `"},{"b64_json":"` + picture2 + `"}],"usage":{"total_tokens":3,"details":{"a":1}}}`,
+		},
+		{
+			name: "an edited picture", path: "/v1/images/edits", ask: `{"model":"edit-1","image":"YQ=="}`, images: []string{picture},
+			body: `{"created":1,"data":[{"b64_json":"` + picture + `","url":null,"revised_prompt":""}]}`,
+		},
 	}
 }
 
