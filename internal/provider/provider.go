@@ -57,6 +57,8 @@ func (e *RefusedError) Error() string {
 type Config struct {
 	// AllowPrivate lets providers be on this machine or in a private network: for a devnet.
 	AllowPrivate bool
+	// Transport is what connects, as NewTransport makes it; nil: one of its own.
+	Transport *http.Transport
 	// Timeout of one call, from connecting to the last byte; 0 is 10 seconds.
 	Timeout   time.Duration
 	UserAgent string
@@ -73,8 +75,11 @@ func New(cfg Config) *Client {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 10 * time.Second
 	}
+	if cfg.Transport == nil {
+		cfg.Transport = NewTransport(cfg.AllowPrivate)
+	}
 	return &Client{userAgent: cfg.UserAgent, http: &http.Client{
-		Transport:     NewTransport(cfg.AllowPrivate),
+		Transport:     cfg.Transport,
 		Timeout:       cfg.Timeout,
 		CheckRedirect: sameHost,
 	}}

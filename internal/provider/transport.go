@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -23,7 +22,7 @@ var ErrPrivateAddress = errors.New("the provider's URL leads to an address that 
 //
 // Unless allowPrivate is set, it connects to public addresses only. That is checked on the address that is dialled, after
 // names were resolved. A proxy named by the environment may be anywhere: the owner chose it. Names that a proxy resolves
-// are its business; literal private addresses are refused before it is asked.
+// are its business; literal private addresses and names of no public domain are refused before it is asked.
 func NewTransport(allowPrivate bool) *http.Transport {
 	return newTransport(allowPrivate, http.ProxyFromEnvironment)
 }
@@ -55,65 +54,17 @@ func newTransport(allowPrivate bool, proxy proxyFunc) *http.Transport {
 		MaxResponseHeaderBytes: 256 << 10,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true, // a custom dialer turns it off otherwise
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
-		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    256,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second,
+			// What a provider may send ahead of slow callers is held here: for each of them, and for all together.
+			MaxReceiveBufferPerStream: 256 << 10, MaxReceiveBufferPerConnection: 128 << 20,
+		},
+		MaxIdleConns:        1024,
+		MaxIdleConnsPerHost: 256,
 		// Less than the 60 to 75 seconds that servers keep idle connections: a request must not meet one being closed.
 		IdleConnTimeout: 45 * time.Second,
 		ReadBufferSize:  16 << 10,
 	}
-}
-
-// GuardDial is a net.Dialer's ControlContext that refuses addresses which are not public with ErrPrivateAddress.
-func GuardDial(_ context.Context, _, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("%w: %q is not an address", ErrPrivateAddress, address)
-	}
-	if !public(to.Addr()) {
-		return fmt.Errorf("%w: %s", ErrPrivateAddress, to.Addr())
-	}
-	return nil
-}
-
-// reserved are the ranges without a predicate in net/netip that lead nowhere public.
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),      // this network
-	netip.MustParsePrefix("100.64.0.0/10"),  // shared by the customers of a carrier
-	netip.MustParsePrefix("192.0.0.0/24"),   // protocol assignments
-	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks
-	netip.MustParsePrefix("240.0.0.0/4"),    // reserved, and broadcast
-	netip.MustParsePrefix("fec0::/10"),      // site-local, of old
-	netip.MustParsePrefix("64:ff9b:1::/48"), // translation within a network
-}
-
-// Ranges that carry an IPv4 address, which is where a packet ends up, at the given byte.
-var carriers = []struct {
-	prefix netip.Prefix
-	at     int
-}{
-	{netip.MustParsePrefix("64:ff9b::/96"), 12}, // NAT64
-	{netip.MustParsePrefix("2002::/16"), 2},     // 6to4
-	{netip.MustParsePrefix("::/96"), 12},        // IPv4-compatible, of old
-}
-
-func public(ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() { // the first leaves out loopback, link-local, multicast and unspecified
-		return false
-	}
-	for _, p := range reserved {
-		if p.Contains(ip) {
-			return false
-		}
-	}
-	for _, c := range carriers {
-		if c.prefix.Contains(ip) {
-			b := ip.As16()
-			return public(netip.AddrFrom4([4]byte(b[c.at : c.at+4])))
-		}
-	}
-	return true
 }
 
 // addressesOf asks which proxies there are, as host:port. They are known before the first request, so that no request can
@@ -129,8 +80,8 @@ func addressesOf(proxy proxyFunc) map[string]bool {
 	return found
 }
 
-// guardProxy refuses what the dialer's guard would not see: a private address reached through the proxy, and the proxy
-// itself posing as a provider.
+// guardProxy refuses what the dialer's guard would not see: a private address or a local name reached through the proxy, and the
+// proxy itself posing as a provider.
 func guardProxy(proxy proxyFunc, proxies map[string]bool) proxyFunc {
 	return func(r *http.Request) (*url.URL, error) {
 		u, err := proxy(r)
@@ -138,7 +89,8 @@ func guardProxy(proxy proxyFunc, proxies map[string]bool) proxyFunc {
 			return nil, err
 		}
 		ip, notLiteral := netip.ParseAddr(strings.TrimSuffix(r.URL.Hostname(), "."))
-		if proxies[hostPort(r.URL)] || (u != nil && notLiteral == nil && !public(ip)) {
+		private := u != nil && notLiteral == nil && (!public(ip) || thisMachine.has(ip))
+		if private = private || (u != nil && notLiteral != nil && localName(r.URL.Hostname())); private || proxies[hostPort(r.URL)] {
 			// In the form of a failure to connect, which this is: nothing was sent.
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: fmt.Errorf("%w: %s", ErrPrivateAddress, r.URL.Host)}
 		}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -20,6 +21,9 @@ func TestGuardDial(t *testing.T) {
 		"192.168.1.1:80", "169.254.169.254:80", "100.64.0.1:80", "100.127.255.255:80", "192.0.0.8:80", "198.18.0.1:80", "198.19.255.255:80",
 		"224.0.0.1:80", "239.255.255.255:80", "240.0.0.1:80", "255.255.255.255:80", "[fe80::1]:80", "[fe80::1%eth0]:80", "[fc00::1]:80", "[fd12::1]:80",
 		"[fec0::1]:80", "[ff02::1]:80", "[::ffff:127.0.0.1]:80", "[::ffff:10.0.0.1]:80", "[::127.0.0.1]:80", "[64:ff9b::10.0.0.1]:80",
+		"168.63.129.16:80", "100.100.100.200:80", "[fd00:ec2::254]:80", "[fd20:ce::254]:80", "161.26.0.10:80", "166.9.1.1:80", "192.0.0.192:80",
+		"192.0.2.1:80", "198.51.100.1:80", "203.0.113.1:80", "[2001:db8::1]:80", "[2001::1]:80", "[3fff::1]:80", "[100::1]:80", "[5f00::1]:80",
+		"[::ffff:0:7f00:1]:80", "[4000::1]:80",
 		"[64:ff9b:1::1]:80", "[2002:7f00:1::]:80", "[2002:a00:1::]:80", "localhost:80", "", "127.0.0.1",
 	} {
 		if err := GuardDial(t.Context(), "tcp", address, nil); !errors.Is(err, ErrPrivateAddress) {
@@ -28,10 +32,49 @@ func TestGuardDial(t *testing.T) {
 	}
 	for _, address := range []string{
 		"1.1.1.1:443", "9.255.255.255:80", "11.0.0.1:80", "172.15.0.1:80", "172.32.0.1:80", "100.63.255.255:80", "100.128.0.1:80", "198.17.0.1:80",
+		"168.63.129.15:80", "161.27.0.1:80", "[2001:200::1]:443", "[3ffe:ffff::1]:443",
 		"223.255.255.255:80", "[2606:4700::1111]:443", "[::ffff:1.1.1.1]:443", "[64:ff9b::1.1.1.1]:443", "[2002:101:101::1]:443",
 	} {
 		if err := GuardDial(t.Context(), "tcp", address, nil); err != nil {
 			t.Errorf("GuardDial(%s) = %v, want nil", address, err)
+		}
+	}
+}
+
+// An address that is public but this machine's own is as good as 127.0.0.1.
+func TestThisMachinesOwnAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var addrs []net.Addr
+		var fail error
+		m := &machine{list: func() ([]net.Addr, error) { return addrs, fail }}
+		own, other := netip.MustParseAddr("20.1.2.3"), netip.MustParseAddr("2a00:1::2")
+		if m.has(own) {
+			t.Error("it has an address that it has not")
+		}
+		addrs = []net.Addr{&net.IPNet{IP: net.ParseIP("20.1.2.3"), Mask: net.CIDRMask(24, 32)}, &net.IPNet{IP: net.ParseIP("2a00:1::2"), Mask: net.CIDRMask(64, 128)}}
+		time.Sleep(machineRead + 1) //nolint:forbidigo // of the test's own time
+		fail = errors.New("no netlink")
+		if m.has(own) {
+			t.Error("it has what could not be read")
+		}
+		time.Sleep(machineRead + 1) //nolint:forbidigo // likewise
+		fail = nil
+		for _, ip := range []netip.Addr{own, other, netip.MustParseAddr("::ffff:20.1.2.3"), other.WithZone("eth0")} {
+			if !m.has(ip) {
+				t.Errorf("%s is not its own", ip)
+			}
+		}
+		if m.has(netip.MustParseAddr("20.1.2.4")) {
+			t.Error("a neighbour's address is its own")
+		}
+	})
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && GuardDial(t.Context(), "tcp", netip.AddrPortFrom(p.Addr(), 80).String(), nil) == nil {
+			t.Errorf("%s may be dialled", p.Addr())
 		}
 	}
 }
@@ -122,7 +165,10 @@ func TestTransportThroughProxy(t *testing.T) {
 	if body, err := get(t, tr, "http://provider.example/x"); err != nil || !strings.HasPrefix(body, "provider.example") {
 		t.Errorf("GET through the proxy = %q, %v", body, err)
 	}
-	for _, target := range []string{srv.URL, "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[fd00::1]/", "http://10.0.0.1./"} {
+	for _, target := range []string{srv.URL, "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[fd00::1]/", "http://10.0.0.1./",
+		"http://host.docker.internal/", "http://metadata.google.internal./", "http://kubernetes.default.svc/", "http://localhost:1/", "http://LocalHost:1/",
+		"http://router.lan/", "http://printer/", "http://2130706433/", "http://0x7f.1/", "http://127.1/",
+	} {
 		var op *net.OpError
 		if body, err := get(t, tr, target); !errors.Is(err, ErrPrivateAddress) || !errors.As(err, &op) || op.Op != "dial" {
 			t.Errorf("GET %s = %q, %v; want ErrPrivateAddress as a failure to connect", target, body, err)
@@ -142,6 +188,9 @@ func TestTransportSettings(t *testing.T) {
 		}
 		if !tr.DisableCompression || !tr.ForceAttemptHTTP2 || tr.MaxIdleConnsPerHost != 256 || tr.Proxy == nil {
 			t.Errorf("transport = %+v", tr)
+		}
+		if h := tr.HTTP2; h == nil || h.MaxReceiveBufferPerStream != 256<<10 || h.MaxReceiveBufferPerConnection != 128<<20 {
+			t.Errorf("what is held of HTTP/2: %+v", h)
 		}
 	}
 }
