@@ -1,6 +1,9 @@
 # A static binary and nothing else: no shell, no package manager, an unprivileged user.
 #
 #   docker build --build-arg VERSION=$(git describe --tags --always) --build-arg COMMIT=$(git rev-parse HEAD) -t zgproxy .
+#
+# Give it limits when it runs: docker run --memory 1g --memory-swap 1g --pids-limit 512 --ulimit nofile=65536 ...
+# It reads the memory limit of its control group and keeps within nine tenths of it, unless GOMEMLIMIT is set (docs/limits.md).
 
 FROM golang:1.26 AS build
 WORKDIR /src

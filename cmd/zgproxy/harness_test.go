@@ -183,7 +183,13 @@ func (w *world) variables() []string {
 // child runs the daemon as a process of its own.
 func (w *world) child() *running {
 	w.Helper()
-	d, err := w.tryChild()
+	return w.childWith(0)
+}
+
+// childWith runs it with so many descriptors; 0: as many as this process may have.
+func (w *world) childWith(files int) *running {
+	w.Helper()
+	d, err := w.tryChildWith(files)
 	if err != nil {
 		w.Fatalf("start the daemon: %v", err)
 	}
@@ -195,8 +201,13 @@ func (w *world) child() *running {
 // tryChild starts the process and waits until it listens or has ended; then the error is what it said.
 func (w *world) tryChild() (*running, error) {
 	w.Helper()
+	return w.tryChildWith(0)
+}
+
+func (w *world) tryChildWith(files int) (*running, error) {
+	w.Helper()
 	logs := &logBuffer{listening: make(chan [2]string, 1)}
-	d, err := startChild(append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir()), logs)
+	d, err := startChildWith(files, append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir()), logs)
 	if err != nil {
 		return nil, err
 	}
@@ -210,13 +221,18 @@ func (w *world) tryChild() (*running, error) {
 }
 
 // startChild runs zgproxy serve as a process of its own, in an environment, until it listens or has ended.
-func startChild(env []string, logs *logBuffer) (*running, error) {
+func startChild(env []string, logs *logBuffer) (*running, error) { return startChildWith(0, env, logs) }
+
+func startChildWith(files int, env []string, logs *logBuffer) (*running, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	listening := logs.listening
 	cmd := exec.CommandContext(context.Background(), self, "serve")
+	if files > 0 {
+		cmd = exec.CommandContext(context.Background(), "/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" serve`, files), self)
+	}
 	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = logs, logs
 	if err := cmd.Start(); err != nil {

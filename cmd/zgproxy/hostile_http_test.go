@@ -291,6 +291,10 @@ func TestCompressedRequests(t *testing.T) {
 		}
 		return out.String()
 	}
+	var much strings.Builder
+	for i := 0; much.Len() < 33<<20; i++ {
+		fmt.Fprintf(&much, "This is line %d of something that is too long to be sent. ", i)
+	}
 	good := packed(smallChat)
 	for name, tc := range map[string]struct {
 		coding, body string
@@ -298,7 +302,8 @@ func TestCompressedRequests(t *testing.T) {
 	}{
 		"gzip": {"gzip", good, 200}, "x-gzip": {"x-gzip", good, 200}, "upper case": {"GZIP", good, 200}, "identity": {"identity", smallChat, 200},
 		"not compressed": {"gzip", smallChat, 400}, "cut off": {"gzip", good[:len(good)-4], 400}, "another coding": {"br", good, 415},
-		"too large": {"gzip", packed(`{"model":"echo-1","x":"` + strings.Repeat("x", 33<<20) + `"}`), 413},
+		"too large":     {"gzip", packed(`{"model":"echo-1","x":"` + much.String() + `"}`), 413},
+		"made to burst": {"gzip", packed(`{"model":"echo-1","x":"` + strings.Repeat("x", 33<<20) + `"}`), 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := w.dial(t)

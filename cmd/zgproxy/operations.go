@@ -188,7 +188,7 @@ func (d *daemon) operatorSocket(ctx context.Context, read admin.Config) (*operat
 	}))
 	ctx, end := context.WithCancel(ctx)
 	srv.BaseContext = func(net.Listener) context.Context { return ctx }
-	return &operatorServer{srv, l, end}, nil
+	return &operatorServer{srv, d.conns.forOperator(l, srv), end}, nil
 }
 
 func (s *operatorServer) serve() error { return served(s.http.Serve(s.listener)) }

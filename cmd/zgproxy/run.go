@@ -22,6 +22,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/crash"
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/provider"
 	"github.com/zgproxy/zgproxy/internal/proxy"
 	"github.com/zgproxy/zgproxy/internal/route"
@@ -47,6 +48,8 @@ type daemon struct {
 	peers     *provider.Client
 	catalogs  *provider.Catalogs
 	verify    *attest.Queue // nil: off
+	memory    *memory.Budget
+	conns     *connections
 	proxy     *proxy.Server
 	board     *route.Board
 	registry  *prometheus.Registry
@@ -69,7 +72,7 @@ func serveFrom(ctx context.Context, cfg config.Config, log zerolog.Logger, from 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.store.Close()) }()
+	defer func() { err = d.conns.close(errors.Join(err, d.store.Close())) }()
 
 	var lc net.ListenConfig
 	api, err := lc.Listen(ctx, "tcp", cfg.ListenAddress())
@@ -99,6 +102,8 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 	d := &daemon{cfg: cfg, log: log, started: time.Now(), registry: prometheus.NewRegistry()}
 	d.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
+	d.memory = newMemory(cfg, log, d.registry)
+
 	var err error
 	if d.wallet, err = openWallet(ctx, cfg); err != nil {
 		return nil, err
@@ -112,14 +117,18 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 	d.saved = newReadings(realm{
 		ChainID: cfg.ChainID, Ledger: cfg.LedgerContract.Address, Inference: cfg.InferenceContract.Address, Wallet: d.wallet.Address(),
 	}, d.registry)
-	d.peers = provider.New(provider.Config{AllowPrivate: cfg.AllowPrivate, UserAgent: userAgent()})
+	if d.conns, err = d.newConnections(); err != nil {
+		return nil, err
+	}
+	bound := d.conns.out.Bound
+	d.peers = provider.New(provider.Config{Transport: bound(provider.NewTransport(cfg.AllowPrivate)), UserAgent: userAgent()})
 	d.catalogs = provider.NewCatalogs(d.peers, d.targets, provider.CatalogsConfig{Log: log})
 
 	if d.store, err = billing.Open(ctx, cfg.DataDir, billing.StoreOptions{Log: log, Registerer: d.registry}); err != nil {
-		return nil, err
+		return nil, d.conns.close(err)
 	}
 	if d.trust, err = newTrust(ctx, d.store, cfg.SignerGrace.Std(), log, d.registry); err != nil {
-		return nil, errors.Join(err, d.store.Close())
+		return nil, d.conns.close(errors.Join(err, d.store.Close()))
 	}
 	d.journal = newJournal(cfg, d.store, d.sender, d.wallet.Address(), log, d.registry)
 	keeping := billing.KeeperConfig{
@@ -140,8 +149,8 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 			workers = 16 // callers wait
 		}
 		d.verify = attest.NewQueue(attest.QueueConfig{
-			Workers: workers,
-			Fetch:   d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Signer: d.freshSigner, Log: log, Registerer: d.registry,
+			Workers: workers, Memory: d.memory,
+			Fetch: d.peers.Signature, Retryable: provider.Retryable, Record: d.recordVerdict, Signer: d.freshSigner, Log: log, Registerer: d.registry,
 		})
 		d.rememberSigned(ctx)
 	}
@@ -149,10 +158,10 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 		Policy: route.Policy(cfg.Routing), Funded: d.funded, Wait: cfg.PaceWait.Std(), Registerer: d.registry,
 	})
 	d.proxy = proxy.New(proxy.Config{
-		Board: d.board, Direct: provider.NewTransport(true), EndpointKey: d.endpointKey, // the owner chose them, wherever they are
+		Board: d.board, Direct: bound(provider.NewTransport(true)), EndpointKey: d.endpointKey, // the owner chose them, wherever they are
 		MaxAttempts: int(cfg.MaxAttempts), FailoverWithin: cfg.FailoverWithin.Std(), AllowedOrigins: cfg.AllowedOrigins,
-		Meter: d.meter, Tokens: d.sessions, Transport: provider.NewTransport(cfg.AllowPrivate), Classify: provider.Classify,
-		Verdict: d.verdict, Answered: d.answered, Judge: d.judge, Enforce: cfg.Verify == config.Enforce, HoldBytes: int64(cfg.VerifyHold), Receipt: d.receipt,
+		Meter: d.meter, Tokens: d.sessions, Transport: bound(provider.NewTransport(cfg.AllowPrivate)), Classify: provider.Classify,
+		Verdict: d.verdict, Answered: d.answered, Judge: d.judge, Enforce: cfg.Verify == config.Enforce, HoldBytes: int64(cfg.VerifyHold), Memory: d.memory, Receipt: d.receipt,
 		Ready:   d.ready,
 		Refused: d.keeper.Learn,
 		Keys:    cfg.APIKeys.Reveal(), AllowedHosts: cfg.AllowedHosts, MaxBody: int64(cfg.MaxBody), StreamIdle: cfg.StreamIdle.Std(),
@@ -177,6 +186,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	g, gctx := errgroup.WithContext(loops)
 
 	callers := d.httpServer(d.proxy.Handler())
+	api = d.conns.forCallers(api, callers)
 	g.Go(func() error { return served(callers.Serve(api)) })
 	var operators *http.Server
 	read := admin.Config{
@@ -185,6 +195,8 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	}
 	if operator != nil {
 		operators = d.httpServer(admin.Handler(read))
+		operators.ReadTimeout, operators.WriteTimeout = operatorTimeout, operatorTimeout
+		operator = d.conns.forOperator(operator, operators)
 		g.Go(func() error { return served(operators.Serve(operator)) })
 	}
 	socket, err := d.operatorSocket(loops, read)
@@ -252,6 +264,7 @@ func (d *daemon) httpServer(h http.Handler) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		Protocols:         protocols(),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},
 		ErrorLog:          quietLogger(d.log),
 	}
 }

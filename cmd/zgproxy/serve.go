@@ -37,7 +37,9 @@ default; "zgproxy config" prints what is in force.`,
 			if err := refuseWithoutStore(billing.RecordsNothing, cfg.Network); err != nil {
 				return usageError{err}
 			}
-			return serve(cmd.Context(), cfg, newLogger(cfg, cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr())), nil)
+			log := newLogger(cfg, cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))
+			limitMemory(log)
+			return serve(cmd.Context(), cfg, log, nil)
 		},
 	}
 	addServeFlags(cmd, &flags)

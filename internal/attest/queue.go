@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	budget "github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -34,6 +35,8 @@ type QueueConfig struct {
 	Depth int
 	// MaxBytes is how many bytes of bodies may be kept for the comparison; 0 is 16 MiB.
 	MaxBytes int64
+	// Memory is what they are counted against besides, like what it takes to write them in other forms; nil: 256 MiB of its own.
+	Memory *budget.Budget
 	// Workers is how many signatures are asked for at a time; 0 is 4.
 	Workers int
 	// Schedule is how long to wait before each attempt; nil is 0, 0.2, 0.4, 0.8 and 1.6 seconds. Signatures appear at the end
@@ -72,6 +75,7 @@ type job struct {
 	since   time.Time
 	kept    int64
 	attempt int
+	ended   bool        // under mu: it has its verdict
 	judged  chan Result // takes the result; nil: nobody waits for it
 	refused atomic.Bool // it has been counted as refused
 }
@@ -83,6 +87,9 @@ func NewQueue(cfg QueueConfig) *Queue {
 	}
 	if cfg.MaxBytes <= 0 {
 		cfg.MaxBytes = 16 << 20
+	}
+	if cfg.Memory == nil {
+		cfg.Memory = budget.New(256 << 20)
 	}
 	if cfg.Workers <= 0 {
 		cfg.Workers = 4
@@ -138,7 +145,8 @@ func (q *Queue) Submit(x Exchange) {
 }
 
 // Judge is Submit for somebody who waits for the result; it goes ahead of others. When ctx ends first, the result is
-// unavailable, and the work goes on for the record. The bodies are kept in any case: whoever waits has them in memory anyway.
+// unavailable, and the work goes on for the record. The bodies are kept in any case: whoever waits has them in memory anyway,
+// and has counted them; they count as the queue's when nobody waits any more.
 func (q *Queue) Judge(ctx context.Context, x Exchange) Result {
 	j := &job{x: x, since: time.Now(), judged: make(chan Result, 1)}
 	q.submit(j)
@@ -152,9 +160,21 @@ func (q *Queue) Judge(ctx context.Context, x Exchange) Result {
 		return r
 	default:
 	}
+	q.inherit(j)
 	r := expecting(x, Result{Verdict: zg.VerdictUnavailable, Code: CodeTimeout})
 	q.refuse(j, r)
 	return r
+}
+
+// inherit counts the bodies of a job that nobody waits for any more, unless it has ended meanwhile.
+func (q *Queue) inherit(j *job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !j.ended {
+		j.kept = int64(len(j.x.Request) + len(j.x.Response))
+		q.kept.Add(j.kept)
+		q.cfg.Memory.Keep(j.kept)
+	}
 }
 
 // keep counts the bytes of a body, or lets go of it where there is no room.
@@ -162,7 +182,7 @@ func (q *Queue) keep(j *job, body *[]byte) {
 	n := int64(len(*body))
 	switch {
 	case n == 0:
-	case q.kept.Add(n) <= q.cfg.MaxBytes:
+	case q.kept.Add(n) <= q.cfg.MaxBytes && q.cfg.Memory.TryTake(n, budget.Bodies):
 		j.kept += n
 	default:
 		q.kept.Add(-n)
@@ -268,7 +288,7 @@ func (q *Queue) attempt(ctx context.Context, j *job) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := Check(j.x, sig)
+	r := q.check(ctx, j.x, sig)
 	if r.Code == CodeWrongSigner {
 		if r, err = q.confirm(ctx, j.x, sig, r); err != nil {
 			return Result{}, err
@@ -299,7 +319,7 @@ func (q *Queue) confirm(ctx context.Context, x Exchange, sig zg.Signature, r Res
 			Msg("an answer has another signer than expected, and the chain could not be asked about it")
 		return unconfirmed, nil
 	case now == r.Signer:
-		return checkAgainst(now, x, sig), nil
+		return checkAgainst(now, x, sig, func(x Exchange, sig zg.Signature) Result { return q.check(ctx, x, sig) }), nil
 	}
 	return r, nil
 }
@@ -331,7 +351,7 @@ func (q *Queue) giveUp(j *job, code string, err error) {
 // finish ends a job with its verdict.
 func (q *Queue) finish(j *job, r Result) {
 	r = expecting(j.x, r)
-	q.kept.Add(-j.kept)
+	q.letGo(j)
 	if q.pending.Add(-1) <= int64(q.cfg.Depth/2) && q.full.Load() {
 		q.full.Store(false)
 	}
@@ -346,6 +366,16 @@ func (q *Queue) finish(j *job, r Result) {
 	if j.judged != nil {
 		j.judged <- r
 	}
+}
+
+// letGo gives back what a job has kept.
+func (q *Queue) letGo(j *job) {
+	q.mu.Lock()
+	kept := j.kept
+	j.ended, j.kept = true, 0
+	q.mu.Unlock()
+	q.kept.Add(-kept)
+	q.cfg.Memory.Give(kept)
 }
 
 // Unsigned counts an answer that has no signature to look for, and says why.

@@ -98,7 +98,7 @@ func receipts(tb testing.TB) map[string]evidence {
 	other := zg.Signature{Text: chatText(), Signature: hex.EncodeToString(sign(tb, k, chatText()))}
 	out["wrong signer"] = receiptOf(plain, plain.Response, Check(plain, other))
 	out["unconfirmed"] = receiptOf(plain, plain.Response, draft(Check(plain, other)).as(zg.VerdictUnavailable, CodeUnconfirmed))
-	out["changed signer"] = receiptOf(plain, plain.Response, checkAgainst(crypto.PubkeyToAddress(k.PublicKey), plain, other))
+	out["changed signer"] = receiptOf(plain, plain.Response, checkAgainst(crypto.PubkeyToAddress(k.PublicKey), plain, other, Check))
 	out["no signature at all"] = receiptOf(plain, plain.Response, Check(plain, zg.Signature{Text: chatText(), Signature: "0x00"}))
 	return out
 }

@@ -25,13 +25,14 @@ func serve(t *testing.T, most int, slow <-chan struct{}) (l *Listener, refused *
 	}
 	refused = new(int)
 	l = Limit(in, most, func() { *refused++ })
-	srv := &http.Server{ConnState: l.State, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answers := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			_ = http.NewResponseController(w).Flush() // it has begun
 			<-slow
 		}
 		_, _ = io.WriteString(w, "ok")
-	})}
+	}
+	srv := &http.Server{ConnState: l.State, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(answers)}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	t.Cleanup(func() {
@@ -67,7 +68,8 @@ func ask(t *testing.T, l net.Listener, path string) (net.Conn, string) {
 	return c, resp.Status + " " + resp.Header.Get("Retry-After")
 }
 
-// Connections that nobody uses make room for new ones; where all are used, the new one is told so, and gets in when one ends.
+// Connections that nobody uses make room for new ones; where all are used, the new one is told so, and gets in when one
+// ends.
 func TestLimit(t *testing.T) {
 	slow := make(chan struct{})
 	l, refused := serve(t, 3, slow)
@@ -102,8 +104,8 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// Connections out are bounded for all transports together: idle ones are given up first, and who finds no room is told so as by a
-// system that has no descriptors.
+// Connections out are bounded for all transports together: idle ones are given up first, and who finds no room is told
+// so as by a system that has no descriptors.
 func TestOut(t *testing.T) {
 	slow := make(chan struct{})
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -115,7 +117,8 @@ func TestOut(t *testing.T) {
 	defer up.Close()
 	defer close(slow)
 	out := NewOut(2)
-	one, two := out.Bound(&http.Transport{DialContext: new(net.Dialer).DialContext}), out.Bound(&http.Transport{DialContext: new(net.Dialer).DialContext})
+	one := out.Bound(&http.Transport{DialContext: new(net.Dialer).DialContext})
+	two := out.Bound(&http.Transport{DialContext: new(net.Dialer).DialContext})
 	defer one.CloseIdleConnections()
 	defer two.CloseIdleConnections()
 	get := func(tr *http.Transport, path string) (*http.Response, error) {
@@ -154,7 +157,9 @@ func TestOutWaits(t *testing.T) {
 		out := NewOut(1)
 		here, there := net.Pipe()
 		defer there.Close()
-		tr := out.Bound(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return here, nil }})
+		tr := out.Bound(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return here, nil
+		}})
 		c, err := tr.DialContext(t.Context(), "tcp", "x")
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +173,9 @@ func TestOutWaits(t *testing.T) {
 			t.Errorf("%v, %d open", err, out.Open())
 		}
 		tr.DialContext = nil
-		failing := out.Bound(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, io.ErrUnexpectedEOF }})
+		failing := out.Bound(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return nil, io.ErrUnexpectedEOF
+		}})
 		out.leave()
 		if _, err := failing.DialContext(t.Context(), "tcp", "x"); !errors.Is(err, io.ErrUnexpectedEOF) || out.Open() != 0 {
 			t.Errorf("%v, %d open", err, out.Open())

@@ -1,6 +1,6 @@
-// Package conns bounds connections: how many callers have at a time, how many lead to providers, and the few descriptors that are
-// kept for the operator when everybody else has used theirs. It knows nothing of what passes over them, starts no goroutine, and
-// nothing is durable.
+// Package conns bounds connections: how many callers have at a time, how many lead to providers, and the few
+// descriptors that are kept for the operator when everybody else has used theirs. It knows nothing of what passes over
+// them, starts no goroutine, and nothing is durable.
 package conns
 
 import (
@@ -24,11 +24,11 @@ const refusalBody = `{"error":{"message":"zgproxy has as many connections as it 
 	`"type":"server_error","param":null,"code":"too_many_connections"}}` + "\n"
 
 // refusal is what a connection that there is no room for is told: nothing was read of its request.
-var refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json\r\nRetry-After: 1\r\n" +
-	"X-Zgproxy-Error: too_many_connections\r\nContent-Length: " + strconv.Itoa(len(refusalBody)) + "\r\n\r\n" + refusalBody
+var refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json\r\n" +
+	"Retry-After: 1\r\nX-Zgproxy-Error: too_many_connections\r\nContent-Length: " + strconv.Itoa(len(refusalBody)) + "\r\n\r\n" + refusalBody
 
-// Listener has at most so many connections at a time. When there are no more, the one that has been idle for longest is closed
-// for a new one; where none is idle, the new one is refused after a moment.
+// Listener has at most so many connections at a time. When there are no more, the one that has been idle for longest is
+// closed for a new one; where none is idle, the new one is refused after a moment.
 type Listener struct {
 	net.Listener
 	most    int
@@ -40,8 +40,8 @@ type Listener struct {
 	change chan struct{} // closed when one ends or falls idle; nil: nobody waits for that
 }
 
-// Limit bounds a listener. Give State to its server, so that it is known which connections are idle. refused is told of every
-// connection that there was no room for; it may be nil.
+// Limit bounds a listener. Give State to its server, so that it is known which connections are idle. refused is told of
+// every connection that there was no room for; it may be nil.
 func Limit(l net.Listener, most int, refused func()) *Listener {
 	return &Listener{Listener: l, most: most, refused: refused, idle: list.New()}
 }
@@ -96,8 +96,8 @@ func (l *Listener) enter() bool {
 	}
 }
 
-// dismiss tells a connection why it ends. What its other end has sent is read a little, because it would else be told nothing
-// but that the connection was reset.
+// dismiss tells a connection why it ends. What its other end has sent is read a little, because it would else be told
+// nothing but that the connection was reset.
 func dismiss(c net.Conn) {
 	if c.SetDeadline(time.Now().Add(farewell)) == nil {
 		_, err := io.WriteString(c, refusal)
@@ -145,7 +145,7 @@ type Conn struct {
 	net.Conn
 	of   *Listener
 	at   *list.Element // among the idle ones, under of.mu
-	left bool          // likewise
+	left bool          // under of.mu
 }
 
 // Close ends the connection and makes room for another one.

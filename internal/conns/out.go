@@ -13,7 +13,8 @@ import (
 // outWait is how long a connection to a provider waits for another one to end.
 const outWait = 2 * time.Second
 
-// Out bounds the connections that lead out, of several transports together. Idle ones are given up before anybody waits.
+// Out bounds the connections that lead out, of several transports together. Idle ones are given up before anybody
+// waits.
 type Out struct {
 	most int
 
@@ -26,8 +27,8 @@ type Out struct {
 // NewOut builds a bound. It has no effect before Bound.
 func NewOut(most int) *Out { return &Out{most: most} }
 
-// Bound has the transport's connections count. It is called before the transport is used. Who finds no room gets the error of a
-// process that has no descriptors left, as a failure to connect: nothing was sent.
+// Bound has the transport's connections count. It is called before the transport is used. Who finds no room gets the
+// error of a process that has no descriptors left, as a failure to connect: nothing was sent.
 func (o *Out) Bound(t *http.Transport) *http.Transport {
 	dial := t.DialContext
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {

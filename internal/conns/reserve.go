@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Reserve keeps a few descriptors for those who have to get in when there are no others. It opens them on nothing, and closes one
-// when it is needed.
+// Reserve keeps a few descriptors for those who have to get in when there are no others. It opens them on nothing, and
+// closes one when it is needed.
 type Reserve struct {
 	most int
 

@@ -23,8 +23,9 @@ func GuardDial(_ context.Context, _, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// reserved are the ranges without a predicate in net/netip that lead nowhere public. What clouds tell a machine of itself, its
-// credentials among it, is mostly link-local (169.254.169.254), unique local (fd00:ec2::254) or shared (100.100.100.200).
+// reserved are the ranges without a predicate in net/netip that lead nowhere public. What clouds tell a machine of
+// itself, its credentials among it, is mostly link-local (169.254.169.254), unique local (fd00:ec2::254) or shared
+// (100.100.100.200).
 var reserved = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),       // this network
 	netip.MustParsePrefix("100.64.0.0/10"),   // shared by the customers of a carrier
@@ -42,7 +43,7 @@ var reserved = []netip.Prefix{
 	// Public ranges that clouds give a meaning of their own inside.
 	netip.MustParsePrefix("168.63.129.16/32"), // Azure: the host of a machine
 	netip.MustParsePrefix("161.26.0.0/16"),    // IBM: services for its machines
-	netip.MustParsePrefix("166.8.0.0/14"),     // likewise
+	netip.MustParsePrefix("166.8.0.0/14"),     // IBM: the same
 }
 
 // Ranges that carry an IPv4 address, which is where a packet ends up, at the given byte.
@@ -80,8 +81,8 @@ func public(ip netip.Addr) bool {
 // machineRead is how long a reading of a machine's own addresses is good for.
 const machineRead = 10 * time.Second
 
-// machine knows which addresses are this machine's own. One that is public leads to whatever listens here all the same, past
-// whatever keeps strangers from it outside.
+// machine knows which addresses are this machine's own. One that is public leads to whatever listens here all the same,
+// past whatever keeps strangers from it outside.
 type machine struct {
 	list func() ([]net.Addr, error)
 
@@ -112,18 +113,21 @@ func (m *machine) has(ip netip.Addr) bool {
 
 // localSuffixes end names that mean something on this machine or its network only: they are given out to nobody.
 var localSuffixes = []string{
-	".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".private", ".home.arpa", ".svc", ".localdomain",
+	".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".private", ".home.arpa", ".svc",
+	".localdomain",
 }
 
-// localName reports whether a name is none of the public's. What is not dialled from here, but by a proxy, is known by its name
-// only: host.docker.internal, metadata.google.internal, kubernetes.default.svc, or a number that is an address to some.
+// localName reports whether a name is none of the public's. What is not dialled from here, but by a proxy, is known by
+// its name only: host.docker.internal, metadata.google.internal, kubernetes.default.svc, or a number that is an address
+// to some.
 func localName(host string) bool {
 	host = strings.ToLower(strings.TrimRight(host, "."))
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if last == host { // a single word
 		return true
 	}
-	if last == "" || (last[0] >= '0' && last[0] <= '9') { // no domain begins like that; 127.1 and 0x7f.1 are addresses to some
+	// No domain begins with a digit; 127.1 and 0x7f.1 are addresses to some.
+	if last == "" || (last[0] >= '0' && last[0] <= '9') {
 		return true
 	}
 	for _, suffix := range localSuffixes {

@@ -57,7 +57,7 @@ func TestThisMachinesOwnAddresses(t *testing.T) {
 		if m.has(own) {
 			t.Error("it has what could not be read")
 		}
-		time.Sleep(machineRead + 1) //nolint:forbidigo // likewise
+		time.Sleep(machineRead + 1) //nolint:forbidigo // of the test's own time
 		fail = nil
 		for _, ip := range []netip.Addr{own, other, netip.MustParseAddr("::ffff:20.1.2.3"), other.WithZone("eth0")} {
 			if !m.has(ip) {

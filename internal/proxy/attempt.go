@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -199,12 +198,5 @@ func errMediaType(form bool) *APIError {
 	if form {
 		e.Message = "Send Content-Type: application/json with a JSON object, or multipart/form-data."
 	}
-	return e
-}
-
-func errUploads() *APIError {
-	e := problem("too_many_uploads", fmt.Sprintf("%d uploads that name their model behind the file are being read already. "+
-		"Try again in a moment, or put the field model before the file.", wholeUploads))
-	e.RetryAfter = time.Second
 	return e
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"net/http"
 	"strconv"
@@ -10,13 +9,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
-	"github.com/zgproxy/zgproxy/internal/request"
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
-
-// bodyTimeout is how long a caller may take to send a body that has to be read before it can be forwarded.
-const bodyTimeout = 5 * time.Minute
 
 // call is one caller's request while it is under way. It belongs to the handler's goroutine.
 type call struct {
@@ -35,6 +31,8 @@ type call struct {
 	format   string // response_format, as the caller has it
 	stream   bool
 	status   int // sent to the caller; 0: nothing was
+	memory   memory.Hold
+	body     int64 // of it, for the request's body
 	course
 }
 
@@ -51,46 +49,6 @@ type course struct {
 	plain     bool // the stream's lines are documents, not events
 }
 
-// readBody reads the whole request body, bounded in size and time. Reading it before anything is sent also keeps the
-// server from closing it under the transport when a provider answers at once.
-func (c *call) readBody() ([]byte, error) {
-	limit := c.srv.cfg.MaxBody
-	if c.r.ContentLength > limit {
-		return nil, &http.MaxBytesError{Limit: limit}
-	}
-	control := http.NewResponseController(c.w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
-	var buf bytes.Buffer
-	// A declared length is a claim: no more than 1 MiB is set aside on the strength of it.
-	buf.Grow(int(min(max(c.r.ContentLength, 0), 1<<20)) + bytes.MinRead)
-	in, err := request.Decode(http.MaxBytesReader(c.w, c.r.Body, limit), c.r.Header.Get("Content-Encoding"), limit)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := buf.ReadFrom(in); err != nil {
-		return nil, errBody(err)
-	}
-	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-// errBody is a body that could not be read: what is wrong with it, or that it broke off.
-func errBody(err error) error {
-	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return big
-	}
-	if bad, ok := errors.AsType[*request.Error](err); ok {
-		return bad
-	}
-	e := problem("request_body", "The request body could not be read to its end.")
-	e.Cause = err
-	return e
-}
-
 // fail answers with an error where nothing was sent yet. After that only the log can tell.
 func (c *call) fail(err error) {
 	if back, ok := errors.AsType[*setback](err); ok {
@@ -101,6 +59,9 @@ func (c *call) fail(err error) {
 		}
 	}
 	e := asAPIError(err)
+	if e.Code == "memory_full" && c.status == 0 {
+		c.discard()
+	}
 	c.code, c.cause = e.Code, e.Cause
 	c.srv.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
 	if c.status != 0 {

@@ -26,6 +26,7 @@ var conditions = map[string]condition{
 	"method_not_allowed":     {http.StatusMethodNotAllowed, typeRequest, false},
 	"unsupported_media_type": {http.StatusUnsupportedMediaType, typeRequest, false},
 	"request_body":           {http.StatusBadRequest, typeRequest, false},
+	"request_timeout":        {http.StatusRequestTimeout, typeRequest, true},
 	"request_too_large":      {http.StatusRequestEntityTooLarge, typeRequest, false},
 	"invalid_request":        {http.StatusBadRequest, typeRequest, false},
 	"missing_id":             {http.StatusBadRequest, typeRequest, false},
@@ -66,7 +67,8 @@ var conditions = map[string]condition{
 	"session_token":         {http.StatusServiceUnavailable, typeServer, true},
 	"receipt_unreadable":    {http.StatusInternalServerError, typeServer, true},
 	"too_many_answers_held": {http.StatusServiceUnavailable, typeServer, false},
-	"too_many_uploads":      {http.StatusServiceUnavailable, typeServer, true},
+	"memory_full":           {http.StatusServiceUnavailable, typeServer, true},
+	"too_many_connections":  {http.StatusServiceUnavailable, typeServer, true},
 	"internal":              {http.StatusInternalServerError, typeServer, true},
 
 	// The way to a provider, and its answer.

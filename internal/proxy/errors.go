@@ -65,7 +65,11 @@ func (e *APIError) send(w http.ResponseWriter, path string) {
 	e.tell(h)
 	// What is left of the request's body is read before the connection is used again, or closed. Nobody is waited for who
 	// does not send it. Not supported: the connection's own limits hold.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTimeout))
+	rest := restTimeout
+	if e.Code == "request_timeout" { // it did not come before
+		rest, h["Connection"] = 0, []string{"close"}
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(rest))
 	body := e.envelopeFor(path, id)
 	h["Content-Type"] = []string{"application/json"}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}

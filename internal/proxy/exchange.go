@@ -7,16 +7,28 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/crash"
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxRefusal bounds a provider's error.
-const maxRefusal = 1 << 20
+const (
+	// maxRefusal bounds a provider's error.
+	maxRefusal = 1 << 20
+	// freeRefusal is how much of one is part of what every call has in memory.
+	freeRefusal = 64 << 10
+
+	// answerWait is how long a provider may take for the header of an answer, beyond what its transport waits for that once the
+	// request is out: 16 minutes.
+	answerWait = 18 * time.Minute
+	// sendPace is how many bytes a second of a request a provider has to take.
+	sendPace = 64 << 10
+)
 
 // Why there is no signature over an answer: it came from an endpoint of the owner's, or it only says that a job was begun.
 const (
@@ -73,7 +85,9 @@ func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 		time.AfterFunc(s.cfg.DrainTimeout, func() { cancel(errDrained) })
 	})()
 
+	unanswered := time.AfterFunc(x.patience(), func() { cancel(errUnanswered) })
 	resp, err := x.send(ctx)
+	unanswered.Stop()
 	if err != nil {
 		return err
 	}
@@ -81,6 +95,19 @@ func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 	x.out.Status = resp.StatusCode
 	crash.Point("request/header")
 	return x.relay(cancel, resp)
+}
+
+// patience is how long a provider may take from the first byte of the request to the header of its answer. Its transport knows
+// how long it waits for that once the request is out, but one that does not read would never have it.
+func (x *exchange) patience() time.Duration {
+	wait, size := x.srv.answerWait, x.parcel.length()
+	if x.parcel.bytes != nil {
+		return wait + time.Duration(size/sendPace)*time.Second
+	}
+	if size < 0 {
+		size = x.srv.cfg.MaxBody
+	}
+	return wait + bodyTimeout + time.Duration(size/bodyPace)*time.Second // its caller is still sending
 }
 
 // admit sets aside what an upload of so many bytes can cost.
@@ -151,6 +178,8 @@ var (
 	errShutdown = errors.New("zgproxy is shutting down")
 	errIdle     = errors.New("the provider sent nothing for too long")
 	errDrained  = errors.New("the caller left and the rest of the answer was too long to wait for")
+	// errUnanswered is the end of patience.
+	errUnanswered = errors.New("the provider neither took the request nor answered it in time")
 )
 
 // send performs the request, with one more try when the provider refuses our session token: such a refusal is unbilled.
@@ -184,8 +213,8 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 					return nil, refused
 				case again:
 					return nil, &setback{err: refusedError(refused), result: route.Neutral, again: true}
-				case sent.failed():
-					return nil, errBody(err)
+				case sent.failure() != nil:
+					return nil, errBody(sent.failure())
 				}
 				back := c.transportError(err)
 				if code := back.err.Code; code == "provider_connection" || code == "provider_timeout" {
@@ -268,9 +297,20 @@ type refusal struct {
 	form   bool      // a 4xx in JSON of a form that nobody here knows: it may be about the request, and may not
 }
 
+// readRefusal reads a provider's error, which some fill with the request that they refuse. Where there is no memory for a large
+// one, its beginning has to do.
+func (c *call) readRefusal(in io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(in, freeRefusal))
+	if err != nil || len(body) < freeRefusal || c.memory.Take(c.r.Context(), 2*maxRefusal, memory.Paid) != nil {
+		return body, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(in, maxRefusal-freeRefusal))
+	return append(body, rest...), err
+}
+
 // refusal reads and classifies an answer that is none.
 func (c *call) refusal(resp *http.Response) (*refusal, zg.RefusalDetail) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+	body, err := c.readRefusal(resp.Body)
 	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("ZG-Failure-Source"), body)
 	if detail.Inner {
 		c.srv.cfg.Log.Debug().Str("request_id", c.id).Str("provider", c.offer.Label).Int("status", resp.StatusCode).
@@ -317,10 +357,14 @@ func (c *call) transportError(err error) *setback {
 	case errors.Is(err, errShutdown):
 		back.result, back.again = route.Neutral, false
 		back.err = problem("shutting_down", "zgproxy is shutting down; the provider may bill this request.")
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		// It says nothing about the provider, and another one could not be reached either.
+		back.result, back.again = route.Neutral, false
+		back.err = problem("too_many_connections", "So much is under way that no connection to the provider can be made now. Nothing was sent and nothing was spent. Try again in a moment.")
 	case errors.Is(err, errDrained):
 		back.result, back.again = route.Neutral, false
 		back.err = problem("caller_left", "The caller left before the provider answered; it may still bill this request.")
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, errUnanswered), errors.As(err, &timeout) && timeout.Timeout():
 		back.again = !reached(err) // it may be at work, and will bill what it does
 		back.err = problem("provider_timeout", "The provider did not answer in time; it may still bill this request.")
 	case reached(err):

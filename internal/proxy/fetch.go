@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -139,6 +140,9 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 	resp, err := c.srv.cfg.Transport.RoundTrip(req)
 	if err != nil {
 		e := problem("provider_unreachable", "The provider that has it could not be reached. Try again in a moment.")
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			e = problem("too_many_connections", "So much is under way that no connection to the provider can be made now. Try again in a moment.")
+		}
 		e.Cause, e.RetryAfter = err, time.Second
 		return e
 	}
@@ -163,7 +167,7 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 		n, err := resp.Body.Read(*buf)
 		if n > 0 {
 			idle.Reset(fetchIdle)
-			_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // not supported: the connection's own limits hold
+			_ = control.SetWriteDeadline(time.Now().Add(c.srv.writeTimeout)) // not supported: the connection's own limits hold
 			c.bytes += int64(n)
 			if seen != nil {
 				_, _ = seen.Write((*buf)[:n]) // into memory

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -52,9 +53,28 @@ func (s *Server) edge(o origins) func(http.Handler) http.Handler {
 				s.options(w, r)
 				return
 			}
+			if r.Method == http.MethodGet && r.ContentLength != 0 {
+				if err := s.skipBody(w, r); err != nil {
+					s.deny(w, r, asAPIError(err))
+					return
+				}
+			}
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// skipBody reads the body of a request that should have none. The server would do so before it answers, for as long as its
+// caller likes.
+func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
+	control := http.NewResponseController(w)
+	if err := supported(control.SetReadDeadline(time.Now().Add(min(restTimeout, s.bodyIdle)))); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxVerifyBody)); err != nil {
+		return errBody(err)
+	}
+	return supported(control.SetReadDeadline(time.Time{}))
 }
 
 var nosniff = []string{"nosniff"}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/request"
 	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -157,8 +158,9 @@ const (
 	replayBytes = 1 << 20
 	// An upload of unknown length is admitted for so many bytes to begin with, and then for an eighth more than has come.
 	firstStep = 4 << 10
-	// Uploads whose model comes behind the file are read whole. All of them together get so many times the largest.
-	wholeUploads = 4
+	// What the form of an upload that passes through holds at most: the fields before its file three times, which are small, or
+	// what is kept for another provider, and two buffers.
+	formMemory = 3<<20 + 128<<10
 )
 
 // serveUpload handles uploads whose file passes straight through: only the small fields before it are read ahead, to learn
@@ -169,9 +171,14 @@ func (c *call) serveUpload() error {
 		return &http.MaxBytesError{Limit: limit}
 	}
 	contentType := c.r.Header.Get("Content-Type")
-	in, err := request.Decode(http.MaxBytesReader(c.w, c.r.Body, limit), c.r.Header.Get("Content-Encoding"), limit)
+	body := c.arriving(http.MaxBytesReader(c.w, c.r.Body, limit))
+	defer body.leave()
+	in, err := request.Decode(body, c.r.Header.Get("Content-Encoding"), limit)
 	if err != nil {
-		return err
+		return errBody(err)
+	}
+	if err := c.memory.Take(c.r.Context(), min(formMemory, 3*c.size(limit)), memory.Bodies); err != nil {
+		return c.errMemory(err)
 	}
 	form, err := request.NewMultipart(contentType, in)
 	if err != nil {
@@ -183,20 +190,20 @@ func (c *call) serveUpload() error {
 	}
 	form.Keep(replayBytes)
 	if err := form.Prepare(); err != nil {
-		return err
+		return errBody(err)
 	}
 	// What is to be verified has to be known before it is sent, and the format may stand behind the file.
 	if form.NeedsWhole() || c.srv.cfg.Enforce {
-		room := c.size(limit)
-		if !c.srv.uploads.take(room) {
-			return errUploads()
-		}
-		defer c.srv.uploads.take(-room)
-		body, err := form.Whole(limit)
+		body.whole = true
+		begun, rest, err := form.Whole()
 		if err != nil {
 			return err
 		}
-		f, err := request.ScanForm(contentType, body)
+		whole, err := c.readWhole(begun, rest)
+		if err != nil {
+			return err
+		}
+		f, err := request.ScanForm(contentType, whole)
 		if err != nil {
 			return err
 		}
@@ -209,14 +216,6 @@ func (c *call) serveUpload() error {
 		size, growing = c.r.ContentLength, false
 	}
 	return c.answer(form.Asked, &uploadSource{form: form, contentType: contentType, size: size, growing: growing})
-}
-
-// size is how large the body is at most.
-func (c *call) size(limit int64) int64 {
-	if c.r.ContentLength >= 0 && c.r.Header.Get("Content-Encoding") == "" {
-		return c.r.ContentLength
-	}
-	return limit
 }
 
 // uploadSource is an upload that passes through.
@@ -309,11 +308,11 @@ func (h *hashed) refusal() error {
 	return h.refused
 }
 
-// failed reports whether the caller's body could not be read to its end.
-func (h *hashed) failed() bool {
+// failure is why the caller's body could not be read to its end; nil: it could, as far as it was.
+func (h *hashed) failure() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.err != nil
+	return h.err
 }
 
 func (h *hashed) digest() (sum [32]byte, n int64) {

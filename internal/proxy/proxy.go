@@ -19,6 +19,7 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/guard"
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -84,16 +85,17 @@ type Config struct {
 	// Ready reports whether requests can be served, and if not, why in words for people. Optional.
 	Ready func() (ok bool, reason string)
 
-	Keys           []string      // local keys; empty: callers need none
-	AllowedOrigins []string      // web pages that may call
-	AllowedHosts   []string      // Host names accepted besides localhost and IP addresses
-	MaxBody        int64         // bytes of one request body
-	MaxAttempts    int           // at providers, for one request; 0 counts as 1
-	FailoverWithin time.Duration // of its beginning
-	HoldBytes      int64         // bytes of one answer that may be held for its verdict; needed with Enforce
-	StreamIdle     time.Duration // an answer that brings no byte for so long is given up
-	DrainBytes     int64         // what is still read from the provider after the caller left …
-	DrainTimeout   time.Duration // … and for how long
+	Keys           []string       // local keys; empty: callers need none
+	AllowedOrigins []string       // web pages that may call
+	AllowedHosts   []string       // Host names accepted besides localhost and IP addresses
+	MaxBody        int64          // bytes of one request body
+	MaxAttempts    int            // at providers, for one request; 0 counts as 1
+	FailoverWithin time.Duration  // of its beginning
+	HoldBytes      int64          // bytes of one answer that may be held for its verdict; needed with Enforce
+	Memory         *memory.Budget // what all calls together may hold; nil: half a GiB
+	StreamIdle     time.Duration  // an answer that brings no byte for so long is given up
+	DrainBytes     int64          // what is still read from the provider after the caller left …
+	DrainTimeout   time.Duration  // … and for how long
 	UserAgent      string
 	Log            zerolog.Logger
 	Metrics        *Metrics
@@ -107,20 +109,24 @@ type Server struct {
 	routes  atomic.Pointer[route.Table]
 	buffers sync.Pool // for streams, which go out as they come
 	larger  sync.Pool // for documents, which are held to their end where they fit
-	held    budget
 	keyless keyless
-	uploads budget          // that are read whole
+	memory  *memory.Budget
 	stop    context.Context // done: give up what is still running
 	stopNow context.CancelFunc
 
-	enforceWait, trailerWait time.Duration // tests are less patient
+	// Tests are less patient.
+	enforceWait, trailerWait, memoryWait, bodyIdle, answerWait, writeTimeout time.Duration
 }
 
 // New builds a Server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...), enforceWait: enforceWait, trailerWait: trailerWait}
-	s.held.most = heldAnswers * cfg.HoldBytes
-	s.uploads.most = wholeUploads * cfg.MaxBody
+	s := &Server{
+		cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...),
+		enforceWait: enforceWait, trailerWait: trailerWait, memoryWait: memoryWait, bodyIdle: bodyIdle, answerWait: answerWait, writeTimeout: writeTimeout,
+	}
+	if s.memory = cfg.Memory; s.memory == nil {
+		s.memory = memory.New(512 << 20)
+	}
 	for _, k := range cfg.Keys {
 		s.keys = append(s.keys, keyDigest(k))
 	}
@@ -167,11 +173,16 @@ func (s *Server) handle(op operation) http.HandlerFunc {
 		setRequestID(w.Header(), op.path, c.id)
 		s.cfg.Metrics.open.Inc()
 		defer c.finish()
+		defer c.memory.Free()
 		if s.cfg.Ready != nil {
 			if ok, reason := s.cfg.Ready(); !ok {
 				c.fail(errNotReady(reason))
 				return
 			}
+		}
+		if err := c.begin(r.Context()); err != nil {
+			c.fail(err)
+			return
 		}
 		if err := op.serve(c); err != nil {
 			c.fail(err)

@@ -38,7 +38,6 @@ func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) er
 		s.cfg.Metrics.streams.Inc()
 		defer s.cfg.Metrics.streams.Dec()
 	}
-	defer rl.free()
 	buffers := &s.buffers
 	if rl.hold {
 		buffers = &s.larger
@@ -222,7 +221,7 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 			if now.Sub(r.renewed) >= renewal {
 				r.renewed = now
 				idle.Reset(cfg.StreamIdle)
-				_ = r.control.SetWriteDeadline(now.Add(writeTimeout)) // not supported: the connection's own limits hold
+				_ = r.control.SetWriteDeadline(now.Add(r.srv.writeTimeout)) // not supported: the connection's own limits hold
 			}
 			r.tap.Write(buf[held : held+n])
 			crash.Point("request/mid-relay")

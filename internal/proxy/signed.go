@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/zgproxy/zgproxy/internal/request"
 	"github.com/zgproxy/zgproxy/internal/sse"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -47,15 +47,15 @@ func plainType(h http.Header) {
 }
 
 // decoded is the body in the form the tap reads. Where a provider compressed although identity was asked for, the wire
-// bytes are hashed before they are unpacked: what it signed is what it sent.
+// bytes are hashed before they are unpacked: what it signed is what it sent. One that unpacks to far more than any answer breaks off.
 func decoded(resp *http.Response) (io.Reader, hash.Hash, error) {
 	if enc := baseType(resp.Header.Get("Content-Encoding")); enc != "gzip" && enc != "x-gzip" {
 		return resp.Body, nil, nil
 	}
 	wire := sha256.New()
-	zr, err := gzip.NewReader(io.TeeReader(resp.Body, wire))
+	body, err := request.Unpack(io.TeeReader(resp.Body, wire))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read gzip header: %w", err)
+		return nil, nil, fmt.Errorf("unpack the answer: %w", err)
 	}
-	return zr, wire, nil
+	return body, wire, nil
 }

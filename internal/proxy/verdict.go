@@ -3,9 +3,9 @@ package proxy
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/sse"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -21,8 +21,6 @@ const (
 	enforceWait = 10 * time.Second
 	// How long the end of an answer that has been delivered waits for its verdict where the caller reads trailers.
 	trailerWait = 3500 * time.Millisecond
-	// All answers that are withheld at one time get so many times what one gets.
-	heldAnswers = 4
 	// Memory for withheld answers is set aside in such pieces.
 	heldStep = 64 << 10
 )
@@ -67,31 +65,22 @@ func (x *exchange) judge(ctx context.Context, wait time.Duration) {
 	x.judgement = j
 }
 
-// budget is the memory that withheld answers share.
-type budget struct {
-	most int64
-	used atomic.Int64
-}
-
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) <= b.most {
-		return true
-	}
-	b.used.Add(-n)
-	return false
-}
-
-// reserve sees to it that so much may be held of this answer. What every answer may hold anyway is not counted.
+// reserve sees to it that so much may be held of this answer, and waits a little for it: the answer is paid for, and its
+// provider can wait. What every answer may hold anyway is part of what its call has.
 func (r *relaying) reserve(total int64) bool {
 	if total > max(r.srv.cfg.HoldBytes, maxHeld) {
 		r.refused = r.errTooLarge()
 		return false
 	}
-	short := total - maxHeld - r.reserved
+	need := total
+	if kind := r.offer.Service.Type; !r.stream && (kind == zg.TextToImage || kind == zg.ImageEditing) {
+		need = 2 * total // what nobody signed may have to be left out, which makes another document
+	}
+	short := need - maxHeld - r.reserved
 	if short <= 0 {
 		return true
 	}
-	if short = (short + heldStep - 1) / heldStep * heldStep; !r.srv.held.take(short) {
+	if short = (short + heldStep - 1) / heldStep * heldStep; r.memory.Take(r.ctx, short, memory.Paid) != nil {
 		r.refused = r.errHeldTogether()
 		return false
 	}
@@ -117,9 +106,6 @@ func (r *relaying) grow(buf []byte) []byte {
 	copy(larger, buf)
 	return larger
 }
-
-// free gives back what was reserved.
-func (r *relaying) free() { r.srv.held.used.Add(-r.reserved) }
 
 // withhold begins to keep back the end of a stream. Where several choices are asked for, the first of them may end long
 // before the last, so that more may follow.
@@ -160,7 +146,7 @@ func (r *relaying) errTooLarge() *APIError {
 
 func (r *relaying) errHeldTogether() *APIError {
 	return problem("too_many_answers_held", fmt.Sprintf("So many large answers are held until their signatures are checked that there is no room for this one (%d bytes "+
-		"for all), so it is withheld. Ask for fewer at a time, or raise ZGPROXY_VERIFY_HOLD.", r.srv.held.most))
+		"for all), so it is withheld. Ask for fewer at a time, or give zgproxy more memory (ZGPROXY_MEMORY).", r.srv.memory.Most(memory.Paid)))
 }
 
 // errNotVerified says why an answer is withheld.

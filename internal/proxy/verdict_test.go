@@ -20,6 +20,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/rs/zerolog"
 
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -226,9 +227,7 @@ func TestVerdictOfEachAnswer(t *testing.T) {
 							t.Errorf("%d judged, %d handed over; waited for: %v", judged, answered, waited)
 						}
 					}
-					if n := r.server.held.used.Load(); n != 0 {
-						t.Errorf("%d bytes are still reserved", n)
-					}
+					until(t, "memory is not given back", func() bool { n, _ := r.server.memory.Used(); return n == 0 })
 				})
 			}
 		}
@@ -395,25 +394,31 @@ func TestCallerLeavesAnEnforcedStream(t *testing.T) {
 func TestAnswersTooLargeToHold(t *testing.T) {
 	var contentType, body string
 	c := &court{says: zg.Judgement{Verdict: zg.VerdictVerified}}
-	r := c.rig(t, true, func(w http.ResponseWriter, req *http.Request) { serveBody(contentType, body)(w, req) }, func(cfg *Config) { cfg.HoldBytes = 200_000 })
+	var others int64
+	budget := memory.New(4 << 20)
+	r := c.rig(t, true, func(w http.ResponseWriter, req *http.Request) {
+		budget.Keep(others) // after this request was let in
+		serveBody(contentType, body)(w, req)
+	}, func(cfg *Config) { cfg.HoldBytes, cfg.Memory = 200_000, budget })
+	r.server.memoryWait = time.Millisecond
 	document := func(size int) string {
 		return strings.Replace(answer, `"hi"`, `"`+strings.Repeat("x", size-len(answer)+2)+`"`, 1)
 	}
 	tail := verdictWord + verdictFinish + strings.Repeat(verdictWord, 1000) + verdictUsage + verdictDone
 	for _, tc := range []struct {
 		name, body, ask string
-		others          int64 // reserved for other answers
+		others          int64 // taken by other answers
 		status          int
 		code            string
 	}{
 		{"as large as may be", document(200_000), `{"model":"chat-1"}`, 0, http.StatusOK, ""},
 		{"a byte more", document(200_001), `{"model":"chat-1"}`, 0, http.StatusBadGateway, "answer_too_large_to_hold"},
 		{"much more", document(900_000), `{"model":"chat-1"}`, 0, http.StatusBadGateway, "answer_too_large_to_hold"},
-		{"beside others", document(100_000), `{"model":"chat-1"}`, 800_000, http.StatusServiceUnavailable, "too_many_answers_held"},
-		{"small, beside others", answer, `{"model":"chat-1"}`, 800_000, http.StatusOK, ""},
+		{"beside others", document(100_000), `{"model":"chat-1"}`, 4 << 20, http.StatusServiceUnavailable, "too_many_answers_held"},
+		{"small, beside others", answer, `{"model":"chat-1"}`, 4 << 20, http.StatusOK, ""},
 		{"stream with much behind its end", tail, `{"model":"chat-1","stream":true}`, 0, http.StatusOK, "answer_too_large_to_hold"},
-		{"stream of two choices", tail, `{"model":"chat-1","stream":true,"n":2}`, -1 << 30, http.StatusOK, ""},
-		{"stream of two choices, beside others", tail, `{"model":"chat-1","stream":true,"n":2}`, 800_000, http.StatusOK, "too_many_answers_held"},
+		{"stream of two choices", tail, `{"model":"chat-1","stream":true,"n":2}`, 0, http.StatusOK, ""},
+		{"stream of two choices, beside others", tail, `{"model":"chat-1","stream":true,"n":2}`, 4 << 20, http.StatusOK, "too_many_answers_held"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			contentType, body = "application/json", tc.body
@@ -421,7 +426,7 @@ func TestAnswersTooLargeToHold(t *testing.T) {
 			if streams {
 				contentType = "text/event-stream"
 			}
-			r.server.held.used.Store(tc.others)
+			others = tc.others
 			resp, text, err := r.asked(tc.ask)
 			want := strings.Replace(tc.body, verdictUsage, "", 1)
 			switch {
@@ -445,7 +450,8 @@ func TestAnswersTooLargeToHold(t *testing.T) {
 				}
 				return judged+answered > 0
 			})
-			until(t, "memory is not given back", func() bool { return r.server.held.used.Load() == tc.others })
+			until(t, "memory is not given back", func() bool { n, _ := budget.Used(); return n == others })
+			budget.Give(others)
 		})
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -119,4 +121,39 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("not packed: %d bytes of %d, %v", len(plain), len(body), err)
 		}
 	})
+}
+
+// What packs as nothing that is meant to be read does is refused long before it is unpacked.
+func TestDecodeBomb(t *testing.T) {
+	var similar strings.Builder
+	for i := range 40_000 {
+		fmt.Fprintf(&similar, `{"role":"user","content":"What is said again and again packs well, as does this for the %dth time."},`, i)
+	}
+	spaces, kilobyte := strings.Repeat(" ", 64<<20), make([]byte, 1<<10)
+	rand.NewChaCha8([32]byte{}).Read(kilobyte) //nolint:errcheck // it has none
+	for _, tc := range []struct {
+		name string
+		text string
+		ok   bool
+	}{
+		{"64 MiB of white space", spaces, false},
+		{"as much behind something to say", string(kilobyte) + spaces, false},
+		{"a little of it", spaces[:freelyUnpacked], true},
+		{"what says the same again and again", similar.String(), true},
+	} {
+		packed := zipped(t, []byte(tc.text))
+		r, err := Decode(bytes.NewReader(packed), "gzip", 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, r)
+		t.Logf("%s: %d bytes from %d", tc.name, n, len(packed))
+		bad := (*Error)(nil)
+		switch {
+		case tc.ok && (err != nil || n != int64(len(tc.text))):
+			t.Errorf("%s: %d bytes, %v, want all %d", tc.name, n, err, len(tc.text))
+		case !tc.ok && (!errors.As(err, &bad) || !strings.Contains(bad.Message, "100 times") || n > 16<<20):
+			t.Errorf("%s: %d bytes, %v, want to be told of what is unpacked", tc.name, n, err)
+		}
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/http"
 	"sync"
 	"sync/atomic"
 )
@@ -139,23 +138,14 @@ func (m *Multipart) Prepare() error {
 // has been read.
 func (m *Multipart) NeedsWhole() bool { return m.state == inFile && !m.named }
 
-// Whole reads the rest and returns the whole body as the caller sent it, for ScanForm. It is called after Prepare, whatever
-// that returned, and instead of SetModel. A body above the limit is an *http.MaxBytesError.
-func (m *Multipart) Whole(limit int64) ([]byte, error) {
-	body := m.raw.kept
-	if body == nil {
-		return nil, errSuperseded
+// Whole gives up the body for whoever reads it whole, for ScanForm: what has been read of it, and the rest. It is called after
+// Prepare, whatever that returned, and instead of SetModel. How much may be read is up to the reader that the form was made of.
+func (m *Multipart) Whole() (begun []byte, rest io.Reader, err error) {
+	if m.raw.kept == nil {
+		return nil, nil, errSuperseded
 	}
-	m.raw.kept = nil
-	if left := limit - int64(body.Len()); left >= 0 {
-		if _, err := body.ReadFrom(io.LimitReader(m.raw.in, left+1)); err != nil {
-			return nil, fmt.Errorf("read the rest of the form: %w", err)
-		}
-	}
-	if int64(body.Len()) > limit {
-		return nil, &http.MaxBytesError{Limit: limit}
-	}
-	return body.Bytes(), nil
+	begun, m.raw.kept = m.raw.kept.Bytes(), nil
+	return begun, m.raw.in, nil
 }
 
 // Ended reports whether the closing boundary has come. Before that no reader of the form can have the whole of it. It may be

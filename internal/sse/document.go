@@ -15,6 +15,8 @@ import (
 const (
 	maxValue = 16 << 10 // of a captured top-level value
 	maxKey   = 64
+	// Of images whose digests are kept: more than any provider makes at a time.
+	maxImages = 1024
 	// Of what is told of a job.
 	maxJobID  = 256
 	maxStatus = 32
@@ -240,8 +242,9 @@ func (d *document) endImage() {
 	d.decode()
 	var sum [32]byte
 	d.image.Sum(sum[:0])
-	d.images = append(d.images, sum)
-	d.image = nil
+	if d.image = nil; len(d.images) < maxImages {
+		d.images = append(d.images, sum)
+	} // else they do not match the number of elements, and count as not seen
 }
 
 func (d *document) open(c byte) {
