@@ -134,6 +134,13 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
+GROWTH_BYTES ?= 33554432
+
+.PHONY: growth
+growth: ## the cost of a byte of strangers' texts at sizes up to GROWTH_BYTES (32 MiB), for every parser
+	ZG_GROWTH_BYTES=$(GROWTH_BYTES) go test -count=1 -run '^TestWorkGrowsWithTheBytes$$' -v -p 1 -timeout 120m \
+		$$(grep -rl --include='*_test.go' '^func TestWorkGrowsWithTheBytes' internal | xargs -n1 dirname | sort -u | sed 's|^|./|')
+
 .PHONY: generate
 generate: docs ## docs/cli.md, config.md, json.md and doctor.md, the golden help, contract bindings, and with npm the devnet's contracts
 	@table=$$(mktemp); for page in config doctor; do \

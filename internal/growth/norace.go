@@ -1,0 +1,6 @@
+//go:build !race
+
+package growth
+
+// usual is the largest size where Variable is not set.
+const usual = 128 << 10

@@ -1,0 +1,6 @@
+//go:build race
+
+package growth
+
+// usual is the largest size where Variable is not set. With the race detector everything takes several times as long.
+const usual = 32 << 10
