@@ -29,10 +29,13 @@ func ScanForm(contentType string, body []byte) (*Form, error) {
 		return nil, err
 	}
 	delim := []byte("\r\n--" + boundary)
-	for {
+	for n := 0; ; n++ {
 		var last bool
 		if last, at, err = f.afterBoundary(at); last || err != nil {
 			return f, err
+		}
+		if n == maxParts {
+			return nil, errParts
 		}
 		size, err := headerSize(body[at:])
 		if err != nil {

@@ -9,13 +9,21 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxDepth bounds how deeply values may nest.
-const maxDepth = 256
+const (
+	maxDepth = 256 // how deeply values may nest
+	// maxNames is how many fields a request may have. No API has a tenth of it, and whoever reads the request after us pays
+	// for each.
+	maxNames = 1000
+	fewNames = 16 // nearly all requests have fewer, and are read without a table of them
+	// maxParam bounds how much of a name is told: it may be as long as the request.
+	maxParam = 100
+)
 
 // Error is a body that cannot be forwarded. Param names the field at fault where one is known; Offset is the byte where
 // reading stopped, or -1.
@@ -67,12 +75,14 @@ func ScanJSON(body []byte) (*JSON, error) {
 		return nil, s.fail("an object is expected")
 	}
 	j := &JSON{body: body, N: 1}
-	var seen []string
+	var seen names
 	err := s.object(func(name string, v span) error {
-		if slices.Contains(seen, name) {
-			return &Error{Param: name, Message: fmt.Sprintf("The field %.100q appears twice; it is not clear which one counts.", name), Offset: v.start}
+		switch {
+		case seen.count == maxNames:
+			return &Error{Message: fmt.Sprintf("The request has more than %d fields.", maxNames), Offset: v.start}
+		case !seen.add(name):
+			return &Error{Param: param(name), Message: fmt.Sprintf("The field %.100q appears twice; it is not clear which one counts.", name), Offset: v.start}
 		}
-		seen = append(seen, name)
 		return j.field(name, v)
 	}, 0)
 	if err != nil {
@@ -82,8 +92,47 @@ func ScanJSON(body []byte) (*JSON, error) {
 	if s.i != len(body) {
 		return nil, s.fail("something follows the object")
 	}
-	j.bare = len(seen) == 0
+	j.bare = seen.count == 0
 	return j, nil
+}
+
+// names are those of an object that were met so far. What it takes to look for one does not grow with them.
+type names struct {
+	count int
+	few   [fewNames]string
+	all   map[string]struct{} // once there are more
+}
+
+// add is false for a name that was there.
+func (n *names) add(name string) bool {
+	if n.count < fewNames {
+		if slices.Contains(n.few[:n.count], name) {
+			return false
+		}
+		n.few[n.count] = name
+		n.count++
+		return true
+	}
+	if n.all == nil {
+		n.all = make(map[string]struct{}, 4*fewNames)
+		for _, f := range n.few {
+			n.all[f] = struct{}{}
+		}
+	}
+	if _, there := n.all[name]; there {
+		return false
+	}
+	n.all[name] = struct{}{}
+	n.count++
+	return true
+}
+
+// param is a name as an error tells it.
+func param(name string) string {
+	if len(name) <= maxParam {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxParam], "") + "…"
 }
 
 func (j *JSON) field(name string, v span) error {

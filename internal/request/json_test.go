@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -127,6 +128,36 @@ func TestScanJSONReadsWhatBoundsMedia(t *testing.T) {
 			if bad, ok := errors.AsType[*Error](err); !ok || bad.Param != name {
 				t.Errorf("%s of %s: %v, want an Error about it", name, value, err)
 			}
+		}
+	}
+}
+
+// Each name costs whoever reads the request; nobody needs so many. A name that is told is cut off, as it may be the request.
+func TestScanJSONBoundsNames(t *testing.T) {
+	document := func(names int, last string) []byte {
+		var b strings.Builder
+		b.WriteString(`{"model":"m"`)
+		for i := range names - 2 {
+			fmt.Fprintf(&b, `,"f%d":0`, i)
+		}
+		return []byte(b.String() + `,"` + last + `":0}`)
+	}
+	for _, tc := range []struct {
+		name, param string
+		body        []byte
+	}{
+		{"as many as may be", "-", document(maxNames, "x")},
+		{"one more", "", document(maxNames+1, "x")},
+		{"twice among few", "f1", document(fewNames-1, "f1")},
+		{"twice among many", "f7", document(maxNames, "f7")},
+		{"twice at the turn", "f14", document(fewNames+1, "f14")},
+		{"the same written otherwise", "model", document(maxNames, `m\u006fdel`)},
+		{"long", strings.Repeat("é", maxParam/2) + "…", []byte(`{"` + strings.Repeat("é", 1<<10) + `":0,"` + strings.Repeat("é", 1<<10) + `":0}`)},
+	} {
+		_, err := ScanJSON(tc.body)
+		bad, refused := errors.AsType[*Error](err)
+		if refused != (tc.param != "-") || (refused && bad.Param != tc.param) {
+			t.Errorf("%s: %v", tc.name, err)
 		}
 	}
 }

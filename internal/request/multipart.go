@@ -15,6 +15,8 @@ const (
 	maxPreamble   = 4 << 10
 	maxFields     = 1 << 20 // bytes of small fields before the file
 	readAhead     = 64 << 10
+	// maxParts is how many parts a form may have: no API takes a tenth of them, and the header of each has to be read.
+	maxParts = 1000
 )
 
 // Multipart passes a multipart/form-data body on without holding its files. It reads ahead until it knows the model or
@@ -35,6 +37,7 @@ type Multipart struct {
 	accept   func(asked string) bool
 	state    state
 	fresh    bool   // no content of the part under way was read yet
+	parts    int    // whose header was read
 	part     []byte // header of the file part that Prepare stopped at
 	buf      []byte
 

@@ -159,6 +159,31 @@ func TestMultipartRefusals(t *testing.T) {
 	}
 }
 
+// Each part costs whoever reads the form; nobody needs so many.
+func TestFormBoundsParts(t *testing.T) {
+	for _, tc := range []struct {
+		fields, behind int
+		refused        bool
+	}{{maxParts - 1, 0, false}, {maxParts, 0, true}, {10, maxParts - 11, false}, {10, maxParts - 10, true}} {
+		parts := []sent{{"model", "", "m"}}
+		for range tc.fields - 1 {
+			parts = append(parts, sent{"x", "", "1"})
+		}
+		parts = append(parts, sent{"file", "f", "some"})
+		for range tc.behind {
+			parts = append(parts, sent{"y", "", "1"})
+		}
+		contentType, body := form(t, "b", parts)
+		_, whole := ScanForm(contentType, body)
+		_, _, passing := through(contentType, bytes.NewReader(body), "m")
+		for _, err := range []error{whole, passing} {
+			if _, ok := errors.AsType[*Error](err); ok != tc.refused || (err != nil) != tc.refused {
+				t.Errorf("%d fields and %d behind the file: %v", tc.fields, tc.behind, err)
+			}
+		}
+	}
+}
+
 func TestMultipartFields(t *testing.T) {
 	file := sent{"image", "a.png", "x"}
 	for _, tc := range []struct {

@@ -14,6 +14,7 @@ import (
 var (
 	errTruncated = &Error{Message: "The multipart body ends before its closing boundary.", Offset: -1}
 	errBoundary  = &Error{Message: "The multipart body has a malformed boundary.", Offset: -1}
+	errParts     = &Error{Message: fmt.Sprintf("The form has more than %d parts.", maxParts), Offset: -1}
 	errHeader    = &Error{Message: "The header of a part is larger than 16 KiB.", Offset: -1}
 )
 
@@ -116,6 +117,9 @@ func (m *Multipart) delimiterEnd(epilogue int64) (last bool, err error) {
 
 // partHeader reads a part's header, kept as it was with the line end before it.
 func (m *Multipart) partHeader() (raw []byte, p part, err error) {
+	if m.parts++; m.parts > maxParts {
+		return nil, part{}, errParts
+	}
 	raw = append(raw, "\r\n"...)
 	for {
 		line, err := m.in.ReadSlice('\n')
