@@ -29,7 +29,7 @@ var (
 const (
 	schemePrefix    = "zg-sig-"
 	typeCentralized = "centralized"
-	maxText         = 64 << 10 // far more than the digests of any number of images that fit into an answer
+	maxText         = zg.MaxSignedText
 )
 
 // Text is a signed text, taken apart.

@@ -15,8 +15,8 @@ import (
 const (
 	maxValue = 16 << 10 // of a captured top-level value
 	maxKey   = 64
-	// Of images whose digests are kept: more than any provider makes at a time.
-	maxImages = 1024
+	// pieceOfImage is how many characters of base64 are decoded at a time: whole groups of four.
+	pieceOfImage = 4096
 	// Of what is told of a job.
 	maxJobID  = 256
 	maxStatus = 32
@@ -43,9 +43,11 @@ type document struct {
 	captured map[string][]byte
 	capture  string // top-level key whose value is being kept
 	elements uint64 // of the list
+	hashing  bool   // the string under way is an image
 	image    hash.Hash
 	quad     []byte // base64 not yet decoded
-	bad      bool   // an image that is not base64
+	plain    []byte // room for what it decodes to
+	bad      bool   // an image that is not base64, or more of them than anybody signs: none counts
 	padded   bool   // the image under way has had its padding: nothing may follow
 	extras   bool   // something stands beside the pictures that a client may show, see beside
 	text     bool   // the string that was read last may be such a thing
@@ -84,8 +86,8 @@ func (d *document) write(p []byte) {
 			d.inString = true
 			if d.isKey {
 				d.key = d.key[:0]
-			} else if d.inList() && d.depth == d.listDepth()+1 && d.inner == "b64_json" {
-				d.image, d.quad, d.padded = sha256.New(), d.quad[:0], false
+			} else if d.inList() && d.depth == d.listDepth()+1 && d.inner == "b64_json" && !d.bad {
+				d.beginImage()
 			} else if d.isOutput() {
 				d.counting = true
 				d.said.next()
@@ -129,18 +131,12 @@ func (d *document) skip(p []byte) int {
 		}
 		return len(p)
 	}
-	if d.image != nil {
-		p = p[:min(len(p), 4096-len(d.quad))]
+	if d.hashing {
+		p = p[:min(len(p), pieceOfImage-len(d.quad))]
 	}
-	n := bytes.IndexByte(p, '"')
-	if n < 0 {
-		n = len(p)
-	}
-	if i := bytes.IndexByte(p[:n], '\\'); i >= 0 {
-		n = i
-	}
-	if d.image != nil {
-		if d.quad = append(d.quad, p[:n]...); len(d.quad) == 4096 {
+	n := plainLength(p)
+	if d.hashing {
+		if d.quad = append(d.quad, p[:n]...); len(d.quad) == pieceOfImage {
 			d.decode()
 		}
 	}
@@ -148,6 +144,25 @@ func (d *document) skip(p []byte) int {
 		d.said.write(p[:n])
 	}
 	return n
+}
+
+// plainLength is how far the inside of a string goes on without a quote or a backslash. Looking for the end of the string each
+// time would read a string of escapes once for each of them; so it looks a little ahead, and further the further it got.
+func plainLength(p []byte) int {
+	for at, ahead := 0, 32; at < len(p); at, ahead = at+ahead, 2*ahead {
+		piece := p[at:min(at+ahead, len(p))]
+		quote := bytes.IndexByte(piece, '"')
+		if quote >= 0 {
+			piece = piece[:quote]
+		}
+		if escape := bytes.IndexByte(piece, '\\'); escape >= 0 {
+			return at + escape
+		}
+		if quote >= 0 {
+			return at + quote
+		}
+	}
+	return len(p)
 }
 
 // inArray reports whether what is under way is an element of an array.
@@ -191,7 +206,7 @@ func (d *document) inside(c byte) {
 		d.escaped = true
 	case c == '"':
 		d.inString, d.counting = false, false
-		if d.image != nil {
+		if d.hashing {
 			d.endImage()
 		}
 		return
@@ -205,8 +220,8 @@ func (d *document) inside(c byte) {
 		d.one[0] = c
 		d.said.write(d.one[:])
 	}
-	if d.image != nil {
-		if d.quad = append(d.quad, c); len(d.quad) == 4096 {
+	if d.hashing {
+		if d.quad = append(d.quad, c); len(d.quad) == pieceOfImage {
 			d.decode()
 		}
 	}
@@ -218,7 +233,7 @@ func (d *document) beside(p []byte) {
 	switch {
 	case d.ended || !d.started:
 		d.extras = d.extras || len(bytes.TrimSpace(p)) > 0
-	case d.inString && !d.isKey && d.image == nil:
+	case d.inString && !d.isKey && !d.hashing:
 		d.text = true
 	}
 }
@@ -226,15 +241,27 @@ func (d *document) beside(p []byte) {
 // valueEnds takes a text that was no name.
 func (d *document) valueEnds() { d.extras, d.text = d.extras || d.text, false }
 
+// beginImage makes ready for an image. Hash and rooms are used for all of them: an answer may be a list of empty ones.
+func (d *document) beginImage() {
+	if len(d.images) == zg.MaxSignedImages {
+		d.bad, d.images = true, nil
+		return
+	}
+	if d.image == nil {
+		d.image, d.quad, d.plain = sha256.New(), make([]byte, 0, pieceOfImage), make([]byte, pieceOfImage/4*3)
+	}
+	d.image.Reset()
+	d.hashing, d.padded, d.quad = true, false, d.quad[:0]
+}
+
 func (d *document) decode() {
 	if len(d.quad) == 0 {
 		return
 	}
-	var out [3072]byte
-	n, err := base64.StdEncoding.Decode(out[:], d.quad)
+	n, err := base64.StdEncoding.Decode(d.plain, d.quad)
 	d.bad = d.bad || err != nil || d.padded
 	d.padded = d.quad[len(d.quad)-1] == '='
-	d.image.Write(out[:n])
+	d.image.Write(d.plain[:n])
 	d.quad = d.quad[:0]
 }
 
@@ -242,9 +269,8 @@ func (d *document) endImage() {
 	d.decode()
 	var sum [32]byte
 	d.image.Sum(sum[:0])
-	if d.image = nil; len(d.images) < maxImages {
-		d.images = append(d.images, sum)
-	} // else they do not match the number of elements, and count as not seen
+	d.images = append(d.images, sum)
+	d.hashing = false
 }
 
 func (d *document) open(c byte) {

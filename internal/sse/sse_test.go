@@ -272,3 +272,15 @@ func BenchmarkTapDocument(b *testing.B) {
 		}
 	})
 }
+
+// More images than a signed text can be over are over nothing: an answer may list as many empty ones as it has bytes.
+func TestImagesAreBounded(t *testing.T) {
+	for _, tc := range []struct{ images, want int }{{zg.MaxSignedImages, zg.MaxSignedImages}, {zg.MaxSignedImages + 1, 0}, {1 << 16, 0}} {
+		tap := NewTap(JSON, zg.TextToImage)
+		tap.Write([]byte(`{"data":[` + strings.Repeat(`{"b64_json":""},`, tc.images-1) + `{"b64_json":"YQ=="}]}`))
+		got := tap.Summary()
+		if len(got.Images) != tc.want || !got.Complete || got.Usage.Images != uint64(tc.images) {
+			t.Errorf("%d images: %d digests, complete %v, usage %+v, want %d", tc.images, len(got.Images), got.Complete, got.Usage, tc.want)
+		}
+	}
+}

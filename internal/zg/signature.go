@@ -1,5 +1,12 @@
 package zg
 
+const (
+	// MaxSignedText is how long a signed text may be, in bytes. What is longer is none.
+	MaxSignedText = 64 << 10
+	// MaxSignedImages is how many images such a text can be over: each is 64 digits and a mark between it and the one before.
+	MaxSignedImages = MaxSignedText/65 - 1
+)
+
 // Signature is what a provider says about one answer: a text, and the signature over it. The address it names is a hint
 // that is never believed; the signer is recovered from the signature.
 type Signature struct {
