@@ -27,6 +27,7 @@ var endpointID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
 // are needed, key=@ and the path of a file, and priority are not.
 func (l *EndpointList) Decode(s string) error {
 	var out EndpointList
+	seen := map[string]bool{}
 	for part := range strings.SplitSeq(s, ";") {
 		if strings.TrimSpace(part) == "" {
 			continue
@@ -35,9 +36,10 @@ func (l *EndpointList) Decode(s string) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(out, func(o DirectEndpoint) bool { return o.ID == e.ID }) {
+		if seen[e.ID] {
 			return valueError(fmt.Sprintf("there are two endpoints with the id %s", e.ID))
 		}
+		seen[e.ID] = true
 		out = append(out, e)
 	}
 	*l = out

@@ -18,8 +18,12 @@ import (
 // EnvFileVariable names the file of variables, or Off.
 const EnvFileVariable = Prefix + "ENV_FILE"
 
-// maxEnvFile bounds the file; a full one has some kilobytes.
-const maxEnvFile = 1 << 20
+const (
+	// maxEnvFile bounds the file; a full one has some kilobytes.
+	maxEnvFile = 1 << 20
+	// maxLineProblems is how many lines are found fault with. A file with more is another file than was meant.
+	maxLineProblems = 50
+)
 
 // envFile is a file of variables.
 type envFile struct {
@@ -116,8 +120,11 @@ func parseEnvFile(text []byte) (map[string]string, ProblemsError) {
 		if line == "" || line[0] == '#' || line[0] == ';' {
 			continue
 		}
+		told := len(problems) < maxLineProblems
 		bad := func(format string, args ...any) {
-			problems = append(problems, Problem{Variable: fmt.Sprint(n), Text: fmt.Sprintf(format, args...)})
+			if told {
+				problems = append(problems, Problem{Variable: fmt.Sprint(n), Text: fmt.Sprintf(format, args...)})
+			}
 		}
 		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
@@ -130,11 +137,9 @@ func parseEnvFile(text []byte) (map[string]string, ProblemsError) {
 		case !strings.HasPrefix(name, Prefix) || name == EnvFileVariable:
 			bad("only variables of the configuration, which begin with %s, belong here", Prefix)
 		case position(name) == len(fields()):
-			problem := "there is no such variable as " + quoted(name)
-			if s := suggestion(name); s != "" {
-				problem += "; did you mean " + s + "?"
+			if told {
+				bad("%s", noSuchVariable(name))
 			}
-			bad("%s", problem)
 		default:
 			if _, twice := values[name]; twice {
 				bad("%s is here twice", name)
@@ -148,6 +153,14 @@ func parseEnvFile(text []byte) (map[string]string, ProblemsError) {
 		problems = append(problems, Problem{Variable: "0", Text: err.Error()})
 	}
 	return values, problems
+}
+
+func noSuchVariable(name string) string {
+	problem := "there is no such variable as " + quoted(name)
+	if s := suggestion(name); s != "" {
+		problem += "; did you mean " + s + "?"
+	}
+	return problem
 }
 
 // processAs is process for a value that is not in the environment. It is there as long as it takes.

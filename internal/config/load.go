@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kelseyhightower/envconfig"
 )
@@ -48,14 +49,15 @@ type field struct {
 	index    int
 }
 
-func fields() []field {
+// fields are those of Config, in its order. They are asked for at every line of a file, so they are listed once.
+var fields = sync.OnceValue(func() []field {
 	t := reflect.TypeFor[Config]()
 	out := make([]field, t.NumField())
 	for i := range out {
 		out[i] = field{StructField: t.Field(i), variable: t.Field(i).Tag.Get("envconfig"), index: i}
 	}
 	return out
-}
+})
 
 // allowed says in words what may be given, with an example.
 func (f field) allowed() string {
@@ -299,8 +301,14 @@ func unknown(environ []string) ProblemsError {
 	return problems
 }
 
+// longestVariable is far longer than any variable is: what is longer is like none of them.
+const longestVariable = 100
+
 // suggestion finds the variable that was probably meant, if one is near enough.
 func suggestion(name string) string {
+	if len(name) > longestVariable {
+		return ""
+	}
 	best, found := "", len(strings.TrimPrefix(name, Prefix))/3+2
 	for _, f := range fields() {
 		if d := distance(name, f.variable); d < found {

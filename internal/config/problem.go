@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Problem is one thing that is wrong with the configuration.
@@ -63,13 +65,17 @@ func (ps ProblemsError) orNil() error {
 
 // position orders variables as in Config; unknown ones and flags come last.
 func position(variable string) int {
-	for i, f := range fields() {
-		if f.variable == variable {
-			return i
-		}
-	}
-	return len(fields())
+	return cmp.Or(positions()[variable], len(fields())+1) - 1
 }
+
+// positions are those of the variables, from 1 on.
+var positions = sync.OnceValue(func() map[string]int {
+	out := make(map[string]int, len(fields()))
+	for i, f := range fields() {
+		out[f.variable] = i + 1
+	}
+	return out
+})
 
 var keyLike = regexp.MustCompile(`[0-9a-fA-F]{64}`)
 

@@ -15,15 +15,16 @@ type NodeURLs struct{ list []Endpoint }
 // which neither knows more than the other.
 func (n *NodeURLs) Decode(s string) error {
 	var list []Endpoint
-	var seen []string
+	seen := map[string]bool{}
+	several := strings.Contains(s, ",")
 	for part := range strings.SplitSeq(s, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
 		}
 		which := ""
-		if strings.Contains(s, ",") {
-			which = fmt.Sprintf("number %d is ", len(seen)+1)
+		if several {
+			which = fmt.Sprintf("number %d is ", len(list)+1)
 		}
 		u, err := url.Parse(part)
 		if err == nil && (strings.EqualFold(u.Scheme, "ws") || strings.EqualFold(u.Scheme, "wss")) {
@@ -36,10 +37,11 @@ func (n *NodeURLs) Decode(s string) error {
 		}
 		same := strings.ToLower(u.Scheme+"://"+u.Host) + strings.TrimRight(u.Path, "/") + "?" + u.RawQuery
 		same += "@" + u.User.String()
-		if slices.Contains(seen, same) {
-			return valueError(fmt.Sprintf("number %d is there twice", len(seen)+1))
+		if seen[same] {
+			return valueError(fmt.Sprintf("number %d is there twice", len(list)+1))
 		}
-		seen, list = append(seen, same), append(list, e)
+		seen[same] = true
+		list = append(list, e)
 	}
 	if len(list) == 0 {
 		return valueError("not an http or https URL")
