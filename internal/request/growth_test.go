@@ -63,7 +63,10 @@ var formShapes = []growth.Shape{
 	{Name: "a file of line ends", Open: growthModel + growthFile, Unit: "\r\n", Close: growthEnd},
 	{Name: "a file of dashes", Open: growthModel + growthFile, Unit: "\r\n--", Close: growthEnd},
 	{Name: "fields", Open: growthModel, Unit: growthPart + "\"#\"\r\n\r\n1\r\n", Close: "--b--\r\n"},
-	{Name: "fields behind the file", Open: growthModel + growthFile, Unit: "\r\n" + growthPart + "\"#\"\r\n\r\n1", Close: growthEnd},
+	{
+		Name: "fields behind the file", Open: growthModel + growthFile,
+		Unit: "\r\n" + growthPart + "\"#\"\r\n\r\n1", Close: growthEnd,
+	},
 	{Name: "files", Open: growthModel, Unit: growthFile + "\r\n", Close: "--b--\r\n"},
 	{Name: "one long field", Open: growthPart + "\"prompt\"\r\n\r\n", Unit: "word ", Close: growthEnd},
 	{Name: "headers", Open: growthNamed, Unit: "\r\nX-#: 1", Close: "\r\n\r\n" + growthEnd},
