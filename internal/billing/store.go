@@ -49,8 +49,8 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	if err != nil {
 		return nil, fmt.Errorf("find the data directory: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the operator chooses the directory
-		return nil, fmt.Errorf("create the data directory: %w", err)
+	if err := makeDir(dir); err != nil {
+		return nil, err
 	}
 	s := &Store{book: newBook(), demands: newDemands()}
 	if s.lock, err = lockDir(dir); err != nil {

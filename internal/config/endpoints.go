@@ -68,6 +68,9 @@ func parseEndpoint(text string) (DirectEndpoint, error) {
 			if err := e.Key.Decode(value); err != nil {
 				return e, err
 			}
+			if problem := callersKey(e.Key.Reveal()); problem != "" {
+				return e, valueError(problem)
+			}
 		case "models":
 			for m := range strings.SplitSeq(value, "|") {
 				if m != "" {

@@ -36,9 +36,9 @@ func Dir() (string, error) {
 	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "zgproxy"), nil
 	}
-	home, err := os.UserHomeDir()
+	home, err := homeDir()
 	if err != nil {
-		return "", fmt.Errorf("there is no home directory to keep the configuration in: %w", err)
+		return "", fmt.Errorf("there is no place to keep the configuration in: %w", err)
 	}
 	return filepath.Join(home, ".config", "zgproxy"), nil
 }
@@ -87,6 +87,9 @@ func readValues(from io.Reader) (map[string]string, ProblemsError, error) {
 	text, err := io.ReadAll(io.LimitReader(from, maxEnvFile+1))
 	if err == nil && len(text) > maxEnvFile {
 		err = valueError("it is too large")
+	}
+	if err == nil {
+		text, err = plainFile(text, "it")
 	}
 	if err != nil {
 		return nil, nil, err

@@ -162,13 +162,11 @@ func load(file envFile, problems ProblemsError) (Config, Sources, error) {
 			sources[variable] = SourceNetwork
 		}
 	}
-	if cfg.DataDir == "" {
-		dir, err := defaultDataDir()
-		if err != nil {
-			problems = append(problems, Problem{Variable: Prefix + "DATA_DIR", Text: err.Error()})
-		}
-		cfg.DataDir = dir
+	dir, err := dataDir(cfg.DataDir)
+	if err != nil {
+		problems = append(problems, Problem{Variable: Prefix + "DATA_DIR", Text: err.Error()})
 	}
+	cfg.DataDir = dir
 	return cfg, sources, problems.orNil()
 }
 
@@ -265,11 +263,47 @@ func defaultDataDir() (string, error) {
 	if state := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(state) {
 		return filepath.Join(state, "zgproxy"), nil
 	}
-	home, err := os.UserHomeDir()
+	home, err := homeDir()
 	if err != nil {
-		return "", valueError("there is no home directory, so the directory has to be given (example: /var/lib/zgproxy)")
+		return "", valueError(err.Error() + ", so the directory has to be given (example: /var/lib/zgproxy)")
 	}
 	return filepath.Join(home, ".local", "state", "zgproxy"), nil
+}
+
+// dataDir is the directory that was given, or the default. There is one set of books in it: a path that means another place in
+// another working directory, or that only a shell would have expanded, must not make a second one. The home directory is put
+// in where it is meant.
+func dataDir(given string) (string, error) {
+	if given == "" {
+		return defaultDataDir()
+	}
+	for _, word := range []string{"~", "$HOME", "${HOME}"} {
+		rest, ok := strings.CutPrefix(given, word)
+		if !ok || rest != "" && rest[0] != filepath.Separator {
+			continue
+		}
+		home, err := homeDir()
+		if err != nil {
+			return "", valueError(err.Error() + ", so " + word + " means nothing here")
+		}
+		return filepath.Join(home, rest), nil
+	}
+	if !filepath.IsAbs(given) {
+		return "", valueError(quoted(given) + " is not a path from the root on: from another working directory it would be another directory, with another record of what was spent")
+	}
+	return given, nil
+}
+
+// homeDir is the user's, from the root on.
+func homeDir() (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", valueError("there is no home directory")
+	}
+	if !filepath.IsAbs(home) {
+		return "", valueError("HOME is not a path from the root on")
+	}
+	return home, nil
 }
 
 // replaced are the variables that once were, and what stands for them now.

@@ -65,6 +65,9 @@ func read(from io.Reader, path, name string) (held, error) {
 	if len(data) > maxSecretFile {
 		return held{}, valueError(fmt.Sprintf("%s is larger than %d bytes", name, maxSecretFile))
 	}
+	if data, err = plainFile(data, name); err != nil {
+		return held{}, err
+	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	if text == "" {
 		return held{}, valueError(name + " is empty")
@@ -188,8 +191,8 @@ func (l *SecretList) Decode(text string) error {
 		if part == "" || (list.file && strings.HasPrefix(part, "#")) {
 			continue
 		}
-		if strings.ContainsAny(part, " \t\r") {
-			return valueError("a key contains a space")
+		if problem := callersKey(part); problem != "" {
+			return valueError(problem)
 		}
 		list.texts = append(list.texts, part)
 	}

@@ -1,12 +1,15 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"reflect"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // Setting is one variable with its effective value, safe to print.
@@ -41,10 +44,15 @@ func text(value any) string {
 func Print(w io.Writer, c Config, sources Sources, asJSON bool) error {
 	settings := c.Redacted(sources)
 	if asJSON {
-		enc := json.NewEncoder(w)
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
-		return enc.Encode(settings)
+		if err := enc.Encode(settings); err != nil {
+			return err
+		}
+		_, err := w.Write(zg.EscapeJSON(b.Bytes()))
+		return err
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
@@ -70,7 +78,8 @@ zgproxy is configured by variables, of the environment or of a file. This page i
 * A variable that is set to the empty string counts as not set.
 * A variable that begins with ` + "`" + Prefix + "`" + ` and is not listed here is refused at start, and so is a value that cannot be
   read. All problems are reported together.
-* Where the meaning says "secret", the value may be ` + "`@`" + ` and the path of a file. One line end at the end of the file is ignored.
+* Where the meaning says "secret", the value may be ` + "`@`" + ` and the path of a file. One line end at the end of the file is ignored,
+  and so is a byte order mark; UTF-16 is refused. Keys that callers present are of printable ASCII.
 * Amounts are in 0G: ` + "`1.5`" + `, ` + "`1.5 0G`" + `, or ` + "`250 neuron`" + ` (1 0G = 10^18 neuron). Durations: ` + "`90s`, `5m`, `1h30m`" + `. Sizes: ` + "`8MiB`" + `.
 * What the environment does not set is taken from a file of lines ` + "`ZGPROXY_NAME=value`" + `: the one that ` + "`--env-file`" + ` or
   ` + "`ZGPROXY_ENV_FILE`" + ` names (` + "`off`" + `: none), else ` + "`zgproxy/env`" + ` in ` + "`$XDG_CONFIG_HOME`" + ` or ` + "`~/.config`" + `, if it is there. ` + "`zgproxy init`" + ` writes it.

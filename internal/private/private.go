@@ -57,11 +57,20 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Warning says that everybody may read a file, and what to do about it; empty: not so, or there is no such file.
+// Warning says that others may read a file or put something else into it, and what to do about it; empty: not so, or there is
+// no such file. A group that may only read is the owner's decision.
 func Warning(path string) string {
 	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o004 == 0 {
+	if err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	return fmt.Sprintf("every user of this machine can read the file %q; chmod 600 it", path)
+	switch mode := info.Mode().Perm(); {
+	case mode&0o002 != 0:
+		return fmt.Sprintf("every user of this machine can change the file %q; chmod 600 it", path)
+	case mode&0o004 != 0:
+		return fmt.Sprintf("every user of this machine can read the file %q; chmod 600 it", path)
+	case mode&0o020 != 0:
+		return fmt.Sprintf("others of its group can change the file %q; chmod 600 it", path)
+	}
+	return ""
 }

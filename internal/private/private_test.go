@@ -50,7 +50,10 @@ func TestWarning(t *testing.T) {
 	if err := Write(path, nil, false); err != nil {
 		t.Fatal(err)
 	}
-	for mode, says := range map[os.FileMode]string{0o600: "", 0o400: "", 0o640: "", 0o644: "every user", 0o604: "every user"} {
+	for mode, says := range map[os.FileMode]string{
+		0o600: "", 0o400: "", 0o640: "", 0o644: "every user", 0o604: "every user",
+		0o660: "others of its group", 0o620: "others of its group", 0o602: "can change", 0o666: "every user of this machine can change",
+	} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
