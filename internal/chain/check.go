@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // ErrWrongNetwork means that the endpoint serves something else than what is configured. Waiting does not help.
@@ -100,7 +102,7 @@ func (c *Client) chainOnce(ctx context.Context) error {
 
 func (c *Client) isOurs(id *big.Int) error {
 	if !id.IsUint64() || id.Uint64() != c.cfg.ChainID {
-		return fmt.Errorf("%w: it serves chain %s, configured is %d; set ZGPROXY_NETWORK or ZGPROXY_CHAIN_ID, or another ZGPROXY_RPC_URL", ErrWrongNetwork, clean(id.String()), c.cfg.ChainID)
+		return fmt.Errorf("%w: it serves chain %s, configured is %d; set ZGPROXY_NETWORK or ZGPROXY_CHAIN_ID, or another ZGPROXY_RPC_URL", ErrWrongNetwork, zg.OneLine(id.String(), maxMessage), c.cfg.ChainID)
 	}
 	return nil
 }
@@ -141,7 +143,7 @@ func (c *Client) serviceName(ctx context.Context) (string, error) {
 	}
 	if found != c.cfg.Inference {
 		return "", fmt.Errorf("%w: in ledger %s the name %q leads to %s, configured is inference contract %s; %s",
-			ErrWrongNetwork, c.cfg.Ledger, clean(info.FullName), found, c.cfg.Inference, mend)
+			ErrWrongNetwork, c.cfg.Ledger, zg.OneLine(info.FullName, maxMessage), found, c.cfg.Inference, mend)
 	}
 	e.service.Store(&info.FullName)
 	return info.FullName, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/chain/bindings"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // ErrNoContract means that a call came back empty, as calls to an address without code do. It is no refusal: nothing was
@@ -32,9 +33,12 @@ type Config struct {
 	User              common.Address // the wallet
 	CallTimeout       time.Duration  // of one try of a call; 0: 15 s
 	Tries             int            // of a call that is refused for a passing reason; 0: 8, 1: it is not retried
-	HTTP              *http.Client   // nil: one of our own; answers are bounded and redirects refused either way
-	Log               zerolog.Logger
-	Registerer        prometheus.Registerer // nil: no metrics
+	// Once says that somebody waits for one result, and not for the next look: then no call gives up sooner because others were
+	// refused too. A daemon looks again anyway, and is to say at once that its endpoint is down.
+	Once       bool
+	HTTP       *http.Client // nil: one of our own; answers are bounded and redirects refused either way
+	Log        zerolog.Logger
+	Registerer prometheus.Registerer // nil: no metrics
 }
 
 // Client reads the contracts. Any number of goroutines may use it.
@@ -123,7 +127,7 @@ func read[T any](ctx context.Context, c *Client, to common.Address, calldata []b
 	out = known
 	v, err := unpack(out)
 	if err != nil {
-		return zero, fmt.Errorf("%w: %w", ErrLayout, cleanError{err})
+		return zero, fmt.Errorf("%w: %w", ErrLayout, zg.CleanError(err, maxMessage))
 	}
 	return v, nil
 }

@@ -173,14 +173,14 @@ func TestEndpointFaults(t *testing.T) {
 		mention string
 		outcome string
 	}{
-		{"a page", page(200, "<html>welcome, already known, execution reverted</html>"), "invalid character", "error"},
-		{"a page with an error status", page(502, "<html>AccountNotExists "+strings.Repeat("x", 1<<20)+"</html>"), "HTTP status 502", "error"},
+		{"a page", page(200, "<html>welcome, already known, execution reverted</html>"), "a web page (HTML), not JSON-RPC", "error"},
+		{"a page with an error status", page(502, "<html>AccountNotExists "+strings.Repeat("x", 1<<20)+"</html>"), "HTTP status 502 with a web page (HTML)", "error"},
 		{"nothing", page(200, ""), "EOF", "error"},
 		{"half an answer", page(200, `{"jsonrpc":"2.0","id":1,"result":"0x`), "unexpected EOF", "error"},
 		{"an object of another kind", page(200, `{"hello":"world"}`), "", "error"},
 		{"a refusal with an HTTP status", page(429, object), "too many requests (code -32005)", "refused"},
-		{"control characters", page(200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"a\u001b[31m\nb"}}`), "a [31m b", "refused"},
-		{"a very long message", page(200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"`+strings.Repeat("z", 1<<20)+`"}}`), "zzz...", "refused"},
+		{"control characters", page(200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"a\u001b[31m\nb"}}`), "a\uFFFD[31m b", "refused"},
+		{"a very long message", page(200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"`+strings.Repeat("z", 1<<20)+`"}}`), "zzz…", "refused"},
 		{"a number where text belongs", page(200, `{"jsonrpc":"2.0","id":1,"result":`+strings.Repeat("9", 1<<20)+`}`), "", "error"},
 		{"a huge answer", page(200, `{"jsonrpc":"2.0","id":1,"result":"0x`+strings.Repeat("00", maxAnswer/2)+`"}`), "larger than 16 MiB", "error"},
 		{"an answer in pieces that is cut off", func(w http.ResponseWriter, _ *http.Request, _ string) bool {

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -21,12 +21,18 @@ import (
 // nothing about the state of the chain.
 var ErrRPC = zg.ErrRPC
 
+// errPage is what web servers say where a JSON-RPC endpoint should be: another URL was meant, or a gateway before it speaks.
+var errPage = errors.New("a web page (HTML), not JSON-RPC")
+
+// isPage reports whether a body is one.
+func isPage(body []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("<")) }
+
 // errTooLarge is the end of an answer beyond maxAnswer.
 var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxAnswer>>20)
 
 const (
 	maxAnswer  = 16 << 20 // bytes of one JSON-RPC answer; a full page of services is far below
-	maxMessage = 300      // bytes of an endpoint's own words
+	maxMessage = 300      // characters of an endpoint's own words
 )
 
 // newHTTPClient makes a client that reads bounded answers and follows no redirects: what is signed and sent goes to an
@@ -82,7 +88,9 @@ type nodeError struct {
 	Data    any    `json:"data"`
 }
 
-func (e *nodeError) Error() string  { return fmt.Sprintf("%s (code %d)", clean(e.Message), e.Code) }
+func (e *nodeError) Error() string {
+	return fmt.Sprintf("%s (code %d)", zg.OneLine(e.Message, maxMessage), e.Code)
+}
 func (e *nodeError) ErrorCode() int { return e.Code }
 func (e *nodeError) ErrorData() any { return e.Data }
 
@@ -117,6 +125,9 @@ func explain(err error, timeout time.Duration) error {
 			Error *nodeError `json:"error"`
 		}
 		if json.Unmarshal(httpErr.Body, &body) != nil || body.Error == nil {
+			if isPage(httpErr.Body) {
+				return fmt.Errorf("%w: HTTP status %d with %w", ErrRPC, httpErr.StatusCode, errPage)
+			}
 			return fmt.Errorf("%w: HTTP status %d", ErrRPC, httpErr.StatusCode)
 		}
 		err = body.Error // some gateways put an error's code into the status as well
@@ -139,30 +150,14 @@ func explain(err error, timeout time.Duration) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: no answer within %s: %w", ErrRPC, timeout, context.DeadlineExceeded)
 	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && syntax.Offset == 1 && strings.Contains(syntax.Error(), "'<'") {
+		return fmt.Errorf("%w: its answer is %w", ErrRPC, errPage)
+	}
 	if errors.Is(err, errTooLarge) {
 		return fmt.Errorf("%w: %w", ErrRPC, errTooLarge)
 	}
 	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
-	return fmt.Errorf("%w: %w", ErrRPC, cleanError{err})
-}
-
-// cleanError is an error whose text may repeat what a peer sent.
-type cleanError struct{ err error }
-
-func (e cleanError) Error() string { return clean(e.err.Error()) }
-func (e cleanError) Unwrap() error { return e.err }
-
-// clean makes a peer's words fit for one line of a log.
-func clean(s string) string {
-	if len(s) > maxMessage {
-		s = s[:maxMessage] + "..."
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			return r
-		}
-		return ' '
-	}, s)
+	return fmt.Errorf("%w: %w", ErrRPC, zg.CleanError(err, maxMessage))
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // endpoint is one of the nodes that serve the chain. What is remembered of it is what it has shown; whether it is
@@ -37,7 +39,7 @@ func newEndpoints(urls []string) ([]*endpoint, error) {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return nil, errURL
 		}
-		name := clean(u.Host) // a URL may hide anything in it, as %E2%80%AE
+		name := zg.OneLine(u.Host, maxMessage) // a URL may hide anything in it, as %E2%80%AE
 		if names[name]++; names[name] > 1 {
 			name = fmt.Sprintf("%s (%d)", name, names[name])
 		}

@@ -227,7 +227,7 @@ func (t *tracing) block(ctx context.Context, number uint64, whole bool) ([]chain
 	}
 	var txs []chainTx
 	if err := json.Unmarshal(b.Transactions, &txs); err != nil {
-		return nil, fmt.Errorf("%w: the transactions of block %d: %w", ErrRPC, number, cleanError{err})
+		return nil, fmt.Errorf("%w: the transactions of block %d: %w", ErrRPC, number, zg.CleanError(err, maxMessage))
 	}
 	return txs, nil
 }

@@ -92,7 +92,7 @@ func (c *Client) lockTime(ctx context.Context, block *big.Int) (time.Duration, e
 	}
 	const longest = 10 * 365 * 24 * 3600 // seconds; the contract allows a week
 	if !lock.IsInt64() || lock.Int64() > longest {
-		return 0, fmt.Errorf("%s seconds are out of range", clean(lock.String()))
+		return 0, fmt.Errorf("%s seconds are out of range", zg.OneLine(lock.String(), maxMessage))
 	}
 	return time.Duration(lock.Int64()) * time.Second, nil
 }
@@ -156,7 +156,7 @@ func (c *Client) accounts(ctx context.Context, block *big.Int) (map[common.Addre
 		return nil, err
 	}
 	if whole.Cmp(big.NewInt(int64(len(all)))) != 0 {
-		return nil, fmt.Errorf("%w: %d different ones of %s", errAccounts, len(all), clean(whole.String()))
+		return nil, fmt.Errorf("%w: %d different ones of %s", errAccounts, len(all), zg.OneLine(whole.String(), maxMessage))
 	}
 	return all, nil
 }

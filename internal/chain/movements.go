@@ -125,7 +125,7 @@ func (c *Client) spent(l *types.Log) (*zg.Neuron, error) {
 	}
 	e, err := c.led.UnpackFundSpentEvent(l)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errEvents, cleanError{err})
+		return nil, fmt.Errorf("%w: %w", errEvents, zg.CleanError(err, maxMessage))
 	}
 	if e.Service != c.cfg.Inference {
 		return nil, nil //nolint:nilnil // not ours to count
@@ -140,7 +140,7 @@ func (c *Client) standing(l *types.Log) (provider common.Address, s zg.Standing,
 	}
 	e, err := c.inf.UnpackBalanceUpdatedEvent(l)
 	if err != nil {
-		return provider, s, fmt.Errorf("%w: %w", errEvents, cleanError{err})
+		return provider, s, fmt.Errorf("%w: %w", errEvents, zg.CleanError(err, maxMessage))
 	}
 	if s.Balance, err = zg.NeuronFromBig(e.Amount); err != nil {
 		return provider, s, err

@@ -34,7 +34,7 @@ func (c *Client) ServedChain(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	if !id.IsUint64() {
-		return 0, fmt.Errorf("%w: chain id %s", ErrRPC, clean(id.String()))
+		return 0, fmt.Errorf("%w: chain id %s", ErrRPC, zg.OneLine(id.String(), maxMessage))
 	}
 	return id.Uint64(), nil
 }

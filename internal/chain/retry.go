@@ -77,7 +77,12 @@ func limitedByNode(code int, message string) bool {
 		return true
 	}
 	message = strings.ToLower(message)
-	return strings.Contains(message, "rate limit") || strings.Contains(message, "too many requests")
+	for _, words := range []string{"rate limit", "too many requests", "request limit", "throttled", "over capacity"} {
+		if strings.Contains(message, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // pause is how long to wait before the next try: twice as long each time, spread by half so that many callers who
@@ -122,7 +127,7 @@ func retried[T any](ctx context.Context, c *Client, f func(context.Context) (T, 
 		if r.err == nil {
 			return v, nil
 		}
-		if r.final || r.refused == nil || try+1 >= c.cfg.Tries || r.advice > maxAdvice || !r.refused.retries.take() {
+		if r.final || r.refused == nil || try+1 >= c.cfg.Tries || r.advice > maxAdvice || !c.cfg.Once && !r.refused.retries.take() {
 			return v, r.err
 		}
 		if c.wait(ctx, pause(try, r.advice)) != nil {

@@ -51,6 +51,7 @@ func TestPassingRefusalsAreRetried(t *testing.T) {
 		"gateway":                 {status: 503, times: 7, ok: true, tries: 8},
 		"for ever":                {status: 502, times: 100, tries: 8},
 		"limit with status 200":   {status: 200, times: 2, body: limit, ok: true, tries: 3},
+		"limit in other words":    {status: 200, times: 1, body: strings.ReplaceAll(words, "Too Many Requests", "100/second request limit reached"), ok: true, tries: 2},
 		"limit in words":          {status: 200, times: 1, body: words, ok: true, tries: 2},
 		"limit with both":         {status: 429, times: 1, body: limit, ok: true, tries: 2},
 		"another refusal":         {status: 200, times: 1, body: other, tries: 1},
@@ -114,6 +115,26 @@ func TestRetriesAreBoundedInAll(t *testing.T) {
 	}
 	if c.all[0].retries.left != 1 {
 		t.Errorf("%d retries are left after a call that succeeded", c.all[0].retries.left)
+	}
+}
+
+// Of a command that needs an answer once, every call has all of its tries, however many others were refused.
+func TestRetriesOfACommand(t *testing.T) {
+	n := startNode(t)
+	n.setFault(refusing(1000, 503, nil, ""))
+	c, waits := patient(t, n)
+	c.cfg.Once = true
+	for range 6 {
+		if _, err := c.ServedChain(t.Context()); err == nil || !strings.Contains(err.Error(), "HTTP status 503") {
+			t.Fatalf("error %v", err)
+		}
+	}
+	if len(*waits) != 6*(defaultTries-1) {
+		t.Errorf("%d retries, want %d", len(*waits), 6*(defaultTries-1))
+	}
+	n.setFault(refusing(defaultTries-1, 429, nil, ""))
+	if _, err := c.ServedChain(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

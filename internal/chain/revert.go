@@ -31,10 +31,10 @@ func (e *RevertError) Error() string {
 	}
 	args := make([]string, len(e.Args))
 	for i, a := range e.Args {
-		args[i] = clean(fmt.Sprint(a))
+		args[i] = zg.OneLine(fmt.Sprint(a), maxMessage)
 	}
 	if len(e.Raw) > 0 {
-		args = []string{clean(hexutil.Encode(e.Raw))}
+		args = []string{zg.OneLine(hexutil.Encode(e.Raw), maxMessage)}
 	}
 	text := "the contract refused: " + name + "(" + strings.Join(args, ", ") + ")"
 	if e.Hint != "" {

@@ -8,8 +8,6 @@ import (
 	"math/big"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -85,7 +83,7 @@ func pages(next func(offset int64) (items int, total *big.Int, err error)) error
 		case total.Cmp(big.NewInt(offset)) <= 0:
 			return nil
 		case n == 0 || n > pageSize:
-			return fmt.Errorf("%w: a page of %d after which %d of %s are read", errEndless, n, offset, clean(total.String()))
+			return fmt.Errorf("%w: a page of %d after which %d of %s are read", errEndless, n, offset, zg.OneLine(total.String(), maxMessage))
 		}
 	}
 	return fmt.Errorf("%w: it goes on after %d pages", errEndless, maxPages)
@@ -132,7 +130,8 @@ func (c *Client) services(ctx context.Context, at head) (zg.Directory, error) {
 	return dir, nil
 }
 
-// The longest texts that are taken from a service, in bytes. Anybody can register anything of any length.
+// The longest texts that are taken from a service, in bytes. Anybody can register anything of any length. What no honest
+// provider would register reads as empty: that makes the service useless and hurts nobody else's.
 const (
 	maxURL  = 2048
 	maxName = 256      // a model, a kind of service
@@ -149,23 +148,14 @@ func service(s bindings.Service) (zg.Service, error) {
 		return zg.Service{}, err
 	}
 	svc := zg.Service{
-		Provider: s.Provider, Type: zg.ServiceType(plain(s.ServiceType, maxName)), URL: strings.TrimRight(strings.TrimSpace(plain(s.Url, maxURL)), "/"),
-		InputPrice: in, OutputPrice: out, UpdatedAt: unix(s.UpdatedAt), Model: plain(s.Model, maxName), Verifiability: plain(s.Verifiability, maxName),
+		Provider: s.Provider, Type: zg.ServiceType(zg.Name(s.ServiceType, maxName)), URL: strings.TrimRight(strings.TrimSpace(zg.Name(s.Url, maxURL)), "/"),
+		InputPrice: in, OutputPrice: out, UpdatedAt: unix(s.UpdatedAt), Model: zg.Name(s.Model, maxName), Verifiability: zg.Name(s.Verifiability, maxName),
 		TEESigner: s.TeeSignerAddress, TEESignerAcknowledged: s.TeeSignerAcknowledged,
 	}
 	if len(s.AdditionalInfo) <= maxInfo {
 		svc.Info = zg.ParseServiceInfo(s.AdditionalInfo)
 	}
 	return svc, nil
-}
-
-// plain is a text that may go into logs, labels and pages. What no honest provider would register reads as empty: that
-// makes the service useless and hurts nobody else's.
-func plain(s string, limit int) string {
-	if len(s) > limit || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return ""
-	}
-	return s
 }
 
 // unix is a chain timestamp in seconds; one that no clock will ever show reads as zero.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // EndpointState is what one of several endpoints has shown, for people: nothing is decided by it.
@@ -65,7 +67,7 @@ func (c *Client) noteShown(replies, kept []reply[head]) {
 			s.silent = fmt.Sprintf("no answer within %s of another one's", c.patience)
 		case errors.Is(replies[i].err, ErrWrongNetwork):
 		case replies[i].err != nil:
-			s.silent = clean(replies[i].err.Error())
+			s.silent = zg.OneLine(replies[i].err.Error(), maxMessage)
 		default:
 			s.lags = !slices.ContainsFunc(kept, of)
 		}
