@@ -75,7 +75,7 @@ func broken(err error, resp *http.Response) error {
 	}
 	hint := "What was shown is not the whole answer."
 	if id := resp.Header.Get("X-Request-Id"); id != "" {
-		hint += " Its request is " + printable(id) + "."
+		hint += " Its request is " + oneLine(id) + "."
 	}
 	return problem(codeAPI, hint, "the answer breaks off: %v", err)
 }
@@ -99,14 +99,14 @@ func (r *chatReport) take(data []byte, s *shower) error {
 		return fmt.Errorf("an event makes no sense: %w", err)
 	}
 	if c.Error != nil {
-		return errors.New(printable(c.Error.Message))
+		return errors.New(oneLine(c.Error.Message))
 	}
 	for _, choice := range c.Choices {
 		thought := choice.Delta.ReasoningContent + choice.Delta.Reasoning
 		r.Reasoning += thought
 		r.Answer += choice.Delta.Content
 		if choice.FinishReason != "" {
-			r.FinishReason = printable(choice.FinishReason)
+			r.FinishReason = oneLine(choice.FinishReason)
 		}
 		s.think(thought)
 		s.say(choice.Delta.Content)
@@ -127,7 +127,7 @@ func (s *shower) think(text string) {
 		return
 	}
 	s.thinking = true
-	s.c.printf("%s", s.c.paint(styleDim, readable(text)))
+	s.c.printf("%s", s.c.coloured(styleDim, styled(zg.Lines(text))))
 }
 
 func (s *shower) say(text string) {
@@ -138,10 +138,11 @@ func (s *shower) say(text string) {
 		s.thinking = false
 		s.c.printf("\n\n")
 	}
-	if s.c.shown {
-		text = readable(text)
+	if !s.c.shown { // a program reads it
+		_, _ = io.WriteString(exactly(s.c.out), text) // output remembers what could not be written
+		return
 	}
-	s.c.printf("%s", text)
+	s.c.printf("%s", styled(zg.Lines(text)))
 }
 
 func (s *shower) end() {

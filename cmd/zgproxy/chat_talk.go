@@ -101,7 +101,7 @@ const chatHelp = `  /model NAME   go on with another model        /models   the 
 
 // converse holds a conversation until its end.
 func (t *talk) converse(ctx context.Context) error {
-	t.c.printf("%s %s\n", t.c.paint(styleHead, printable(t.model)), t.c.paint(styleDim, "· /help lists commands, Ctrl-C stops an answer, Ctrl-D ends"))
+	t.c.printf("%s %s\n", t.c.paint(styleHead, oneLine(t.model)), t.c.paint(styleDim, "· /help lists commands, Ctrl-C stops an answer, Ctrl-D ends"))
 	for !t.ended {
 		line, err := t.listen(ctx)
 		if errors.Is(err, io.EOF) || errors.Is(err, errStopped) {
@@ -147,8 +147,8 @@ func (t *talk) listen(ctx context.Context) (string, error) {
 	ctx, stop := t.stoppable(ctx)
 	defer stop()
 	var all []string
-	for prompt := "> "; ; prompt = "… " {
-		line, err := t.c.line(ctx, t.c.paint(styleHead, prompt))
+	for prompt := styled("> "); ; prompt = "… " {
+		line, err := t.c.line(ctx, t.c.coloured(styleHead, prompt))
 		if err != nil {
 			return "", err
 		}
@@ -197,14 +197,14 @@ func (t *talk) command(ctx context.Context, line string) (quit bool, err error) 
 	rest = strings.TrimSpace(rest)
 	switch name {
 	case "/help", "/?":
-		t.c.printf("%s", chatHelp)
+		t.c.printf(chatHelp)
 	case "/quit", "/exit", "/q":
 		return true, nil
 	case "/model":
 		if rest != "" {
 			t.model = rest
 		}
-		t.c.printf("%s\n", printable(t.model))
+		t.c.printf("%s\n", oneLine(t.model))
 	case "/models":
 		asking, stop := t.stoppable(ctx)
 		defer stop()
@@ -233,7 +233,7 @@ func (t *talk) command(ctx context.Context, line string) (quit bool, err error) 
 		}
 		t.c.printf("%s\n", t.c.paint(styleDim, "written to "+rest))
 	default:
-		return false, fmt.Errorf("there is no %s; /help lists what there is", printable(name))
+		return false, fmt.Errorf("there is no %s; /help lists what there is", oneLine(name))
 	}
 	return false, nil
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 func TestReadEvents(t *testing.T) {
@@ -54,8 +56,8 @@ func TestAnswersAreHarmless(t *testing.T) {
 		"a\tb\n": "a\tb\n", "Grüße 👩\u200d🚀": "Grüße 👩\u200d🚀", "\x1b[2J\x1b]0;title\a": "\uFFFD[2J\uFFFD]0;title\uFFFD", "a\rb\r\n": "ab\n",
 		"\u202eevil": "\uFFFDevil", "\x00\x7f\u009b": "\uFFFD\uFFFD\uFFFD",
 	} {
-		if got := readable(text); got != want {
-			t.Errorf("readable(%q) = %q, want %q", text, got, want)
+		if got := zg.Lines(text); got != want {
+			t.Errorf("Lines(%q) = %q, want %q", text, got, want)
 		}
 	}
 	for text, want := range map[string]string{"Grüße \n": `"Grüße \n"`, "\x1b\u009b\x7f\u202e": `"\u001b\u009b\u007f\u202e"`} {
@@ -67,9 +69,6 @@ func TestAnswersAreHarmless(t *testing.T) {
 		if err := json.Unmarshal(out.Bytes(), &back); err != nil || back != text {
 			t.Errorf("JSON of %q is read as %q, %v", text, back, err)
 		}
-	}
-	if got := printable("a\nb\x1b"); got != "a\uFFFDb\uFFFD" {
-		t.Errorf("printable: %q", got)
 	}
 }
 

@@ -34,7 +34,7 @@ func completeProviders(most int) completer {
 		services, _ := knownServices(cmd.Context())
 		for _, svc := range services {
 			if a := svc.Provider.Hex(); !slices.Contains(args, a) {
-				out = append(out, cobra.CompletionWithDesc(a, printable(string(svc.Type)+", "+svc.Model)))
+				out = append(out, cobra.CompletionWithDesc(a, oneLine(string(svc.Type)+", "+svc.Model)))
 			}
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
@@ -51,9 +51,9 @@ func completeModels(kinds ...zg.ServiceType) completer {
 		seen := map[string]bool{}
 		services, cfg := knownServices(cmd.Context())
 		for _, svc := range services {
-			if name := printable(svc.Model); name != "" && !seen[name] && (len(kinds) == 0 || slices.Contains(kinds, svc.Type)) {
+			if name := oneLine(svc.Model); name != "" && !seen[name] && (len(kinds) == 0 || slices.Contains(kinds, svc.Type)) {
 				seen[name] = true
-				out = append(out, cobra.CompletionWithDesc(name, string(svc.Type)))
+				out = append(out, cobra.CompletionWithDesc(name, oneLine(string(svc.Type))))
 			}
 		}
 		for alias, of := range cfg.ModelAliases {

@@ -247,16 +247,16 @@ func refusal(resp *http.Response, text []byte) error {
 	var e struct {
 		Error apiError `json:"error"`
 	}
-	message := printable(strings.TrimSpace(string(text[:min(len(text), 500)])))
+	message := oneLine(strings.TrimSpace(string(text[:min(len(text), 500)])))
 	if json.Unmarshal(text, &e) == nil && e.Error.Message != "" {
-		message = printable(e.Error.Message)
+		message = oneLine(e.Error.Message)
 	}
 	hint := ""
 	if id := resp.Header.Get("X-Request-Id"); id != "" {
-		hint = "Its request is " + printable(id) + "."
+		hint = "Its request is " + oneLine(id) + "."
 	}
 	if cause := resp.Header.Get("X-Zgproxy-Error"); cause != "" {
-		hint = strings.TrimSpace("The cause is " + printable(cause) + ". " + hint)
+		hint = strings.TrimSpace("The cause is " + oneLine(cause) + ". " + hint)
 	}
 	return problem(codeAPI, hint, "%s (status %d)", message, resp.StatusCode)
 }
@@ -294,7 +294,7 @@ func (n *connection) pickModel(ctx context.Context, named string, kind zg.Servic
 	}
 	var names []string
 	for _, m := range list.Data {
-		names = append(names, printable(m.ID))
+		names = append(names, oneLine(m.ID))
 	}
 	switch len(names) {
 	case 0:

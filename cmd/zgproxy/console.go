@@ -11,7 +11,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -65,21 +64,25 @@ const (
 	styleBad  = "31" // red
 )
 
-// paint colours a text where colours are seen, and leaves it as it is where they are not.
-func (c console) paint(style, text string) string {
+// paint colours one line where colours are seen, and leaves it as it is where they are not.
+func (c console) paint(style, text string) styled { return c.coloured(style, sprintf("%s", text)) }
+
+func (c console) coloured(style string, text styled) styled {
 	if !c.colour || text == "" {
 		return text
 	}
-	return "\x1b[" + style + "m" + text + "\x1b[0m"
+	return "\x1b[" + styled(style) + "m" + text + "\x1b[0m"
 }
 
+// printf prints text for people. Whatever is put into the format is one harmless line, whoever wrote it; what is more than that
+// is of type styled.
 func (c console) printf(format string, args ...any) {
-	_, _ = fmt.Fprintf(c.out, format, args...) // nobody reads it: what was asked for is done all the same
+	_, _ = fmt.Fprintf(c.out, format, safe(args)...) // output remembers it: what was asked for is done all the same
 }
 
 // ask returns whether the answer to a question is yes. Anything else is no, and so is no answer.
 func (c console) ask(ctx context.Context, question string) bool {
-	answer, err := c.line(ctx, question+" [y/N] ")
+	answer, err := c.line(ctx, sprintf("%s [y/N] ", question))
 	if err != nil {
 		return false
 	}
@@ -91,7 +94,7 @@ func (c console) ask(ctx context.Context, question string) bool {
 }
 
 // line asks and returns what is answered, without blanks around it. At the end of the input it is io.EOF.
-func (c console) line(ctx context.Context, question string) (string, error) {
+func (c console) line(ctx context.Context, question styled) (string, error) {
 	line, err := c.answer(ctx, question, c.readLine)
 	return strings.TrimSpace(line), err
 }
@@ -105,7 +108,7 @@ func (c console) readLine() (string, error) {
 }
 
 // hidden is line for what must not be seen while it is typed. Blanks count.
-func (c console) hidden(ctx context.Context, question string) (string, error) {
+func (c console) hidden(ctx context.Context, question styled) (string, error) {
 	f, ok := c.in.(*os.File)
 	if ok && c.lines.Buffered() == 0 {
 		// Before the question is there, so that nobody answers too early to be unseen. Reading sets what else is needed.
@@ -124,7 +127,7 @@ func (c console) hidden(ctx context.Context, question string) (string, error) {
 }
 
 // answer asks, and gives up when ctx ends. Whoever reads a terminal reads it until the program ends, whatever becomes of ctx.
-func (c console) answer(ctx context.Context, question string, read func() (string, error)) (string, error) {
+func (c console) answer(ctx context.Context, question styled, read func() (string, error)) (string, error) {
 	type result struct {
 		text string
 		err  error
@@ -190,10 +193,20 @@ type table struct {
 	headed bool
 }
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, strings.Join(cells, "\t")) }
+// row adds cells. Each is one harmless line, like what printf prints.
+func (t *table) row(cells ...any) {
+	var b strings.Builder
+	for i, cell := range safe(cells) {
+		if i > 0 {
+			b.WriteByte('\t')
+		}
+		_, _ = fmt.Fprint(&b, cell) // into memory
+	}
+	t.rows = append(t.rows, b.String())
+}
 
 // head is the first row, with the names of the columns.
-func (t *table) head(cells ...string) {
+func (t *table) head(cells ...any) {
 	t.row(cells...)
 	t.headed = true
 }
@@ -203,7 +216,7 @@ var addresses = regexp.MustCompile(`0x[0-9a-fA-F]{40}`)
 // show writes a table: with its heading in bold, and on a terminal that is too narrow for it with addresses cut short.
 func (c console) show(t *table) {
 	text := t.String()
-	if f, ok := c.out.(*os.File); ok && c.shown && t.headed {
+	if f, ok := fileOf(c.out); ok && c.shown && t.headed {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && widest(text) > width {
 			narrow := table{}
 			for _, row := range t.rows {
@@ -213,9 +226,9 @@ func (c console) show(t *table) {
 		}
 	}
 	if first, rest, ok := strings.Cut(text, "\n"); ok && t.headed {
-		text = c.paint(styleHead, first) + "\n" + rest
+		text = string(c.coloured(styleHead, styled(first))) + "\n" + rest
 	}
-	c.printf("%s", text)
+	c.printf("%s", styled(text))
 }
 
 func widest(text string) (most int) {
@@ -274,27 +287,4 @@ func plural(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// printable is a text of somebody else's that cannot move a terminal's cursor.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
-}
-
-// readable is a text without what would move a terminal's cursor, but for ends of lines and tabs.
-func readable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) || unicode.Is(unicode.Cf, r) && r == '\u200d' {
-			return r
-		}
-		if r == '\r' {
-			return -1
-		}
-		return '\uFFFD'
-	}, text)
 }

@@ -196,13 +196,13 @@ func (p *doctorPrinter) print(r checkReport) {
 		c.printf("%s\n", c.paint(styleHead, p.title(r.Group, of)))
 	}
 	_, name, _ := strings.Cut(r.ID, ".")
-	summary := r.Summary
+	summary := sprintf("%s", r.Summary)
 	if r.Status == checkPass || r.Status == checkSkip {
-		summary = c.paint(styleDim, summary)
+		summary = c.coloured(styleDim, summary)
 	}
 	name = strings.ReplaceAll(name, "_", " ")
 	if r.Endpoint != nil {
-		summary = r.Endpoint.Name + ": " + summary
+		summary = sprintf("%s: %s", r.Endpoint.Name, summary)
 	}
 	c.printf("  %s  %-14s  %s\n", c.paint(r.Status.style(), string(r.Status)), name, summary)
 	if r.Reason != "" && r.Reason != r.Summary {
@@ -244,7 +244,7 @@ func (s checkStatus) style() string {
 
 func (p *doctorPrinter) end(r *doctorReport, took time.Duration) {
 	c, s := p.console, r.Summary
-	count := func(n int, status checkStatus) string {
+	count := func(n int, status checkStatus) styled {
 		text := fmt.Sprintf("%d %s", n, status)
 		if n == 0 {
 			return c.paint(styleDim, text)

@@ -38,8 +38,6 @@ const (
 	longestApproval = 2 * time.Minute
 	// patientsAtOnce is how many providers are examined side by side.
 	patientsAtOnce = 4
-	// longestText is how much of a text is shown, in characters. Some of it comes from strangers.
-	longestText = 600
 )
 
 // check is one thing to look at.
@@ -327,15 +325,6 @@ func (d *doctor) report(c *check, p *patient, f finding, took time.Duration) che
 		r.Provider = &admin.Address{Address: p.address}
 	}
 	return r
-}
-
-// oneLine is a text that does nothing to a terminal, whoever wrote it, and is not endless.
-func oneLine(s string) string {
-	s = printable(strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(s))
-	if r := []rune(s); len(r) > longestText {
-		s = string(r[:longestText]) + "…"
-	}
-	return s
 }
 
 // dateKeeper remembers what time the other side said it was.

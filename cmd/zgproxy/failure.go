@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -65,6 +64,7 @@ const (
 	codeUnhealthy     = "unhealthy"         // a provider does not do well
 	codeReport        = "report_differs"    // an attestation report is missing, or names another signer than the chain
 	codeExists        = "exists_already"    // a file is there already and is not overwritten
+	codeOutput        = "output_failed"     // the command did its work, and what it says could not be written
 	codeAPI           = "api_error"         // a request was refused, or its answer cannot be used
 )
 
@@ -167,7 +167,7 @@ func explained(asJSON *bool, f func(cmd *cobra.Command, args []string) error) fu
 func exitWith(err error, stderr io.Writer) int {
 	failed, ok := errors.AsType[*failedError](err)
 	if !ok || !failed.told {
-		_, _ = fmt.Fprintf(stderr, "zgproxy: %v\n", err) // stderr gone: nobody to tell
+		_, _ = fmt.Fprintf(stderr, "zgproxy: %s\n", zg.Lines(err.Error())) // stderr gone: nobody to tell
 	}
 	switch {
 	case ok:
@@ -176,6 +176,14 @@ func exitWith(err error, stderr io.Writer) int {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// unwritten is what a command ends with that did what it was asked for and could not say so; nil: it could.
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failedError{problem: problem(codeOutput, "The command did what it was asked for: look before you repeat one that moves money.", "the output could not be written: %v", err)}
 }
 
 // writeJSON writes a value for people and programs: nothing in it moves the cursor of a terminal, and nothing is lost for that.
@@ -187,28 +195,8 @@ func writeJSON(w io.Writer, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := w.Write(inert(b.Bytes()))
+	_, err := w.Write(zg.EscapeJSON(b.Bytes()))
 	return err
-}
-
-// inert escapes what JSON leaves as it is and a terminal may act on: U+007F to U+009F, and marks of direction.
-func inert(text []byte) []byte {
-	if !bytes.ContainsFunc(text, acts) {
-		return text
-	}
-	var out bytes.Buffer
-	for _, r := range string(text) {
-		if acts(r) {
-			fmt.Fprintf(&out, `\u%04x`, r) // none of them is beyond U+FFFF
-		} else {
-			out.WriteRune(r)
-		}
-	}
-	return out.Bytes()
-}
-
-func acts(r rune) bool {
-	return r >= 0x7f && r <= 0x9f || r < 0x10000 && unicode.Is(unicode.Bidi_Control, r)
 }
 
 // isCommandLine reports whether an error is about the command line: of ours by its type, of the library by its words.

@@ -111,7 +111,7 @@ Requests go through the running daemon, or without one through this process; see
 		r := imageReport{Files: []string{}}
 		for i, p := range pictures[:min(len(pictures), len(names))] {
 			if f.out == "-" {
-				if _, err := cmd.OutOrStdout().Write(p); err != nil {
+				if _, err := exactly(cmd.OutOrStdout()).Write(p); err != nil {
 					return err
 				}
 				continue
@@ -238,7 +238,7 @@ func readPictures(ctx context.Context, n *connection, resp *http.Response) ([][]
 		case strings.HasPrefix(d.URL, n.base+"/"):
 			data, err = n.fetch(ctx, strings.TrimPrefix(d.URL, n.base))
 		default: // anywhere else is a provider's word to go there
-			err = problem(codeAPI, "It is at "+printable(d.URL)+".", "the picture is not in the answer, and where it is, zgproxy does not go")
+			err = problem(codeAPI, "It is at "+oneLine(d.URL)+".", "the picture is not in the answer, and where it is, zgproxy does not go")
 		}
 		if err != nil {
 			return nil, err

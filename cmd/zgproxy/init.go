@@ -145,7 +145,11 @@ func (s *setup) run(ctx context.Context) error {
 		if official, err = officialSettings(path, os.LookupEnv); err != nil {
 			return err
 		}
-		s.c.printf("From 0g-compute-cli:\n  %s\n\n", strings.Join(official.Found, "\n  "))
+		s.c.printf("From 0g-compute-cli:\n")
+		for _, found := range official.Found {
+			s.c.printf("  %s\n", found)
+		}
+		s.c.printf("\n")
 	}
 	for _, step := range []func(context.Context, officialImport) error{s.chooseNetwork, s.chooseWallet, s.chooseProviders, s.chooseLimits, s.chooseCallers} {
 		if err := step(ctx, official); err != nil {
@@ -197,7 +201,7 @@ func (s *setup) ask(ctx context.Context, question, proposal, given string, check
 		question += " [" + proposal + "]"
 	}
 	for {
-		answer, err := s.c.line(ctx, question+": ")
+		answer, err := s.c.line(ctx, sprintf("%s: ", question))
 		if err != nil {
 			return "", err
 		}

@@ -53,7 +53,7 @@ func (s *setup) config() (config.Config, error) {
 }
 
 func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
-	s.c.printf("%s", s.c.paint(styleDim, "Reading the chain …\n"))
+	s.c.printf("%s\n", s.c.paint(styleDim, "Reading the chain …"))
 	h, err := s.read(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -82,7 +82,7 @@ func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
 		t.head("", "PROVIDER", "TYPE", "MODEL", "PRICE IN 0G")
 		for i, svc := range list {
 			p := providerReport{Type: string(svc.Type), Registered: true, InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice}
-			t.row(strconv.Itoa(i+1), svc.Provider.Hex(), printable(p.Type), printable(svc.Model), p.price())
+			t.row(strconv.Itoa(i+1), svc.Provider.Hex(), oneLine(p.Type), oneLine(svc.Model), p.price())
 		}
 		s.c.show(&t)
 	}

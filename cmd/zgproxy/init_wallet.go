@@ -183,7 +183,7 @@ func (s *setup) keepPassword(ctx context.Context) error {
 	}
 	if s.password == "" {
 		var err error
-		if s.password, err = s.c.hidden(ctx, "Password of "+s.keystore+": "); err != nil {
+		if s.password, err = s.c.hidden(ctx, sprintf("Password of %s: ", s.keystore)); err != nil {
 			return err
 		}
 	}

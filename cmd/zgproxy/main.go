@@ -27,11 +27,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
+	out, beside := outputTo(stdout), outputTo(stderr)
 	root := rootCommand()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(out)
+	root.SetErr(beside)
 	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = unwritten(out.failure())
+	}
 	if err == nil {
 		return 0
 	}
@@ -39,11 +43,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = usageError{err}
 		if slices.Contains(args, "--json") { // the flag may not have been read
 			failed := &failedError{problem: explain(err)}
-			failed.told = writeJSON(stdout, map[string]*admin.CommandError{"error": failed.problem}) == nil
+			failed.told = writeJSON(out, map[string]*admin.CommandError{"error": failed.problem}) == nil
 			err = failed
 		}
 	}
-	return exitWith(err, stderr)
+	return exitWith(err, beside)
 }
 
 // The groups of commands in the help.

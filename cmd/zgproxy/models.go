@@ -113,11 +113,11 @@ func printModels(c console, r *modelsReport) {
 	t.head("MODEL", "TYPE", "PROVIDER", "PRICE IN 0G", "CONTEXT", "ANSWERS", "STATE")
 	for _, m := range r.Data {
 		for i, o := range m.X0G {
-			name := printable(m.ID)
+			name := oneLine(m.ID)
 			if i > 0 {
 				name = ""
 			}
-			t.row(name, string(o.Type), printable(o.Provider), offeredPrice(&o), numberOrDash(o.ContextLength), answersInWords(&o), stateInWords(&o))
+			t.row(name, string(o.Type), oneLine(o.Provider), offeredPrice(&o), numberOrDash(o.ContextLength), answersInWords(&o), stateInWords(&o))
 		}
 	}
 	c.show(&t)
@@ -153,7 +153,7 @@ func videoPrice(o *proxy.Offered) string {
 	case o.TokenPrice != "":
 		return most + o.TokenPrice + " per 1M tokens of video"
 	case o.UnitPrice != "":
-		return fmt.Sprintf("%s%s a unit that is not known (%s)", most, o.UnitPrice, printable(o.Unit))
+		return fmt.Sprintf("%s%s a unit that is not known (%s)", most, o.UnitPrice, oneLine(o.Unit))
 	case o.Unit == "":
 		return o.SecondPrice + " a second, times a ratio by its size"
 	}

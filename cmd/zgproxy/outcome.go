@@ -33,15 +33,15 @@ const verdictPatience = 20 * time.Second
 // outcomeSaid is what an answer's header and trailer say.
 func outcomeSaid(resp *http.Response, began time.Time) requestOutcome {
 	o := requestOutcome{
-		RequestID: printable(resp.Header.Get("X-Request-Id")), Provider: printable(resp.Header.Get("X-Zgproxy-Provider")), Millis: time.Since(began).Milliseconds(),
+		RequestID: oneLine(resp.Header.Get("X-Request-Id")), Provider: oneLine(resp.Header.Get("X-Zgproxy-Provider")), Millis: time.Since(began).Milliseconds(),
 	}
 	for _, h := range []http.Header{resp.Header, resp.Trailer} {
 		if fee, err := zg.ParseNeuron(h.Get("X-Zgproxy-Fee-Neuron")); err == nil {
 			m := money(fee)
-			o.Fee, o.Basis = &m, printable(h.Get("X-Zgproxy-Fee-Basis"))
+			o.Fee, o.Basis = &m, oneLine(h.Get("X-Zgproxy-Fee-Basis"))
 		}
 		if v := h.Get("X-Zgproxy-Verdict"); v != "" {
-			o.Verdict, o.Code = zg.Verdict(printable(v)), printable(h.Get("X-Zgproxy-Verdict-Code"))
+			o.Verdict, o.Code = zg.Verdict(oneLine(v)), oneLine(h.Get("X-Zgproxy-Verdict-Code"))
 		}
 	}
 	return o
@@ -88,13 +88,13 @@ func (n *connection) recorded(ctx context.Context, o *requestOutcome) bool {
 		return false
 	}
 	fee := money(rec.Fee)
-	o.Fee, o.Basis, o.Model, o.Input, o.Output = &fee, rec.Basis, printable(rec.Model), rec.Input, rec.Output
+	o.Fee, o.Basis, o.Model, o.Input, o.Output = &fee, rec.Basis, oneLine(rec.Model), rec.Input, rec.Output
 	o.Verdict, o.Code = rec.Verdict, rec.Code
 	return true
 }
 
 // inWords is what became of it, in a line.
-func (o *requestOutcome) inWords(c console) string {
+func (o *requestOutcome) inWords(c console) styled {
 	var parts []string
 	if o.Fee != nil {
 		fee := o.Fee.Og + " 0G"
@@ -121,7 +121,7 @@ func (o *requestOutcome) inWords(c console) string {
 		line += ", " + c.paint(styleWarn, strings.ReplaceAll(string(o.Verdict), "_", " "))
 	}
 	if o.Code != "" {
-		line += " (" + strings.ReplaceAll(o.Code, "_", " ") + ")"
+		line += sprintf(" (%s)", strings.ReplaceAll(o.Code, "_", " "))
 	}
 	return line
 }

@@ -51,12 +51,12 @@ func askCatalogue(ctx context.Context, peers *provider.Client, p *providerReport
 	c, err := peers.Catalog(ctx, p.Provider.Address, p.URL)
 	out.Millis = time.Since(began).Milliseconds()
 	if err != nil {
-		out.Error = printable(err.Error())
+		out.Error = oneLine(err.Error())
 		return out
 	}
 	for _, m := range c.Models {
 		k := catalogueModel{
-			ID: printable(m.ID), Canonical: printable(m.CanonicalID), Name: printable(m.Name), Type: string(m.Type), Context: m.ContextLength, MaxOutput: m.MaxCompletionTokens,
+			ID: oneLine(m.ID), Canonical: oneLine(m.CanonicalID), Name: oneLine(m.Name), Type: string(m.Type), Context: m.ContextLength, MaxOutput: m.MaxCompletionTokens,
 			Priced: m.Priced, InputPrice: m.Price.Input, OutputPrice: m.Price.Output, Requests: m.Limits.RequestsPerMinute,
 			Unit: string(m.Price.Unit), price: m.Price,
 		}
@@ -188,8 +188,8 @@ func printProvider(c console, r *showReport) {
 	t.row("provider", p.Provider.Hex())
 	t.row("  service", p.Type+", "+p.Model)
 	t.row("  price", p.price()+" 0G")
-	t.row("  URL", printable(p.URL))
-	t.row("  verifiable", orDash(printable(p.Verifiability)))
+	t.row("  URL", oneLine(p.URL))
+	t.row("  verifiable", orDash(oneLine(p.Verifiability)))
 	vouched := "the contract's owner vouches for it"
 	if !p.Vouched {
 		vouched = "waiting: " + p.Waiting + ", so it serves nobody; it comes back by itself"
@@ -211,7 +211,7 @@ func printProvider(c console, r *showReport) {
 			t.row("  session tokens", fmt.Sprintf("generation %d, %d revoked", a.Generation, len(a.Revoked)))
 		}
 		if a.Pinned != nil {
-			t.row("  trusted as", signerInWords(a.Pinned)+" at "+printable(a.Pinned.URL))
+			t.row("  trusted as", signerInWords(a.Pinned)+" at "+oneLine(a.Pinned.URL))
 		}
 		if a.Suspended != nil {
 			t.row("  suspended", a.Suspended.Reason)
@@ -284,7 +284,7 @@ words. Without an argument it asks those that you allow. Nothing is paid.`,
 				if i > 0 {
 					c.printf("\n")
 				}
-				c.printf("%s, %s\n", all[i].Provider.Hex(), orDash(printable(all[i].URL)))
+				c.printf("%s, %s\n", all[i].Provider.Hex(), orDash(oneLine(all[i].URL)))
 				printCatalogue(c, &all[i], &l.chosen[i])
 			}
 			return nil

@@ -119,13 +119,13 @@ func askEvidence(ctx context.Context, peers *provider.Client, p *providerReport,
 		body, err = peers.Quote(ctx, p.URL)
 	}
 	if err != nil {
-		e.Error = printable(err.Error())
+		e.Error = oneLine(err.Error())
 		return e, nil
 	}
 	digest := sha256.Sum256(body)
 	e.Bytes, e.SHA256 = len(body), hex.EncodeToString(digest[:])
 	if e.Named.Address, err = signerIn(body); err != nil {
-		e.Error = printable(err.Error())
+		e.Error = oneLine(err.Error())
 	}
 	e.Fits = err == nil && e.Named.Address == e.Signer.Address
 	return e, body
@@ -156,16 +156,16 @@ func printEvidence(c console, r *attestationReport) {
 		e := &r.Documents[i]
 		t.row("report", map[string]string{"provider": "of the provider's enclave", "model": "of the model's enclave"}[e.Kind])
 		if e.File != "" {
-			t.row("  file", fmt.Sprintf("%s, %d bytes", printable(e.File), e.Bytes))
+			t.row("  file", fmt.Sprintf("%s, %d bytes", oneLine(e.File), e.Bytes))
 			t.row("  SHA-256", e.SHA256)
 		}
 		switch {
 		case e.Error != "":
 			t.row("  signer", c.paint(styleBad, e.Error))
 		case e.Fits:
-			t.row("  signer", e.Named.Hex()+", "+c.paint(styleGood, "as on chain"))
+			t.row("  signer", sprintf("%s, %s", e.Named.Hex(), c.paint(styleGood, "as on chain")))
 		default:
-			t.row("  signer", e.Named.Hex()+", "+c.paint(styleBad, "where the chain has "+e.Signer.Hex()))
+			t.row("  signer", sprintf("%s, %s", e.Named.Hex(), c.paint(styleBad, "where the chain has "+e.Signer.Hex())))
 		}
 	}
 	c.printf("%s\nWhether the quotes are genuine was not checked: anybody can write one that names the right signer.\n", &t)

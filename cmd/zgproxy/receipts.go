@@ -341,8 +341,8 @@ func receiptInWords(r *zg.AnswerReceipt) *table {
 	if r.Expected != r.Signer {
 		row("expected", r.Expected)
 	}
-	row("text", r.SignedText)
-	row("signature", r.Signature)
+	row("text", r.SignedText.String())
+	row("signature", r.Signature.String())
 	if r.Fee != nil {
 		row("fee", r.Fee.Og()+" 0G ("+basisInWords(r.FeeBasis, r.FeeReason)+")")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,14 +35,14 @@ docs/receipts.md.`,
 			return err
 		}
 		var missing error
-		written := 0
+		written, shown := 0, false
 		write := func(w io.Writer) error {
 			buffered := bufio.NewWriterSize(w, 64<<10)
 			for r, err := range receiptsOf(cmd.Context(), when, filter, &missing) {
 				if err != nil {
 					return err
 				}
-				if err := writeLine(buffered, &r); err != nil {
+				if err := writeLine(buffered, &r, shown); err != nil {
 					return err
 				}
 				written++
@@ -50,7 +51,8 @@ docs/receipts.md.`,
 		}
 		c := consoleOf(cmd)
 		if out == "" {
-			return write(c.out)
+			shown = c.shown
+			return write(exactly(c.out))
 		}
 		if err := writeFile(out, write); err != nil {
 			return fmt.Errorf("write the receipts to %s: %w", out, err)
@@ -63,10 +65,21 @@ docs/receipts.md.`,
 	return cmd
 }
 
-func writeLine(w io.Writer, r *zg.AnswerReceipt) error {
-	enc := json.NewEncoder(w)
+// writeLine writes a receipt as a line. On a terminal, where it is shown, what a terminal may act on is escaped: the line says
+// the same then, with other bytes.
+func writeLine(w io.Writer, r *zg.AnswerReceipt, shown bool) error {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(r)
+	if err := enc.Encode(r); err != nil {
+		return err
+	}
+	text := line.Bytes()
+	if shown {
+		text = zg.EscapeJSON(text)
+	}
+	_, err := w.Write(text)
+	return err
 }
 
 // writeFile replaces a file, readable by its owner only, in one step: whatever happens, it is the old one or the new one.

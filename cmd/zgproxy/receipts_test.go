@@ -39,13 +39,13 @@ func signedReceipt(tb testing.TB, key *ecdsa.PrivateKey, n int) (r zg.AnswerRece
 		RequestSHA256: digest(request), RequestBytes: int64(len(request)), ResponseSHA256: digest(response), ResponseBytes: int64(len(response)),
 		Verdict: zg.VerdictVerified, VerdictAt: &at, Signer: signer, Expected: signer, TextForm: "plain", ByteForm: zg.WireBytes, Fee: &fee, FeeBasis: zg.FeeExact,
 	}
-	r.SignedText = r.RequestSHA256 + ":" + r.ResponseSHA256
+	r.SignedText = zg.PeerText(r.RequestSHA256 + ":" + r.ResponseSHA256)
 	sig, err := crypto.Sign(accounts.TextHash([]byte(r.SignedText)), key)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	sig[64] += 27
-	r.Signature = "0x" + hex.EncodeToString(sig)
+	r.Signature = zg.PeerText("0x" + hex.EncodeToString(sig))
 	return r, request, response
 }
 
@@ -53,7 +53,7 @@ func signedReceipt(tb testing.TB, key *ecdsa.PrivateKey, n int) (r zg.AnswerRece
 func receiptLine(tb testing.TB, r zg.AnswerReceipt) string {
 	tb.Helper()
 	var b bytes.Buffer
-	if err := writeLine(&b, &r); err != nil {
+	if err := writeLine(&b, &r, false); err != nil {
 		tb.Fatal(err)
 	}
 	return b.String()
@@ -149,10 +149,12 @@ func TestTamperedReceiptsAreFound(t *testing.T) {
 	}
 	zeros := strings.Repeat("0", 64)
 	for name, change := range map[string]func(*zg.AnswerReceipt){
-		"the answer":            func(r *zg.AnswerReceipt) { r.ResponseSHA256 = zeros },
-		"the request":           func(r *zg.AnswerReceipt) { r.RequestSHA256 = zeros },
-		"the signed text":       func(r *zg.AnswerReceipt) { r.SignedText = zeros + ":" + zeros },
-		"the signature":         func(r *zg.AnswerReceipt) { r.Signature = strings.Replace(r.Signature, "0x", "0x00", 1)[:132] },
+		"the answer":      func(r *zg.AnswerReceipt) { r.ResponseSHA256 = zeros },
+		"the request":     func(r *zg.AnswerReceipt) { r.RequestSHA256 = zeros },
+		"the signed text": func(r *zg.AnswerReceipt) { r.SignedText = zg.PeerText(zeros + ":" + zeros) },
+		"the signature": func(r *zg.AnswerReceipt) {
+			r.Signature = zg.PeerText(strings.Replace(string(r.Signature), "0x", "0x00", 1))[:132]
+		},
 		"no signature":          func(r *zg.AnswerReceipt) { r.Signature = "" },
 		"who had to sign":       func(r *zg.AnswerReceipt) { r.Expected = "0x00000000000000000000000000000000000000b0" },
 		"who signed":            func(r *zg.AnswerReceipt) { r.Signer = "0x00000000000000000000000000000000000000b0" },
@@ -320,7 +322,7 @@ func TestReceiptsOfADaemon(t *testing.T) {
 	if first.Network != "devnet" || first.ChainID == 0 || first.Verdict != zg.VerdictVerified || first.SignedText == "" || first.Signature == "" || !first.Complete || first.Stream {
 		t.Errorf("receipt = %+v", first)
 	}
-	w.must([]string{"receipts", "show", first.ChatID}, ids[0], first.Signature, zg.VerdictVerified.Sentence())
+	w.must([]string{"receipts", "show", first.ChatID}, ids[0], string(first.Signature), zg.VerdictVerified.Sentence())
 	for _, id := range []string{ids[0], first.ChatID} {
 		code, body := w.get(w.daemon.admin + "/v1/receipts/" + id)
 		var page zg.AnswerReceipt

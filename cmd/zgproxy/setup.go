@@ -59,7 +59,7 @@ func withKey(ctx context.Context, key wallet.Config, f func(wallet.Config) error
 	}
 	c := newConsole(os.Stdin, os.Stderr) // the output may go elsewhere
 	for try := 1; ; try++ {
-		password, err := c.hidden(ctx, "Password of "+key.Keystore+": ")
+		password, err := c.hidden(ctx, sprintf("Password of %s: ", key.Keystore))
 		if err != nil {
 			return fmt.Errorf("no password was given: %w", err)
 		}
@@ -90,6 +90,7 @@ func chainConfig(cfg config.Config, user common.Address) chain.Config {
 func newChainClient(cfg config.Config, user common.Address, log zerolog.Logger, reg prometheus.Registerer) (*chain.Client, error) {
 	as := chainConfig(cfg, user)
 	as.Log, as.Registerer = log, reg
+	as.Once = reg == nil // a command
 	c, err := chain.New(as)
 	if err != nil {
 		return nil, usageError{err}
@@ -137,7 +138,20 @@ func newLogger(cfg config.Config, out io.Writer, terminal bool) zerolog.Logger {
 		level = zerolog.InfoLevel
 	}
 	if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && terminal) {
-		out = zerolog.ConsoleWriter{Out: out, TimeFormat: time.TimeOnly, NoColor: !terminal}
+		out = zerolog.ConsoleWriter{Out: outputTo(out), TimeFormat: time.TimeOnly, NoColor: !terminal}
+	} else {
+		out = jsonLines{exactly(out)}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+}
+
+// jsonLines writes log lines in which everything that a terminal may act on is escaped: people read these logs on one, and what
+// is in them was often said by strangers.
+type jsonLines struct{ out io.Writer }
+
+func (l jsonLines) Write(line []byte) (int, error) {
+	if _, err := l.out.Write(zg.EscapeJSON(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }

@@ -96,13 +96,12 @@ Requests go through the running daemon, or without one through this process; see
 		if f.json {
 			return writeJSON(cmd.OutOrStdout(), r)
 		}
-		c := consoleOf(cmd)
-		if c.shown {
-			r.Transcript = readable(r.Transcript)
+		if isTerminal(cmd.OutOrStdout()) {
+			r.Transcript = zg.Lines(r.Transcript)
 		}
-		c.printf("%s\n", strings.TrimRight(r.Transcript, "\n"))
+		_, err = io.WriteString(exactly(cmd.OutOrStdout()), strings.TrimRight(r.Transcript, "\n")+"\n")
 		r.Outcome.tell(beside)
-		return nil
+		return err
 	})
 	return cmd
 }

@@ -191,6 +191,7 @@ func groupsOf(u billing.Usage, by []string) []string {
 	out := make([]string, len(by))
 	for i, w := range by {
 		out[i] = map[string]string{"day": u.Day, "model": u.Model, "provider": u.Provider, "key": u.Key}[w]
+		out[i] = oneLine(out[i]) // a model's name is its provider's
 	}
 	return out
 }

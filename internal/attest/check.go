@@ -110,7 +110,7 @@ func contradiction(x Exchange, t Text, sig zg.Signature) string {
 }
 
 // differs compares what was stated, if anything, with what was signed.
-func differs(stated, signed string) bool { return stated != "" && stated != signed }
+func differs(stated zg.PeerText, signed string) bool { return stated != "" && string(stated) != signed }
 
 // sameResponse compares the signed digest with that of the body, or the signed digests with those of the images, or, where a
 // server of its own may have encoded the answer anew after it was signed, the signed digest with those of the other forms.

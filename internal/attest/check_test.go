@@ -58,8 +58,8 @@ func TestVectors(t *testing.T) {
 			if got, err := Recover(v.Text, v.Signature); err != nil || got != v.Signer || got != teeSigner {
 				t.Errorf("Recover = %s, %v; want %s", got, err, v.Signer)
 			}
-			want.Signer, want.Expected, want.Text, want.Signature = teeSigner, teeSigner, v.Text, v.Signature
-			got := Check(exchangeOf(t, all, v), zg.Signature{Text: v.Text, Signature: v.Signature, SigningAddress: v.Signer.Hex(), SigningAlgo: "ecdsa"})
+			want.Signer, want.Expected, want.Text, want.Signature = teeSigner, teeSigner, zg.PeerText(v.Text), zg.PeerText(v.Signature)
+			got := Check(exchangeOf(t, all, v), told(v.Text, v.Signature))
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("Check (-want +got):\n%s", diff)
 			}
@@ -112,7 +112,7 @@ func TestCheck(t *testing.T) {
 		{"cut off", func(x *Exchange) { x.Complete, x.ResponseSHA256 = false, sha256.Sum256(nil) }, chatText(), nil, zg.VerdictSignerOnly, CodeIncomplete, FormPlain},
 		{"cut off after the last byte", func(x *Exchange) { x.Complete = false }, chatText(), nil, zg.VerdictVerified, "", FormPlain},
 
-		{"lying signing_address", nil, chatText(), func(s *zg.Signature) { s.SigningAddress = bob.Hex() }, zg.VerdictVerified, "", FormPlain},
+		{"lying signing_address", nil, chatText(), func(s *zg.Signature) { s.SigningAddress = zg.PeerText(bob.Hex()) }, zg.VerdictVerified, "", FormPlain},
 		{"lying signing_algo", nil, chatText(), func(s *zg.Signature) { s.SigningAlgo = "ed25519" }, zg.VerdictVerified, "", FormPlain},
 
 		{"named scheme that is not known", nil, "zg-sig-v9/x:" + chatText(), nil, zg.VerdictInvalid, CodeUnknownScheme, ""},
@@ -124,11 +124,11 @@ func TestCheck(t *testing.T) {
 
 		{"cloud", cloud, chatText() + ":centralized:openai:" + fingerprint, nil, zg.VerdictVerified, "", FormCentralized},
 		{"cloud, stated alike", cloud, chatText() + ":centralized:openai:" + fingerprint, func(s *zg.Signature) {
-			s.ProviderType, s.ProviderIdentity, s.TLSCertFingerprint = "centralized", "openai", fingerprint
+			s.ProviderType, s.ProviderIdentity, s.TLSCertFingerprint = "centralized", "openai", zg.PeerText(fingerprint)
 		}, zg.VerdictVerified, "", FormCentralized},
 		{"cloud, other type stated", cloud, chatText() + ":centralized:openai:" + fingerprint, func(s *zg.Signature) { s.ProviderType = "decentralized" }, zg.VerdictInvalid, CodeRoutingMismatch, FormCentralized},
 		{"cloud, other vendor stated", cloud, chatText() + ":centralized:openai:" + fingerprint, func(s *zg.Signature) { s.ProviderIdentity = "minimax" }, zg.VerdictInvalid, CodeRoutingMismatch, FormCentralized},
-		{"cloud, other certificate stated", cloud, chatText() + ":centralized:openai:" + fingerprint, func(s *zg.Signature) { s.TLSCertFingerprint = other }, zg.VerdictInvalid, CodeRoutingMismatch, FormCentralized},
+		{"cloud, other certificate stated", cloud, chatText() + ":centralized:openai:" + fingerprint, func(s *zg.Signature) { s.TLSCertFingerprint = zg.PeerText(other) }, zg.VerdictInvalid, CodeRoutingMismatch, FormCentralized},
 		{"cloud, other bytes", cloud, sum(requestBody) + ":" + other + ":centralized:openai:" + fingerprint, nil, zg.VerdictInvalid, CodeResponseMismatch, FormCentralized},
 		{"cloud, but not on chain", nil, chatText() + ":centralized:openai:" + fingerprint, nil, zg.VerdictInvalid, CodeFormMismatch, FormCentralized},
 		{"cloud that signs plainly", cloud, chatText(), nil, zg.VerdictVerified, "", FormPlain},
@@ -185,7 +185,7 @@ func TestCheck(t *testing.T) {
 
 func TestWrongSigner(t *testing.T) {
 	stranger := key(t, 0x22)
-	sig := zg.Signature{Text: chatText(), Signature: hex.EncodeToString(sign(t, stranger, chatText())), SigningAddress: teeSigner.Hex()}
+	sig := told(chatText(), hex.EncodeToString(sign(t, stranger, chatText())))
 	want := Result{
 		Verdict: zg.VerdictInvalid, Code: CodeWrongSigner, Signer: crypto.PubkeyToAddress(stranger.PublicKey), Expected: teeSigner,
 		Text: sig.Text, Signature: sig.Signature,
@@ -199,7 +199,7 @@ func TestWrongSigner(t *testing.T) {
 		text := []byte(chatText())
 		text[i] ^= 1
 		sig := signed(t, chatText())
-		sig.Text = string(text)
+		sig.Text = zg.PeerText(text)
 		if got := Check(chat(), sig); got.Verdict != zg.VerdictInvalid {
 			t.Fatalf("Check with byte %d changed = %+v, want invalid", i, got)
 		}
@@ -238,8 +238,8 @@ func TestRecover(t *testing.T) {
 		if got, err := Recover("text", s); err == nil || got != (common.Address{}) {
 			t.Errorf("%s: Recover = %s, %v; want an error", name, got, err)
 		}
-		want := Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature, Expected: teeSigner, Text: chatText(), Signature: s}
-		if got := Check(chat(), zg.Signature{Text: chatText(), Signature: s}); got != want {
+		want := Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature, Expected: teeSigner, Text: zg.PeerText(chatText()), Signature: zg.PeerText(s)}
+		if got := Check(chat(), told(chatText(), s)); got != want {
 			t.Errorf("%s: Check = %+v, want %+v", name, got, want)
 		}
 	}
@@ -261,7 +261,7 @@ func TestCheckKeepsLittle(t *testing.T) {
 		want Result
 	}{
 		"long text":      {signed(t, long), Result{Verdict: zg.VerdictSignerOnly, Code: CodeUnknownText, Signer: teeSigner, Expected: teeSigner}},
-		"long signature": {zg.Signature{Text: chatText(), Signature: long}, Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature, Expected: teeSigner}},
+		"long signature": {told(chatText(), long), Result{Verdict: zg.VerdictInvalid, Code: CodeBadSignature, Expected: teeSigner}},
 	} {
 		if diff := cmp.Diff(tt.want, Check(chat(), tt.sig)); diff != "" {
 			t.Errorf("%s: Check (-want +got):\n%s", name, diff)

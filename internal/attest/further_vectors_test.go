@@ -34,7 +34,7 @@ func TestCentralizedTranscriptIsVerified(t *testing.T) {
 		Provider: alice, Type: zg.SpeechToText, ResKey: resKey, Signer: furtherSigner, Signed: true, Centralized: true, Complete: true,
 		Request: []byte(request), RequestSHA256: sha256.Sum256([]byte(request)), ResponseSHA256: sha256.Sum256([]byte(answer)),
 	}
-	sig := zg.Signature{Text: text, Signature: centralizedTranscript, SigningAddress: furtherSigner.Hex(), SigningAlgo: "ecdsa"}
+	sig := told(text, centralizedTranscript)
 	if r := Check(x, sig); r.Verdict != zg.VerdictVerified || r.Form != FormCentralized {
 		t.Errorf("Check = %+v", r)
 	}
@@ -56,7 +56,7 @@ func TestSealedTextIsNoProofOfAnOpenAnswer(t *testing.T) {
 		Provider: alice, Type: zg.Chatbot, ResKey: resKey, Signer: furtherSigner, Signed: true, Centralized: true, Complete: true,
 		Request: []byte("req"), RequestSHA256: sha256.Sum256([]byte("req")), ResponseSHA256: sha256.Sum256([]byte("resp")),
 	}
-	if r := Check(x, zg.Signature{Text: "zg-sig-v1/e2ee-ct:" + pair, Signature: sealedText}); r.Verdict != zg.VerdictInvalid || r.Code != CodeUnknownScheme {
+	if r := Check(x, told("zg-sig-v1/e2ee-ct:"+pair, sealedText)); r.Verdict != zg.VerdictInvalid || r.Code != CodeUnknownScheme {
 		t.Errorf("Check = %+v", r)
 	}
 }

@@ -326,7 +326,7 @@ func (q *Queue) confirm(ctx context.Context, x Exchange, sig zg.Signature, r Res
 
 // compareWithEarlier finds answers that were given before. An answer of a chat has an id of its own and can't be given twice.
 func (q *Queue) compareWithEarlier(x Exchange, r Result) Result {
-	if r.Verdict != zg.VerdictVerified && r.Verdict != zg.VerdictResponse || !q.memory.seen(r.Signer, r.Text, x.RequestID) {
+	if r.Verdict != zg.VerdictVerified && r.Verdict != zg.VerdictResponse || !q.memory.seen(r.Signer, string(r.Text), x.RequestID) {
 		return r
 	}
 	code := CodeSeenBefore

@@ -95,11 +95,11 @@ func receipts(tb testing.TB) map[string]evidence {
 	out["replayed"] = receiptOf(plain, plain.Response, replayed)
 
 	k := key(tb, 0x22)
-	other := zg.Signature{Text: chatText(), Signature: hex.EncodeToString(sign(tb, k, chatText()))}
+	other := told(chatText(), hex.EncodeToString(sign(tb, k, chatText())))
 	out["wrong signer"] = receiptOf(plain, plain.Response, Check(plain, other))
 	out["unconfirmed"] = receiptOf(plain, plain.Response, draft(Check(plain, other)).as(zg.VerdictUnavailable, CodeUnconfirmed))
 	out["changed signer"] = receiptOf(plain, plain.Response, checkAgainst(crypto.PubkeyToAddress(k.PublicKey), plain, other, Check))
-	out["no signature at all"] = receiptOf(plain, plain.Response, Check(plain, zg.Signature{Text: chatText(), Signature: "0x00"}))
+	out["no signature at all"] = receiptOf(plain, plain.Response, Check(plain, told(chatText(), "0x00")))
 	return out
 }
 
@@ -147,7 +147,7 @@ func TestVerifyReceiptVectors(t *testing.T) {
 	all := vectors(t)
 	for name, v := range all {
 		x := exchangeOf(t, all, v)
-		e := receiptOf(x, nil, Check(x, zg.Signature{Text: v.Text, Signature: v.Signature}))
+		e := receiptOf(x, nil, Check(x, told(v.Text, v.Signature)))
 		if f := VerifyReceipt(e.receipt, e.request, nil); !f.OK || f.Verdict != e.receipt.Verdict || (len(f.Unchecked) != 0) != (len(x.Images) > 0) {
 			t.Errorf("%s: VerifyReceipt = %+v, want %s", name, f, e.receipt.Verdict)
 		}
@@ -319,7 +319,7 @@ func TestVerifyReceiptWithoutSignature(t *testing.T) {
 		for _, edit := range []func(*zg.AnswerReceipt){
 			func(r *zg.AnswerReceipt) { r.Verdict = zg.VerdictVerified }, func(r *zg.AnswerReceipt) { r.Verdict = zg.VerdictSignerOnly },
 			func(r *zg.AnswerReceipt) { r.TextForm = FormPlain }, func(r *zg.AnswerReceipt) { r.ByteForm = zg.WireBytes },
-			func(r *zg.AnswerReceipt) { r.Signer = bob.Hex() }, func(r *zg.AnswerReceipt) { r.SignedText = chatText() },
+			func(r *zg.AnswerReceipt) { r.Signer = bob.Hex() }, func(r *zg.AnswerReceipt) { r.SignedText = zg.PeerText(chatText()) },
 			func(r *zg.AnswerReceipt) { r.RequestSHA256 = sum("other") },
 		} {
 			changed := e.receipt
@@ -368,17 +368,17 @@ func TestVerifyReceiptShowsMore(t *testing.T) {
 // Nothing in a receipt makes the check fail in another way than by saying so.
 func FuzzVerifyReceipt(f *testing.F) {
 	e := receipts(f)["verified"]
-	f.Add(e.receipt.SignedText, e.receipt.Signature, e.receipt.ResponseSHA256, string(e.receipt.Verdict), "", "plain", "wire", e.request, e.response)
-	f.Add("m:"+e.receipt.SignedText, "0x", "", "replayed", CodeSignerChanged, "model", "jcs", []byte(nil), []byte(`{"a":1.0}`))
+	f.Add(string(e.receipt.SignedText), string(e.receipt.Signature), e.receipt.ResponseSHA256, string(e.receipt.Verdict), "", "plain", "wire", e.request, e.response)
+	f.Add("m:"+string(e.receipt.SignedText), "0x", "", "replayed", CodeSignerChanged, "model", "jcs", []byte(nil), []byte(`{"a":1.0}`))
 	f.Fuzz(func(t *testing.T, text, signature, digest, verdict, code, form, byteForm string, request, response []byte) {
 		r := e.receipt
-		r.SignedText, r.Signature, r.ResponseSHA256, r.Verdict, r.VerdictCode = text, signature, digest, zg.Verdict(verdict), code
+		r.SignedText, r.Signature, r.ResponseSHA256, r.Verdict, r.VerdictCode = zg.PeerText(text), zg.PeerText(signature), digest, zg.Verdict(verdict), code
 		r.TextForm, r.ByteForm = zg.TextForm(form), zg.ByteForm(byteForm)
 		got := VerifyReceipt(r, request, response)
 		if got.OK != (len(got.Problems) == 0) {
 			t.Errorf("VerifyReceipt = %+v", got)
 		}
-		if got.Verdict == zg.VerdictVerified && (text != e.receipt.SignedText || digest != e.receipt.ResponseSHA256) {
+		if got.Verdict == zg.VerdictVerified && (text != string(e.receipt.SignedText) || digest != e.receipt.ResponseSHA256) {
 			t.Errorf("VerifyReceipt = %+v of what the signer has not signed", got)
 		}
 	})

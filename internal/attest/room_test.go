@@ -88,7 +88,7 @@ func TestNoMemoryForForms(t *testing.T) {
 			x.Request, x.RequestSHA256 = body, sha256.Sum256(body)
 			signed := sha256.Sum256(canonical)
 			text := hex.EncodeToString(signed[:]) + ":" + hex.EncodeToString(x.ResponseSHA256[:])
-			sig := zg.Signature{Text: text, Signature: hex.EncodeToString(sign(t, key(t, 0x11), text))}
+			sig := told(text, hex.EncodeToString(sign(t, key(t, 0x11), text)))
 			if r := b.check(t.Context(), x, sig); r.Verdict != tc.verdict || r.Code != tc.code {
 				t.Errorf("with %d bytes: %s %s, want %s %s", tc.most, r.Verdict, r.Code, tc.verdict, tc.code)
 			}

@@ -54,7 +54,7 @@ func newSignerBench(t *testing.T, chain *registry) (b *bench, stranger common.Ad
 	})
 	b.notary.sign = func(key string) zg.Signature {
 		text := textOf(key)
-		return zg.Signature{Text: text, Signature: hex.EncodeToString(sign(t, k, text)), SigningAddress: teeSigner.Hex()}
+		return told(text, hex.EncodeToString(sign(t, k, text)))
 	}
 	b.run(t)
 	return b, crypto.PubkeyToAddress(k.PublicKey)

@@ -45,7 +45,8 @@ type Text struct {
 
 // ParseText takes a signed text apart. Texts that begin with the prefix of named schemes are refused whatever follows: a
 // scheme that is not known must not be read as one that is.
-func ParseText(s string) (Text, error) {
+func ParseText[S ~string](signed S) (Text, error) {
+	s := string(signed)
 	if strings.HasPrefix(s, schemePrefix) {
 		return Text{}, ErrScheme
 	}

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -89,17 +88,10 @@ func said(err error) string {
 	if err == nil {
 		return ""
 	}
-	text := err.Error()
-	if len(text) > 64*longestWhy { // before anything slow is done with it
-		text = text[:64*longestWhy]
-	}
-	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, " "), func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }), " ")
+	text := zg.OneLine(err.Error(), 64*longestWhy) // before anything slow is done with it
 	text = anyURL.ReplaceAllStringFunc(text, bareURL)
 	text = secretWords.ReplaceAllString(text, "$1[redacted]")
-	if r := []rune(text); len(r) > longestWhy {
-		text = string(r[:longestWhy]) + "…"
-	}
-	return text
+	return zg.OneLine(text, longestWhy)
 }
 
 // bareURL is a URL without anything that may hold a key.

@@ -18,7 +18,7 @@ import (
 func verified(code string) zg.Judgement {
 	return zg.Judgement{
 		Verdict: zg.VerdictVerified, Code: code, Signer: bob, Expected: bob, Form: "plain", Bytes: zg.WireBytes,
-		Text: strings.Repeat("ab", 32) + ":" + strings.Repeat("cd", 32), Signature: "0x" + strings.Repeat("11", 65),
+		Text: zg.PeerText(strings.Repeat("ab", 32) + ":" + strings.Repeat("cd", 32)), Signature: zg.PeerText("0x" + strings.Repeat("11", 65)),
 	}
 }
 
@@ -323,7 +323,7 @@ func TestWhatTheCheckNeedsAfterARestart(t *testing.T) {
 		mustOpen(t, m, order(id, alice)).Close(out)
 		if v != zg.VerdictPending {
 			j := verified("")
-			j.Verdict, j.Text = v, "text of "+id
+			j.Verdict, j.Text = v, zg.PeerText("text of "+id)
 			m.SetVerdict(id, j)
 		}
 	}

@@ -140,7 +140,7 @@ func (v *verdict) write(s *session) (err error) {
 
 func (v *verdict) append(values []any) []any {
 	return append(values, string(v.Verdict), text(v.Code), text(v.signer), v.at, text(v.expected),
-		text(v.Text), text(v.Signature), text(string(v.Form)), text(string(v.Bytes)), mark(v.ReencodedRequest))
+		text(string(v.Text)), text(string(v.Signature)), text(string(v.Form)), text(string(v.Bytes)), mark(v.ReencodedRequest))
 }
 
 // keyOf finds the row of a request by its id, the newest of that name; 0: there is none.

@@ -109,6 +109,9 @@ func decodeModel(raw json.RawMessage) (m zg.Model, identity string, ok bool) {
 			reflect.ValueOf(into).Elem().SetZero()
 		}
 	}
+	for _, name := range []*text{&e.ID, &e.CanonicalID, &e.Name, &e.Type} { // what cannot be seen is in no name
+		*name = text(zg.Name(string(*name), maxName))
+	}
 	if e.ID == "" || e.ID == "*" {
 		return m, "", false
 	}

@@ -6,14 +6,13 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 const (
 	maxMatched = 1024           // bytes of a message that are looked at
-	maxMessage = 500            // of a message that is kept
+	maxMessage = 500            // characters of a message that are kept
 	maxWait    = 24 * time.Hour // no provider's word makes us wait longer
 )
 
@@ -30,7 +29,7 @@ func Classify(status int, contentType, source string, body []byte) zg.RefusalDet
 		e = errorText(body)
 	}
 	text := strings.ToLower(e.message[:min(len(e.message), maxMatched)])
-	d := zg.RefusalDetail{Class: byStatus(status), Message: presentable(e.message), RetryAfter: wait(text)}
+	d := zg.RefusalDetail{Class: byStatus(status), Message: zg.OneLine(e.message, maxMessage), RetryAfter: wait(text)}
 	if status >= 400 && status < 500 {
 		readWords(&d, e, text, source)
 	}
@@ -66,24 +65,6 @@ func str(raw json.RawMessage) string {
 		return ""
 	}
 	return s
-}
-
-// presentable makes a peer's words fit for logs and for a caller.
-func presentable(s string) string {
-	s = s[:min(len(s), 4*maxMessage)]
-	n := 0
-	return strings.Map(func(r rune) rune {
-		if n++; n > maxMessage {
-			return -1
-		}
-		if r == '\n' || r == '\t' {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, ""))
 }
 
 var (

@@ -142,7 +142,7 @@ func TestClassifyMessage(t *testing.T) {
 		{"none", jsonType, `{"error":{"message":7}}`, ""},
 		{"empty", "", "", ""},
 		{"control characters", jsonType, `{"error":"a\u0000b\nc\u001b[31m\u202e"}`, "a\uFFFDb c\uFFFD[31m\uFFFD"},
-		{"too long", jsonType, `{"error":"` + strings.Repeat("é", 4*maxMessage) + `"}`, strings.Repeat("é", maxMessage)},
+		{"too long", jsonType, `{"error":"` + strings.Repeat("é", 4*maxMessage) + `"}`, strings.Repeat("é", maxMessage) + "…"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Classify(http.StatusBadRequest, tt.ctype, "", []byte(tt.body)).Message; got != tt.want {

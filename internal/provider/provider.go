@@ -225,13 +225,13 @@ func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values
 		req.Header.Set("Authorization", bearer)
 	}
 	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("call the provider: %w", err)
+	if err != nil { // a certificate, for one, may name anything
+		return nil, fmt.Errorf("call the provider: %w", zg.CleanError(err, maxMessage))
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the provider's answer: %w", err)
+		return nil, fmt.Errorf("read the provider's answer: %w", zg.CleanError(err, maxMessage))
 	}
 	if len(body) > maxAnswer {
 		return nil, fmt.Errorf("%w: it is longer than %d MiB", ErrAnswer, maxAnswer>>20)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // Header names are used in their canonical form, so that maps can be read and written directly.
@@ -92,13 +94,7 @@ func saidIn(h http.Header) string {
 			out.WriteByte('\n')
 		}
 		out.WriteString(name + "=")
-		for i := range min(len(v[0]), maxSaid) {
-			c := v[0][i]
-			if c < ' ' || c > '~' {
-				c = '?'
-			}
-			out.WriteByte(c)
-		}
+		out.WriteString(zg.OneLine(v[0], maxSaid))
 	}
 	return out.String()
 }

@@ -82,7 +82,7 @@ func TestHeadersThatAreOnlyRecorded(t *testing.T) {
 	}, nil)
 	resp, _ := r.chat(`{"model":"chat-1"}`)
 	rec := r.record(resp)
-	if want := "Zg-Verdict=PASS\nZg-Node=n???de" + strings.Repeat("x", maxSaid-len("né\tde")); rec.Said != want {
+	if want := "Zg-Verdict=PASS\nZg-Node=né de" + strings.Repeat("x", maxSaid-len("né de")+1) + "…"; rec.Said != want {
 		t.Errorf("told %q, want %q", rec.Said, want)
 	}
 	if rec.Verdict != zg.VerdictPending || rec.Basis != zg.FeeExact || rec.Fee.String() != "50" || resp.Header.Get("Zg-Verdict") != "" {

@@ -6,12 +6,11 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxQuoted bounds what of a provider's message is told, in bytes.
+// maxQuoted bounds what of a provider's message is told, in characters.
 const maxQuoted = 2000
 
 // refusalError decides how a caller learns of a provider's answer other than 200. head is what was read of its body, label
@@ -137,13 +136,7 @@ func refusedWords(class zg.Refusal, label string) string {
 
 // quotable makes a provider's words fit for an error of ours, whoever has read them.
 func quotable(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), maxQuoted)], "")
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
+	s = zg.OneLine(s, maxQuoted)
 	return strings.TrimSpace(sessionToken.ReplaceAllString(s, "[session token]"))
 }
 

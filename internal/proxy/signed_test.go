@@ -162,7 +162,7 @@ func (k signedKind) sign(t *testing.T, request [32]byte) zg.Signature {
 	sig, err := crypto.Sign(crypto.Keccak256(fmt.Appendf(nil, "\x19Ethereum Signed Message:\n%d%s", len(text), text)), signerKey(t))
 	must(t, err)
 	sig[64] += 27
-	return zg.Signature{Text: text, Signature: "0x" + hex.EncodeToString(sig)}
+	return zg.Signature{Text: zg.PeerText(text), Signature: zg.PeerText("0x" + hex.EncodeToString(sig))}
 }
 
 // judge checks an answer as the daemon does.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -181,7 +180,7 @@ func capped(svc zg.Service, live, chain zg.Price) zg.Price {
 
 // usableName keeps names out of the table that could not be a model's: they come from peers and go into logs and metrics.
 func usableName(s string) bool {
-	return s != "" && len(s) <= 200 && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+	return zg.Name(s, 200) != ""
 }
 
 // Offers are all offers, sorted by model name and price; one of a direct endpoint is in it once, as a chatbot's. Do not

@@ -16,6 +16,8 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 const (
@@ -52,9 +54,12 @@ func fromSigner(endpoint string, address common.Address) (*Wallet, error) {
 	return &Wallet{address: address, message: s.message, transaction: s.transaction}, nil
 }
 
-// bare is an error without the endpoint, which may hold a secret.
+// longestWords is how much of what a signer says is told, in characters.
+const longestWords = 300
+
+// bare is an error without the endpoint, which may hold a secret, and with nothing in it that a terminal would obey.
 func bare(err error, endpoint string) error {
-	return errors.New(strings.ReplaceAll(err.Error(), endpoint, "(its address)"))
+	return errors.New(zg.OneLine(strings.ReplaceAll(err.Error(), endpoint, "(its address)"), longestWords))
 }
 
 // signer asks somebody else to sign.

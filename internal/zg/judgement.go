@@ -32,7 +32,7 @@ type Judgement struct {
 	Bytes    ByteForm       // in which the response half matched; empty: it did not
 	// ReencodedRequest says that not the bytes sent but their canonical form was signed.
 	ReencodedRequest bool
-	Text, Signature  string // as the provider gave them; empty: it gave none
+	Text, Signature  PeerText // as the provider gave them; empty: it gave none
 }
 
 // CodeSignerChanged is the code of every judgement against another signer than the expected one: the chain names that one
@@ -147,8 +147,8 @@ type AnswerReceipt struct {
 	VerdictAt        *time.Time `json:"verdict_at,omitempty"`
 	Signer           string     `json:"signer,omitempty"` // recovered from the signature
 	Expected         string     `json:"expected_signer,omitempty"`
-	SignedText       string     `json:"signed_text,omitempty"`
-	Signature        string     `json:"signature,omitempty"`
+	SignedText       PeerText   `json:"signed_text,omitempty"`
+	Signature        PeerText   `json:"signature,omitempty"`
 	TextForm         TextForm   `json:"text_form,omitempty"`
 	ByteForm         ByteForm   `json:"byte_form,omitempty"`
 	ReencodedRequest bool       `json:"reencoded_request,omitempty"`

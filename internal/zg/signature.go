@@ -10,11 +10,11 @@ const (
 // Signature is what a provider says about one answer: a text, and the signature over it. The address it names is a hint
 // that is never believed; the signer is recovered from the signature.
 type Signature struct {
-	Text               string `json:"text"`
-	Signature          string `json:"signature"`
-	SigningAddress     string `json:"signing_address"`
-	SigningAlgo        string `json:"signing_algo"`
-	ProviderType       string `json:"provider_type"`
-	ProviderIdentity   string `json:"provider_identity"`
-	TLSCertFingerprint string `json:"tls_cert_fingerprint"`
+	Text               PeerText `json:"text"`
+	Signature          PeerText `json:"signature"`
+	SigningAddress     PeerText `json:"signing_address"`
+	SigningAlgo        PeerText `json:"signing_algo"`
+	ProviderType       PeerText `json:"provider_type"`
+	ProviderIdentity   PeerText `json:"provider_identity"`
+	TLSCertFingerprint PeerText `json:"tls_cert_fingerprint"`
 }

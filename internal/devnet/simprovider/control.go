@@ -1,6 +1,7 @@
 package simprovider
 
 import (
+	"cmp"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
@@ -16,12 +17,19 @@ import (
 
 // serveControl serves what is neither inference nor a signature.
 func (p *Provider) serveControl(w http.ResponseWriter, r *http.Request) {
-	if fault := p.faults.take(true); fault.Kind == ControlHidden {
+	switch fault := p.faults.take(true); fault.Kind {
+	case ControlHidden:
 		page := refusePage(http.StatusForbidden)
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(page.status)
 		_, _ = w.Write(page.body) // a client that has left needs none
 		return
+	case ControlRefused:
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(cmp.Or(fault.Status, http.StatusInternalServerError))
+		_, _ = io.WriteString(w, fault.Body) // likewise
+		return
+	default:
 	}
 	path := strings.TrimRight(r.URL.Path, "/")
 	user, isFee := strings.CutPrefix(path, "/v1/user/")

@@ -115,6 +115,8 @@ const (
 
 	// ControlHidden makes the ingress answer everything but inference and signatures with a 403 page of HTML.
 	ControlHidden FaultKind = "control-hidden"
+	// ControlRefused answers the same requests with Status (500) and the bytes in Body.
+	ControlRefused FaultKind = "control-refused"
 )
 
 // Fault is what goes wrong, and how often.
@@ -160,7 +162,7 @@ func (f *faults) take(control bool) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.present
-	if v.Kind == NoFault || (v.Kind == ControlHidden) != control {
+	if v.Kind == NoFault || (v.Kind == ControlHidden || v.Kind == ControlRefused) != control {
 		return Fault{}
 	}
 	if v.N == 1 {

@@ -1,0 +1,419 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/spf13/cobra"
+
+	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/devnet"
+	"github.com/zgproxy/zgproxy/internal/devnet/simchain"
+	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
+	"github.com/zgproxy/zgproxy/internal/zg"
+)
+
+// evilLine has characters of every kind that a terminal obeys instead of showing them, or that make a line read as another
+// one.
+const evilLine = "EVIL\x1b[32m\x1b]0;title\a\b\u009b2J\u202e\u2066\u200b\u200f\u00ad\ufeff\x7f\U000e0041."
+
+// evilText begins lines of its own besides.
+const evilText = evilLine + "\nFORGED verdict  verified\r\nFORGED\u2028FORGED\u0085FORGED\v\fFORGED"
+
+// evilJSON is that as a string of a JSON document.
+func evilJSON(t *testing.T) string {
+	t.Helper()
+	b, err := json.Marshal(evilText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// obeyed finds what must not be in anything that is printed: characters that are not only seen, but for ends of lines,
+// tabs and clearing the line of what is under way; and a line that begins as somebody else wanted it to.
+func obeyed(text string) string {
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r\x1b[K", "")) {
+		line = strings.TrimSuffix(line, "\n")
+		if i := strings.IndexFunc(line, func(r rune) bool { return r != '\t' && !unicode.IsPrint(r) }); i >= 0 {
+			return fmt.Sprintf("%+.200q, from byte %d on", line, i)
+		}
+		if strings.HasPrefix(strings.TrimSpace(line), "FORGED") {
+			return fmt.Sprintf("%+.200q", line)
+		}
+	}
+	return ""
+}
+
+// seenOn is a terminal that keeps what it is told.
+type seenOn struct{ bytes.Buffer }
+
+func (*seenOn) IsTerminal() bool { return true }
+
+// walkers gives every command what its usage line asks for.
+type walkers struct {
+	*world
+	words map[string]string   // by the words of usage lines
+	flags map[string][]string // that a command cannot do without, by its path
+	told  map[string]bool     // commands that have repeated words of strangers
+	left  []string            // commands that are left out
+	full  bool                // every command that works is run once more, with an output that cannot be written
+}
+
+// fullDevice is what /dev/full is.
+type fullDevice struct{}
+
+func (fullDevice) Write([]byte) (int, error) {
+	return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
+}
+
+// notWalked are commands that do not end by themselves, and those whose output is the library's own.
+var notWalked = map[string]string{
+	"serve":                 "its log is looked at instead",
+	"completion bash":       "a script of the library's",
+	"completion fish":       "likewise",
+	"completion powershell": "likewise",
+	"completion zsh":        "likewise",
+}
+
+// arguments are what the usage line of a command asks for. A word that is not known fails the test: whoever writes a
+// new command says here what strangers may put into it.
+func (w *walkers) arguments(c *cobra.Command) (args []string) {
+	w.Helper()
+	for _, word := range strings.Fields(c.Use)[1:] {
+		if word == "|" {
+			break
+		}
+		word = strings.Trim(word, "[].")
+		path := strings.TrimPrefix(c.CommandPath(), "zgproxy ")
+		value, ok := w.words[path+" "+word]
+		if !ok {
+			value, ok = w.words[word]
+		}
+		if !ok {
+			w.Errorf("%s: nothing is known for %s", c.CommandPath(), word)
+		}
+		args = append(args, value)
+	}
+	return args
+}
+
+// walk runs every command there is, each in several ways, on a terminal and with --json.
+func (w *walkers) walk(when string) {
+	w.Helper()
+	walk(rootCommand(), func(c *cobra.Command) {
+		path := strings.TrimPrefix(c.CommandPath(), "zgproxy ")
+		if notWalked[path] != "" || !c.HasParent() || slices.Contains(w.left, path) {
+			return
+		}
+		args := append(append(strings.Fields(path), w.flags[path]...), w.arguments(c)...)
+		w.looks(when, path, args)
+		for _, flag := range []string{"json", "all", "ready", "csv", "table"} {
+			if c.Flags().Lookup(flag) != nil {
+				w.looks(when, path, append(slices.Clip(args), "--"+flag))
+			}
+		}
+	})
+	for _, path := range []string{"provider show", "explain", "chat --model"} {
+		w.looks(when, path, append(append([]string{cobra.ShellCompRequestCmd}, strings.Fields(path)...), ""))
+	}
+}
+
+// looks runs a command and looks at all that it says.
+func (w *walkers) looks(when, path string, args []string) {
+	w.Helper()
+	var out, beside seenOn
+	code := run(args, &out, &beside)
+	for stream, text := range map[string]string{"stdout": out.String(), "stderr": beside.String()} {
+		if found := obeyed(text); found != "" {
+			w.Errorf("%s: zgproxy %+q, status %d: %s has %s", when, args, code, stream, found)
+		}
+		if strings.Contains(text, "EVIL") {
+			w.told[path] = true
+		}
+	}
+	if w.full && code == 0 && out.Len() > 0 {
+		var said seenOn
+		code := run(args, fullDevice{}, &said)
+		if code != exitFailure || !strings.Contains(said.String(), "no space left on device") {
+			w.Errorf("zgproxy %+q into a full device: status %d, %s", args, code, said.String())
+		}
+	}
+	if args[len(args)-1] == "--json" && !json.Valid(out.Bytes()) {
+		w.Errorf("%s: zgproxy %+q, status %d: not JSON: %.500q", when, args, code, out.String())
+	}
+}
+
+// wicked makes all text of a receipt a stranger's.
+func wicked(r zg.AnswerReceipt) zg.AnswerReceipt {
+	v := reflect.ValueOf(&r).Elem()
+	for _, f := range v.Fields() {
+		if f.Kind() == reflect.String {
+			f.SetString(evilText)
+		}
+	}
+	return r
+}
+
+// Whatever strangers put on chain, into catalogues, errors, signed texts, signatures and receipts: no command prints
+// anything of it that a terminal would obey, and none lets them begin a line. And none ends as if all was well when what
+// it says cannot be written.
+func TestNoCommandObeysStrangers(t *testing.T) {
+	change := func(name string, p *simprovider.Config, on *simchain.ServiceParams) {
+		p.Also = map[string]zg.Price{evilText: p.Price, "\u202eEVIL": p.Price}
+		if name == "gamma" {
+			p.Canonical = "\u2066" + evilLine
+			on.AdditionalInfo = `{"ProviderType":` + evilJSON(t) + `}`
+		}
+	}
+	w := &walkers{world: newWorld(t, devnet.Config{Change: change}), told: map[string]bool{}}
+	alpha, beta := w.net.Providers[0], w.net.Providers[1]
+	t.Setenv("NO_COLOR", "1") // what is ours and what is a stranger's look the same otherwise
+
+	// On chain, where the last one has something to show everywhere.
+	var strangers []string
+	for i, s := range []simchain.ServiceParams{
+		{
+			ServiceType: evilText, URL: "http://127.0.0.1:1/" + evilText, Model: evilText, Verifiability: evilText,
+			AdditionalInfo: evilText,
+		},
+		{ServiceType: "chatbot", URL: alpha.URL(), Model: "\u202e" + "1-ohce", Verifiability: "TeeML\u009b"},
+		{ServiceType: "chatbot", URL: "http://127.0.0.1:1/\u202eEVIL", Model: "EVIL-1", Verifiability: "TeeML"},
+	} {
+		key := devnet.ProviderKey(fmt.Sprint("stranger-", i))
+		s.InputPrice, s.OutputPrice, s.TEESigner = zg.NeuronOf(1), zg.NeuronOf(1), alpha.TEESigner()
+		who := crypto.PubkeyToAddress(key.PublicKey)
+		err := w.net.Fund(t.Context(), who, zg.OneOG.Mul(200))
+		err = errors.Join(err, w.net.Chain.RegisterService(t.Context(), key, s))
+		if err = errors.Join(err, w.net.Chain.AcknowledgeSigner(t.Context(), who)); err != nil {
+			t.Fatal(err)
+		}
+		strangers = append(strangers, who.Hex())
+	}
+	for i, kv := range w.env {
+		if strings.HasPrefix(kv, "ZGPROXY_PROVIDERS=") {
+			w.env[i] += "," + strings.Join(strangers, ",")
+		}
+	}
+	w.env = append(w.env, "ZGPROXY_LOG_FORMAT=console", "ZGPROXY_LOG_LEVEL=debug", "ZGPROXY_DIRECTORY_REFRESH=1h")
+	d := w.inProcess()
+
+	// In what is signed, in a signature, and in an error.
+	alpha.SetFault(simprovider.Fault{Kind: simprovider.Altered, N: 1, Alter: &simprovider.Alteration{
+		Text: func(string, string) string { return evilText },
+	}})
+	beta.SetFault(simprovider.Fault{Kind: simprovider.Altered, N: 1, Alter: &simprovider.Alteration{
+		Reply: func(r simprovider.SignatureReply) simprovider.SignatureReply {
+			r.Signature, r.SigningAddress, r.ProviderIdentity = evilText, evilText, evilText
+			return r
+		},
+	}})
+	var ids []string
+	for _, model := range []string{"echo-1", "lorem-1"} {
+		asked := `{"model":"` + model + `","messages":[{"role":"user","content":"lorem:5"}]}`
+		resp, body := w.post("/v1/chat/completions", "application/json", []byte(asked))
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", resp.Status, body)
+		}
+		id := resp.Header.Get("X-Request-Id")
+		w.record(id, true)
+		ids = append(ids, id)
+	}
+	alpha.SetFault(simprovider.Fault{Kind: simprovider.Reply, Status: 422, Body: `{"error":` + evilJSON(t) + `}`})
+	beta.SetFault(simprovider.Fault{Kind: simprovider.ControlRefused, Body: `{"error":` + evilJSON(t) + `}`})
+
+	// In receipts, one with nothing else in it.
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _, _ := signedReceipt(t, key, 1)
+	file, audio := filepath.Join(t.TempDir(), "receipts.jsonl"), filepath.Join(t.TempDir(), "audio.wav")
+	lines := receiptLine(t, wicked(r)) + receiptLine(t, r) + "{" + evilText + "\n"
+	if err := errors.Join(os.WriteFile(file, []byte(lines), 0o600), os.WriteFile(audio, []byte("audio"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w.words = map[string]string{
+		"PROVIDER": strangers[2], "AMOUNT": "1", "MODEL": "EVIL-1", "PROMPT": evilLine,
+		"receipts show ID": ids[0], "token revoke ID": "3", "receipts verify FILE": file, "wallet import FILE": file,
+		"transcribe FILE": audio, "provider report PROVIDER": beta.Address().Hex(),
+	}
+	w.flags = map[string][]string{
+		"chat": {"--model", "echo-1"}, "transcribe": {"--model", "speech-1"}, "doctor": {"--timeout", "20s"},
+		"image":           {"--model", "picture-1", "--force", "--out", filepath.Join(t.TempDir(), "picture.png")},
+		"provider report": {"--dir", t.TempDir(), "--force"},
+		"wallet export":   {"--out", filepath.Join(t.TempDir(), "key")},
+		"wallet import":   {"--out", filepath.Join(t.TempDir(), "wallet.json")},
+		"wallet new":      {"--out", filepath.Join(t.TempDir(), "new.json")},
+		"init":            {"--out", filepath.Join(t.TempDir(), "env"), "--network", "devnet"},
+	}
+	for _, kv := range append(w.variables(), "ZGPROXY_ADMIN_LISTEN="+strings.TrimPrefix(d.admin, "http://")) {
+		name, value, _ := strings.Cut(kv, "=")
+		t.Setenv(name, value)
+	}
+	w.walk("beside a daemon")
+	w.looks("beside a daemon", "receipts show", []string{"receipts", "show", ids[1]})
+	if err := d.stop(); err != nil {
+		t.Error(err)
+	}
+	if found := obeyed(d.log.String()); found != "" {
+		t.Errorf("the daemon's log has %s", found)
+	}
+	alpha.SetFault(simprovider.Fault{})
+	w.full = true
+	w.walk("without a daemon")
+	w.full = false
+	w.net.Chain.SetFault(func(string, []byte) *simchain.Fault {
+		return &simchain.Fault{Error: &simchain.RPCError{Code: -32000, Message: evilText, Data: evilText}}
+	})
+	w.left = []string{"chat", "image", "transcribe"} // they wait until the chain can be read
+	w.walk("without the chain")
+
+	// Else all of this would prove nothing.
+	for _, path := range []string{
+		"account", "chat", "doctor", "explain", "provider list", "provider show", "provider models", "provider health",
+		"provider report", "receipts list", "receipts show", "receipts export", "receipts verify", "models", "wallet balance",
+		"deposit",
+	} {
+		if !w.told[path] {
+			t.Errorf("%s has not said anything that strangers wrote", path)
+		}
+	}
+	if !strings.Contains(d.log.String(), "EVIL") {
+		t.Error("the daemon's log has nothing that strangers wrote")
+	}
+}
+
+// What is stored of strangers' text, and what a program reads, is to the byte what they wrote.
+func TestExportIsExact(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _, _ := signedReceipt(t, key, 1)
+	r = wicked(r)
+	var plain, shown bytes.Buffer
+	if err := errors.Join(writeLine(&plain, &r, false), writeLine(&shown, &r, true)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plain.String(), "\u202e") {
+		t.Errorf("%q", plain.String())
+	}
+	if found := obeyed(shown.String()); found != "" {
+		t.Error(found)
+	}
+	for _, line := range []string{plain.String(), shown.String()} {
+		var back zg.AnswerReceipt
+		if err := json.Unmarshal([]byte(line), &back); err != nil || back.SignedText != r.SignedText {
+			t.Errorf("%q is read as %q, %v", line, string(back.SignedText), err)
+		}
+	}
+	var pipe bytes.Buffer
+	out := outputTo(&pipe)
+	if _, err := exactly(out).Write([]byte(evilText + "\xff")); err != nil || pipe.String() != evilText+"\xff" {
+		t.Errorf("a program gets %q, %v", pipe.String(), err)
+	}
+	var screen seenOn
+	_, err = exactly(outputTo(&screen)).Write([]byte(evilText + "\xff"))
+	if err != nil || strings.ContainsAny(screen.String(), "\u202e\a\u009b") {
+		t.Errorf("a terminal gets %q, %v", screen.String(), err)
+	}
+}
+
+// Every way of formatting text for people cleans what is put into it, and leaves alone what is ours.
+func TestConsoleCleans(t *testing.T) {
+	type named string
+	for name, a := range map[string]any{
+		"text": evilText, "error": errors.New(evilText), "peer text": zg.PeerText(evilText), "named": named(evilText), "list": []string{evilText},
+		"pointer": &evilText2, "field": struct{ A string }{evilText}, "verdict": zg.Verdict(evilText),
+	} {
+		var screen seenOn
+		c := newConsole(strings.NewReader(""), &screen)
+		c.colour = false
+		c.printf("%v %s\n", a, a)
+		c.printf("%s\n", c.paint(styleGood, fmt.Sprint(a)))
+		var table table
+		table.row("a", a, sprintf("%v", a))
+		c.show(&table)
+		if found := obeyed(screen.String()); found != "" {
+			t.Errorf("%s: %s", name, found)
+		}
+		if lines := strings.Count(screen.String(), "\n"); lines != 3 {
+			t.Errorf("%s: %d lines: %q", name, lines, screen.String())
+		}
+	}
+	var screen bytes.Buffer
+	c := console{out: &screen, colour: true}
+	c.printf("%d %5.1f %t %s\n", 7, 1.5, true, c.paint(styleGood, "good\x1b[31m"))
+	if want := "7   1.5 true \x1b[32mgood\uFFFD[31m\x1b[0m\n"; screen.String() != want {
+		t.Errorf("%q, want %q", screen.String(), want)
+	}
+}
+
+var evilText2 = evilText
+
+// The last gate lets through what can be read and what we do to a terminal, in whatever pieces it comes.
+func TestOutputGate(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain\n": "plain\n", "Grüße 日本 👩\u200d🚀\tx\n": "Grüße 日本 👩\u200d🚀\tx\n", "\x1b[1mhead\x1b[0m \r\x1b[K": "\x1b[1mhead\x1b[0m \r\x1b[K",
+		"\x1b[2J\x1b[38;5;1m\x1b]0;t\a": "\uFFFD[2J\uFFFD[38;5;1m\uFFFD]0;t\uFFFD", "\u009b2J\u202e": "\uFFFD2J\uFFFD", "\xff\xc3(": "\uFFFD\uFFFD(", "\x1b[m\x1b": "\uFFFD[m\uFFFD",
+	} {
+		for size := 1; size <= len(text); size++ {
+			if size < len(text) && strings.Contains(text, "\x1b") {
+				continue // ours come whole
+			}
+			var got bytes.Buffer
+			o := outputTo(&got)
+			for part := range slices.Chunk([]byte(text), size) {
+				if n, err := o.Write(part); n != len(part) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if got.String() != want {
+				t.Errorf("%q by %d: %q, want %q", text, size, got.String(), want)
+			}
+		}
+	}
+}
+
+// Log lines say the same with everything escaped that a terminal obeys, and so do lines for people.
+func TestLogsOfStrangers(t *testing.T) {
+	for _, format := range []string{"json", "console"} {
+		var out bytes.Buffer
+		log := newLogger(config.Config{LogFormat: format, LogLevel: "debug"}, &out, false)
+		log.Warn().Str("says", evilText).Strs("list", []string{evilText}).Err(errors.New(evilText)).Stringer("peer", zg.PeerText(evilText)).
+			Interface("any", map[string]string{evilText: evilText}).Bytes("bytes", []byte(evilText)).Msg("a provider failed")
+		if found := obeyed(out.String()); found != "" || !strings.Contains(out.String(), "EVIL") {
+			t.Errorf("%s: %s in %q", format, found, out.String())
+		}
+		if format == "json" {
+			var line struct{ Says string }
+			if err := json.Unmarshal(out.Bytes(), &line); err != nil || line.Says != evilText {
+				t.Errorf("read back %q, %v", line.Says, err)
+			}
+		}
+	}
+}
+
+// A signed text is shown as it is with all that it tries to say about itself, in the one line that is for it.
+func TestReceiptInWords(t *testing.T) {
+	r := wicked(zg.AnswerReceipt{Verdict: zg.VerdictInvalid})
+	var screen seenOn
+	c := newConsole(strings.NewReader(""), &screen)
+	c.printf("%s", receiptInWords(&r))
+	if found := obeyed(screen.String()); found != "" {
+		t.Error(found)
+	}
+}
