@@ -2,6 +2,7 @@ package attest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const (
 // every level, no white space, numbers taken through 64-bit floats, and <, >, & and the two line separators escaped. It
 // denotes the same value as the body, except for integers beyond 2^53.
 func Canonical(body []byte) ([]byte, error) {
-	doc, err := decode(body)
+	doc, err := decode(context.Background(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +31,8 @@ func Canonical(body []byte) ([]byte, error) {
 
 // canonicalForms are the forms that may have been signed instead of the body: the canonical one and, for streams that say
 // nothing about usage, the one with the option that providers add.
-func canonicalForms(body []byte) [][]byte {
-	doc, err := decode(body)
+func canonicalForms(ctx context.Context, body []byte) [][]byte {
+	doc, err := decode(ctx, body)
 	if err != nil {
 		return nil
 	}
@@ -59,11 +60,11 @@ func encode(doc map[string]any) ([]byte, error) {
 
 // decode reads a JSON object as maps, lists, strings, floats and booleans. encoding/json would silently keep the last of
 // two values of one name, and another reader the first; so it is done token by token and a repeated name is an error.
-func decode(body []byte) (map[string]any, error) {
+func decode(ctx context.Context, body []byte) (map[string]any, error) {
 	if !json.Valid(body) { // also sees to it that nothing follows the object
 		return nil, fmt.Errorf("%w: it is not JSON", ErrCanonical)
 	}
-	d := decoder{json.NewDecoder(bytes.NewReader(body))}
+	d := decoder{Decoder: json.NewDecoder(bytes.NewReader(body)), ctx: ctx}
 	v, err := d.value(0)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCanonical, err)
@@ -75,12 +76,30 @@ func decode(body []byte) (map[string]any, error) {
 	return doc, nil
 }
 
-type decoder struct{ *json.Decoder }
+type decoder struct {
+	*json.Decoder
+	ctx context.Context
+	breath
+}
 
-func (d decoder) value(depth int) (any, error) {
+// breath lets long work end once nobody wants it any more: a process that is told to stop does not finish a document first.
+type breath struct{ taken int }
+
+// breathe is called at every value. Asking the context each time would be most of the work.
+func (b *breath) breathe(ctx context.Context) error {
+	if b.taken++; b.taken%1024 != 0 {
+		return nil
+	}
+	return ctx.Err()
+}
+
+func (d *decoder) value(depth int) (any, error) {
 	tok, err := d.Token()
 	if err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
+	}
+	if err := d.breathe(d.ctx); err != nil {
+		return nil, err
 	}
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested more than %d levels deep", maxDepth)
@@ -94,7 +113,7 @@ func (d decoder) value(depth int) (any, error) {
 	return tok, nil
 }
 
-func (d decoder) object(depth int) (any, error) {
+func (d *decoder) object(depth int) (any, error) {
 	m := make(map[string]any)
 	for d.More() {
 		tok, err := d.Token()
@@ -116,7 +135,7 @@ func (d decoder) object(depth int) (any, error) {
 	return m, err
 }
 
-func (d decoder) list(depth int) (any, error) {
+func (d *decoder) list(depth int) (any, error) {
 	l := []any{}
 	for d.More() {
 		v, err := d.value(depth + 1)

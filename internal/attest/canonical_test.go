@@ -2,6 +2,7 @@ package attest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,7 +27,7 @@ func TestCanonicalVectors(t *testing.T) {
 		if err != nil || string(got) != v.Canonical {
 			t.Errorf("Canonical(%s) = %s, %v; want %s", v.In, got, err, v.Canonical)
 		}
-		forms := canonicalForms([]byte(v.In))
+		forms := canonicalForms(context.Background(), []byte(v.In))
 		if len(forms) != 2 {
 			t.Fatalf("%d forms of %s, want 2", len(forms), v.In)
 		}
@@ -67,7 +68,7 @@ func TestCanonical(t *testing.T) {
 		if got, err := Canonical([]byte(in)); !errors.Is(err, ErrCanonical) || got != nil {
 			t.Errorf("Canonical(%.60s) = %s, %v; want ErrCanonical", in, got, err)
 		}
-		if forms := canonicalForms([]byte(in)); forms != nil {
+		if forms := canonicalForms(context.Background(), []byte(in)); forms != nil {
 			t.Errorf("canonicalForms(%.60s) = %s, want none", in, forms)
 		}
 	}
@@ -79,7 +80,7 @@ func TestCanonicalForms(t *testing.T) {
 		`{"stream":true}`: 2, `{"stream":false}`: 1, `{"stream":"true"}`: 1, `{}`: 1, `{"stream":true,"stream_options":null}`: 1,
 		`{"stream":true,"stream_options":{"include_usage":false}}`: 1,
 	} {
-		if got := canonicalForms([]byte(in)); len(got) != want {
+		if got := canonicalForms(context.Background(), []byte(in)); len(got) != want {
 			t.Errorf("%d forms of %s, want %d", len(got), in, want)
 		}
 	}

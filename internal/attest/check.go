@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"slices"
@@ -15,7 +16,10 @@ import (
 //
 // Nothing short of a match of signer and answer is called verified. Where an answer cannot be compared, the verdict is that
 // somebody trusted signed something; where it can and differs, it is invalid.
-func Check(x Exchange, sig zg.Signature) Result {
+func Check(x Exchange, sig zg.Signature) Result { return checkWhile(context.Background(), x, sig) }
+
+// checkWhile is Check that may be cut short: what it returns once ctx has ended means nothing.
+func checkWhile(ctx context.Context, x Exchange, sig zg.Signature) Result {
 	if r, done := unsigned(x); done {
 		return r
 	}
@@ -42,10 +46,10 @@ func Check(x Exchange, sig zg.Signature) Result {
 	if code := contradiction(x, text, sig); code != "" {
 		return r.as(zg.VerdictInvalid, code)
 	}
-	if r.Bytes = sameResponse(x, text); r.Bytes == "" {
+	if r.Bytes = sameResponse(ctx, x, text); r.Bytes == "" {
 		return r.as(uncompared(x))
 	}
-	verdict, code := sameRequest(x, text.Request)
+	verdict, code := sameRequest(ctx, x, text.Request)
 	r.ReencodedRequest = code == CodeReencoded
 	if r.Bytes == zg.ImageBytes { // which is all that was signed of the answer
 		switch {
@@ -114,14 +118,14 @@ func differs(stated zg.PeerText, signed string) bool { return stated != "" && st
 
 // sameResponse compares the signed digest with that of the body, or the signed digests with those of the images, or, where a
 // server of its own may have encoded the answer anew after it was signed, the signed digest with those of the other forms.
-func sameResponse(x Exchange, t Text) zg.ByteForm {
+func sameResponse(ctx context.Context, x Exchange, t Text) zg.ByteForm {
 	switch {
 	case len(t.Response) == 1 && t.Response[0] == x.ResponseSHA256:
 		return zg.WireBytes
 	case x.Complete && len(x.Images) > 0 && slices.Equal(t.Response, x.Images):
 		return zg.ImageBytes
 	case len(t.Response) == 1 && mayBeResigned(x) && sha256.Sum256(x.Response) == x.ResponseSHA256:
-		return resigned(x.Response, t.Response[0])
+		return resigned(ctx, x.Response, t.Response[0])
 	}
 	return ""
 }
@@ -146,17 +150,25 @@ func uncompared(x Exchange) (zg.Verdict, string) {
 }
 
 // sameRequest compares the request half with what was sent, then with the forms in which providers encode it anew.
-func sameRequest(x Exchange, signed [32]byte) (zg.Verdict, string) {
+func sameRequest(ctx context.Context, x Exchange, signed [32]byte) (zg.Verdict, string) {
 	switch {
 	case signed == x.RequestSHA256:
 		return zg.VerdictVerified, ""
 	case x.Request == nil:
 		return zg.VerdictResponse, CodeNotKept
 	}
-	for _, form := range canonicalForms(x.Request) {
+	for _, form := range canonicalForms(ctx, x.Request) {
 		if signed == sha256.Sum256(form) {
 			return zg.VerdictVerified, CodeReencoded
 		}
 	}
 	return zg.VerdictResponse, CodeRequestDiffers
+}
+
+// expecting notes whose signature counts, for whoever reads the result without the exchange.
+func expecting(x Exchange, r Result) Result {
+	if x.Signed {
+		r.Expected = x.Signer
+	}
+	return r
 }

@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"context"
 	"crypto/sha256"
 	"slices"
 	"strings"
@@ -18,8 +19,8 @@ func reserialiser(form zg.ByteForm) growth.Reader {
 
 var (
 	documentReaders = []growth.Reader{
-		{Name: "the forms of a request", Read: func(text []byte) { canonicalForms(text) }},
-		{Name: "the forms of an answer", Read: func(text []byte) { resigned(text, [32]byte{}) }},
+		{Name: "the forms of a request", Read: func(text []byte) { canonicalForms(context.Background(), text) }},
+		{Name: "the forms of an answer", Read: func(text []byte) { resigned(context.Background(), text, [32]byte{}) }},
 		reserialiser(zg.PythonDefault), reserialiser(zg.PythonCompact), reserialiser(zg.JCS),
 		{Name: "VerifyReceipt", Read: func(text []byte) {
 			r := zg.AnswerReceipt{

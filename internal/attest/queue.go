@@ -294,6 +294,9 @@ func (q *Queue) attempt(ctx context.Context, j *job) (Result, error) {
 			return Result{}, err
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return Result{}, err // it may have been cut short
+	}
 	return q.compareWithEarlier(j.x, r), nil
 }
 
@@ -390,12 +393,4 @@ func (q *Queue) refuse(j *job, r Result) {
 	if !j.refused.Swap(true) {
 		q.refused.WithLabelValues(j.x.Provider.Hex(), r.Code).Inc()
 	}
-}
-
-// expecting notes whose signature counts, for whoever reads the result without the exchange.
-func expecting(x Exchange, r Result) Result {
-	if x.Signed {
-		r.Expected = x.Signer
-	}
-	return r
 }

@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -263,7 +264,7 @@ func (i *inspection) matchResponse(d *derived, t Text) {
 		d.bytes = zg.ImageBytes
 	case len(stated) != 1 || r.Stream || r.Centralized:
 	case i.response != nil:
-		d.bytes = resigned(i.response, t.Response[0])
+		d.bytes = resigned(context.Background(), i.response, t.Response[0])
 	case slices.Contains(answerForms, r.ByteForm):
 		d.bytes, d.bytesStated = r.ByteForm, true
 		i.unchecked("that the answer in its form %q is what was signed: that takes the answer", r.ByteForm)
@@ -287,7 +288,7 @@ func (i *inspection) matchRequest(d *derived, signed [32]byte) {
 	switch {
 	case hex.EncodeToString(signed[:]) == r.RequestSHA256:
 		d.code = ""
-	case i.request != nil && slices.ContainsFunc(canonicalForms(i.request), func(form []byte) bool { return sha256.Sum256(form) == signed }):
+	case i.request != nil && slices.ContainsFunc(canonicalForms(context.Background(), i.request), func(form []byte) bool { return sha256.Sum256(form) == signed }):
 		d.reencoded = true
 	case i.request == nil && r.ReencodedRequest:
 		d.reencoded, d.requestStated = true, true

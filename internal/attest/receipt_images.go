@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"context"
 	"slices"
 
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -34,7 +35,7 @@ func (i *inspection) besideImages(d *derived) {
 
 // moreThanImages reports whether a document of images holds anything else that a client may show.
 func moreThanImages(body []byte) bool {
-	doc, err := decode(body)
+	doc, err := decode(context.Background(), body)
 	if err != nil {
 		return true
 	}

@@ -2,6 +2,7 @@ package attest
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,10 @@ var answerForms = []zg.ByteForm{zg.PythonDefault, zg.PythonCompact, zg.JCS}
 // Reserialise writes a JSON document in another form that denotes the same value, which is why a signature over the form
 // says as much as one over the document. "Same" is what a reader with exact integers and 64-bit floats understands.
 func Reserialise(form zg.ByteForm, body []byte) ([]byte, error) {
+	return reserialise(context.Background(), form, body)
+}
+
+func reserialise(ctx context.Context, form zg.ByteForm, body []byte) ([]byte, error) {
 	w, ok := writers[form]
 	switch {
 	case !ok:
@@ -40,7 +45,7 @@ func Reserialise(form zg.ByteForm, body []byte) ([]byte, error) {
 	case !utf8.Valid(body): // encoding/json lets it pass
 		return nil, fmt.Errorf("%w: it is not UTF-8", ErrForm)
 	}
-	w.in, w.out = body, make([]byte, 0, len(body)+len(body)/8)
+	w.ctx, w.in, w.out = ctx, body, make([]byte, 0, len(body)+len(body)/8)
 	if err := w.value(0); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrForm, err)
 	}
@@ -48,9 +53,9 @@ func Reserialise(form zg.ByteForm, body []byte) ([]byte, error) {
 }
 
 // resigned finds the form of a document whose digest is the signed one; empty: none is.
-func resigned(body []byte, signed [32]byte) zg.ByteForm {
+func resigned(ctx context.Context, body []byte, signed [32]byte) zg.ByteForm {
 	for _, form := range answerForms {
-		if text, err := Reserialise(form, body); err == nil && sha256.Sum256(text) == signed {
+		if text, err := reserialise(ctx, form, body); err == nil && sha256.Sum256(text) == signed {
 			return form
 		}
 	}
@@ -59,6 +64,8 @@ func resigned(body []byte, signed [32]byte) zg.ByteForm {
 
 // writer walks through a valid document and writes it anew. Being valid, the document needs no further checks of its grammar.
 type writer struct {
+	ctx context.Context
+	breath
 	in  []byte
 	out []byte
 	pos int
@@ -88,6 +95,9 @@ func (w *writer) next() byte {
 func (w *writer) value(depth int) error {
 	if depth > maxAnswerDepth {
 		return fmt.Errorf("nested more than %d levels deep", maxAnswerDepth)
+	}
+	if err := w.breathe(w.ctx); err != nil {
+		return err
 	}
 	switch w.next() {
 	case '{':

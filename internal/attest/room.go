@@ -30,7 +30,7 @@ func (q *Queue) check(ctx context.Context, x Exchange, sig zg.Signature) Result 
 	if room.Take(ctx, max(requestForms(x.Request), responseForms(x.Response)), budget.Paid) != nil {
 		return r
 	}
-	return Check(x, sig)
+	return checkWhile(ctx, x, sig)
 }
 
 // requestForms is what it takes to write a request in its canonical forms: the values that it is read into, and two

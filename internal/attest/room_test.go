@@ -53,7 +53,7 @@ func TestFormsTakeNoMoreThanIsSetAside(t *testing.T) {
 	for name, body := range spacious(1 << 20) {
 		doc := []byte(body)
 		before := inUse()
-		read, err := decode(doc)
+		read, err := decode(context.Background(), doc)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

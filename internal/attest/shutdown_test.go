@@ -1,7 +1,9 @@
 package attest
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -99,4 +101,38 @@ func TestQueueConcurrently(t *testing.T) {
 			t.Errorf("%d verdicts, %v twice; want one for each of 400", got, b.book.twice)
 		}
 	})
+}
+
+// ending is a context that ends when it is asked for the last time.
+type ending struct {
+	context.Context
+	left int
+	asks int
+}
+
+func (e *ending) Err() error {
+	e.asks++
+	if e.left--; e.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A document is not read to its end for nobody: a process that is told to stop would wait for the largest that a stranger sent.
+func TestWritingFormsEndsWithItsContext(t *testing.T) {
+	document := []byte(`{"a":[0` + strings.Repeat(`,{"b":[1,"c"]}`, 1<<15) + `]}`)
+	for name, write := range map[string]func(context.Context) bool{
+		"canonical": func(ctx context.Context) bool { return canonicalForms(ctx, document) != nil },
+		"jcs": func(ctx context.Context) bool {
+			_, err := reserialise(ctx, zg.JCS, document)
+			return err == nil
+		},
+	} {
+		if whole := (&ending{Context: t.Context(), left: 1 << 20}); !write(whole) || whole.asks < 50 {
+			t.Errorf("%s: the context is asked %d times, or the document has no such form", name, whole.asks)
+		}
+		if cut := (&ending{Context: t.Context(), left: 5}); write(cut) || cut.asks != 6 {
+			t.Errorf("%s: goes on after its context ended, which was asked %d times", name, cut.asks)
+		}
+	}
 }

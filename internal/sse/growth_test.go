@@ -43,6 +43,7 @@ var (
 		{Name: "RewriteURLs", Read: func(text []byte) {
 			_, _ = RewriteURLs(text, func(old string) string { return old + "x" })
 		}},
+		{Name: "OnlyImages", Read: func(text []byte) { _, _, _ = OnlyImages(text) }},
 	}
 	streamReaders = []growth.Reader{
 		tapReader("Tap of events", Events, zg.Chatbot, 32<<10),
@@ -84,6 +85,8 @@ var (
 		})
 	imageShapes = append(growth.In(`{"data":[{"b64_json":`, growth.Values, "}]}"), []growth.Shape{
 		{Name: "images", Open: `{"data":[{}`, Unit: `,{"b64_json":"AAAA"}`, Close: "]}"},
+		{Name: "prompts", Open: `{"data":[{"b64_json":"A"}`, Unit: `,{"b64_json":"AAAA","prompt":"a"}`, Close: "]}"},
+		{Name: "deep silence", Open: `{"data":[],"a":[0`, Unit: `,[[[{"b":{}}]]]`, Close: "]}"},
 		{Name: "links", Open: `{"data":[{}`, Unit: `,{"url":"http://x/\u0061"}`, Close: "]}"},
 	}...)
 	streamShapes = slices.Concat(
