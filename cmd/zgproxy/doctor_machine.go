@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -44,8 +45,9 @@ func machineChecks() []check {
 		},
 		{
 			id: "machine.store", run: checkStore,
-			means: "The spend store can be read, and this version knows its schema. It is only read.",
-			todo:  "Of a newer version: use that one. Of an older one: `zgproxy serve` brings it up to date. Damaged: stop the daemon and restore it from a copy.",
+			means: "The spend store is whole and can be read, and this version knows its schema. It is only read; a very large one as far as 20 seconds go.",
+			todo: "Of a newer version: use that one. Of an older one: `zgproxy serve` brings it up to date. Damaged: stop the daemon and put a backup " +
+				"in its place, `zgproxy restore FILE` ([backup.md](backup.md)).",
 		},
 		{
 			id: "machine.open_files", run: checkOpenFiles,
@@ -250,10 +252,16 @@ func checkStore(ctx context.Context, d *doctor, _ *patient) finding {
 		return f
 	case errors.Is(err, billing.ErrNewerSchema):
 		return failed("Use the newer zgproxy.", err.Error(), "it is a newer version's")
+	case errors.Is(err, billing.ErrDamaged):
+		return failed(restoreFix, err.Error(), "it is damaged")
 	case err != nil:
-		return failed("Look whether the directory is the right one; else restore the file from a copy while the daemon is stopped.", err.Error(), "it cannot be read")
+		return failed("Look whether the directory is the right one; else "+restoreFix, err.Error(), "it cannot be read")
 	}
 	d.store = r
+	whole, err := r.Examine(ctx, storeCheckTime)
+	if err != nil {
+		return failed(restoreFix, err.Error(), "it is damaged")
+	}
 	if d.owed, err = r.Owed(ctx); err == nil {
 		d.pins, d.suspended, err = r.Trust(ctx)
 		if err == nil {
@@ -261,10 +269,18 @@ func checkStore(ctx context.Context, d *doctor, _ *patient) finding {
 		}
 	}
 	if err != nil {
-		return failed("Restore the file from a copy while the daemon is stopped.", err.Error(), "it can be opened and not be read")
+		return failed(restoreFix, err.Error(), "it can be opened and not be read")
 	}
-	return passed("it can be read, and its schema is this version's")
+	if !whole {
+		return passed("it can be read as far as %s go, and its schema is this version's", storeCheckTime)
+	}
+	return passed("it is whole, and its schema is this version's")
 }
+
+const (
+	restoreFix     = "stop the daemon, keep a copy of the directory, and: zgproxy restore FILE"
+	storeCheckTime = 20 * time.Second
+)
 
 func checkOpenFiles(_ context.Context, d *doctor, _ *patient) finding {
 	n, err := d.limit()

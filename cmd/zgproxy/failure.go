@@ -40,6 +40,7 @@ const (
 	codeInterrupted   = "interrupted"       // ended by a signal; what is signed is seen through later
 	codeRPC           = "rpc_unreachable"   // the chain cannot be asked
 	codeInUse         = "data_dir_in_use"   // another process uses the data directory
+	codeDamaged       = "store_damaged"     // the spend store's file is not what was written to it
 	codeNoDaemon      = "no_daemon"         // it takes a running daemon
 	codeForeignNonce  = "foreign_nonce"     // somebody else sends from this wallet
 	codeOthersWait    = "others_wait"       // transactions of the wallet wait to be mined that were not made here
@@ -123,6 +124,8 @@ func explain(err error) *admin.CommandError {
 		p.Code, p.Hint = codeForeignNonce, hintForeign
 	case errors.Is(err, billing.ErrLocked):
 		p.Code = codeInUse
+	case errors.Is(err, billing.ErrDamaged):
+		p.Code = codeDamaged // the error says the way back
 	case errors.Is(err, context.Canceled):
 		p.Code, p.Message = codeInterrupted, "interrupted"
 	case errors.Is(err, chain.ErrRPC), errors.Is(err, context.DeadlineExceeded):

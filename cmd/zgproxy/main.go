@@ -101,6 +101,8 @@ init writes: see "zgproxy config --help".`,
 		doctorCommand(),
 		configCommand(),
 		healthcheckCommand(),
+		backupCommand(),
+		restoreCommand(),
 	)
 	add(groupUse,
 		modelsCommand(),

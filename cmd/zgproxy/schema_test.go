@@ -35,6 +35,7 @@ const schemaFile = "../../docs/json.md"
 // shapes are what each command writes with --json.
 var shapes = map[string]reflect.Type{
 	"account":              reflect.TypeFor[accountReport](),
+	"backup":               reflect.TypeFor[backupReport](),
 	"chat":                 reflect.TypeFor[chatReport](),
 	"config":               reflect.TypeFor[[]config.Setting](),
 	"deposit":              reflect.TypeFor[moneyReport](),
@@ -56,6 +57,7 @@ var shapes = map[string]reflect.Type{
 	"receipts show":        reflect.TypeFor[zg.AnswerReceipt](),
 	"receipts verify":      reflect.TypeFor[verifyReport](),
 	"refund":               reflect.TypeFor[moneyReport](),
+	"restore":              reflect.TypeFor[restoreReport](),
 	"retrieve":             reflect.TypeFor[moneyReport](),
 	"token create":         reflect.TypeFor[admin.NewToken](),
 	"token list":           reflect.TypeFor[tokensReport](),

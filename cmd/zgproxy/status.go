@@ -30,7 +30,7 @@ func (d *daemon) checks() []admin.Check {
 		{Name: "store", OK: d.store.Err() == nil, Detail: errText(d.store.Err())},
 		// Without top-ups what is funded can still be served.
 		{Name: "funding", OK: true, Detail: errText(d.keeper.View().Err)},
-	}, slices.Concat(d.endpointChecks(), d.contractChecks(), d.foreignChecks(), d.waitingChecks(), d.limitChecks())...)
+	}, slices.Concat(d.endpointChecks(), d.contractChecks(), d.restoredChecks(), d.foreignChecks(), d.waitingChecks(), d.limitChecks())...)
 }
 
 // contractChecks tell of contracts that are not the known ones. What is funded can still be served.
@@ -48,6 +48,14 @@ func changedWarning(changed []string) string {
 	}
 	return "The network's contracts are not the ones that this zgproxy knows: " + strings.Join(changed, ", ") + ". Nothing is topped up by itself; what is " +
 		"there can be used, and got back. Look for a newer zgproxy."
+}
+
+// restoredChecks tell of what a restored store does not know. What is funded can still be served, within the budgets.
+func (d *daemon) restoredChecks() []admin.Check {
+	if u := d.keeper.View().Unknown; u.Any(time.Now()) {
+		return []admin.Check{{Name: "restored", OK: true, Detail: u.String()}}
+	}
+	return nil
 }
 
 // foreignChecks tell of what was done elsewhere with the wallet. What is funded can still be served.

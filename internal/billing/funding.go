@@ -11,6 +11,7 @@ import (
 
 // Why a sub-account that is low is not topped up. The set is bounded: it labels a metric.
 const (
+	refusalRestored     = "store_restored" // from a copy that may not know all transactions
 	refusalForeign      = "foreign_transactions"
 	refusalWaiting      = "transactions_waiting" // of others; it ends by itself
 	refusalContracts    = "contracts_changed"
@@ -49,6 +50,9 @@ func hintFor(reason string, p common.Address) string {
 	switch reason {
 	case "":
 		return "It is not low, so no top-up is due."
+	case refusalRestored:
+		return "The spend store was restored from a copy, and transactions may be missing in it, so nothing is topped up. It goes on by itself when the chain has " +
+			"shown for " + settleFor.String() + " that none is; where some are, stop zgproxy and: zgproxy restore --accept."
 	case refusalForeign:
 		return "The wallet has made transactions that are not from here, so nothing is topped up. If they are yours: zgproxy wallet accept. If not, somebody else has the key."
 	case refusalWaiting:
@@ -125,6 +129,7 @@ func transferBudget(l Limit) string {
 // facts are everything a funding decision about one provider depends on.
 type facts struct {
 	provider   common.Address
+	missing    bool // the store was restored, and transactions may be missing in it
 	foreign    bool // somebody else has sent from the wallet, which nobody has accepted
 	waiting    bool // somebody else's transactions of the wallet wait to be mined
 	changed    bool // the contracts are not the ones that are known
@@ -232,6 +237,8 @@ func (f *facts) forbidden() string {
 	switch {
 	case f.foreign:
 		return refusalForeign
+	case f.missing:
+		return refusalRestored
 	case f.waiting:
 		return refusalWaiting
 	case f.changed:

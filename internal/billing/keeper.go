@@ -116,6 +116,7 @@ type KeeperView struct {
 	Moves     Moves
 	Foreign   Foreign // what was done elsewhere with the wallet and nobody has accepted; nothing is topped up while there is any
 	Waiting   Waiting // what waits to be mined and was not made here; nothing is topped up meanwhile
+	Unknown   Unknown // what a store that was restored does not know
 	Err       error   // why the last look failed; nil: all is well
 	Stuck     error   // of that: what keeps a transaction of ours from being mined; nil: nothing does
 }

@@ -59,6 +59,10 @@ func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err erro
 		return next, false, err
 	}
 	waiting := k.othersWaiting(ctx, h.Block)
+	unknown, err := k.store.settleRestore(ctx, k.journal.cfg.Wallet, foreign.Count() == 0 && !waiting.Any(), k.cfg.Now())
+	if err != nil {
+		return next, false, err
+	}
 	moved, err := k.moves(ctx, k.clock(readAt, h.BlockTime))
 	if err != nil {
 		return next, false, err
@@ -76,7 +80,7 @@ func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err erro
 	}
 	view := KeeperView{
 		Holdings: h, ReadAt: readAt, Providers: make(map[common.Address]ProviderView, len(providers)), Moves: moved,
-		Foreign: foreign, Waiting: waiting,
+		Foreign: foreign, Waiting: waiting, Unknown: unknown,
 	}
 	under, busy, err := k.store.unfinished(ctx, k.journal.cfg.Wallet)
 	if err != nil {
@@ -90,7 +94,7 @@ func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err erro
 	for _, p := range providers {
 		claim, claimed := claims[p]
 		f, pv := k.facts(p, h, matched[p], claim, claimed, moved)
-		f.foreign, f.waiting = foreign.Count() > 0, waiting.Any()
+		f.foreign, f.waiting, f.missing = foreign.Count() > 0, waiting.Any(), unknown.Money
 		intent := f.outcome(&pv)
 		if intent.Kind != "" && k.cfg.MayFund(p) {
 			k.reread(ctx, &f, h.Block)

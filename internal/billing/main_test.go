@@ -17,6 +17,9 @@ import (
 // TestMain also is the process that TestKill kills: the test binary runs itself with childDir set.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
+		if step := os.Getenv(childStep); step != "" {
+			os.Exit(copyChild(dir, step))
+		}
 		os.Exit(child(dir))
 	}
 	goleak.VerifyTestMain(m)
@@ -112,7 +115,7 @@ func check(tb testing.TB, s *Store) {
 	if diff := cmp.Diff(fold, book, compareAmounts); diff != "" {
 		tb.Errorf("the book is not the sum of the store (-store +book):\n%s", diff)
 	}
-	again := &Store{writer: &writer{session: s.writer.session}, book: newBook()}
+	again := &Store{writer: &writer{session: s.writer.session, damage: s.damage}, book: newBook()}
 	if err := s.writer.do(false, func(*session) error { return again.load(time.UnixMicro(s.book.clock)) }); err != nil {
 		tb.Fatalf("load: %v", err)
 	}

@@ -2,6 +2,7 @@ package billing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -194,6 +195,9 @@ func (m *Meter) Open(ctx context.Context, o Order) (*Reservation, error) {
 // unrecorded refuses a request that the store does not take.
 func (m *Meter) unrecorded(err error) *Refused {
 	m.metrics.refused.WithLabelValues(string(RefusedStore)).Inc()
+	if errors.Is(err, ErrDamaged) {
+		return &Refused{Kind: RefusedStore, Cause: err, Message: "zgproxy's spend store is damaged, and nothing is spent that cannot be recorded.", Hint: WayBack}
+	}
 	return &Refused{
 		Kind: RefusedStore, Cause: err, RetryAfter: fundingWait,
 		Message: "zgproxy cannot record this request, and spends nothing that it cannot record.",
@@ -212,6 +216,9 @@ func (m *Meter) refusal(o *Order, now time.Time) *Refused {
 	}
 	if !o.Bound.Less(absurd) {
 		return absurdPrice()
+	}
+	if l, unknown := m.store.feesUnknown(&m.cfg.Budgets.Fees, o, now); unknown {
+		return m.restored(l, now)
 	}
 	view := m.cfg.View()
 	if view.ReadAt.IsZero() || now.Sub(view.ReadAt) > freshView {

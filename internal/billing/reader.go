@@ -2,12 +2,15 @@ package billing
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
 )
 
 // The errors of OpenReadOnly, besides ErrNewerSchema.
@@ -30,6 +33,9 @@ func OpenReadOnly(ctx context.Context, dir string) (_ *Reader, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the spend store: %w", err)
 	}
+	if err := restoring(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w (%s)", ErrNoStore, path)
 	} else if err != nil {
@@ -40,7 +46,8 @@ func OpenReadOnly(ctx context.Context, dir string) (_ *Reader, err error) {
 	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
 		mode = "immutable=1"
 	}
-	db, err := sql.Open("sqlite", dsn(path, mode, "_query_only=1"))
+	d := &damage{log: zerolog.Nop(), path: path}
+	db, err := openWatched(dsn(path, mode, "_query_only=1"), d)
 	if err != nil {
 		return nil, fmt.Errorf("open the spend store for reading: %w", err)
 	}
@@ -64,7 +71,29 @@ func OpenReadOnly(ctx context.Context, dir string) (_ *Reader, err error) {
 	case have < len(all):
 		return nil, fmt.Errorf("%w: its schema is version %d, this program wants %d; zgproxy serve brings it up to date", ErrOlderSchema, have, len(all))
 	}
-	return &Reader{store: &Store{readers: db, book: newBook()}}, nil
+	return &Reader{store: &Store{readers: db, book: newBook(), damage: d}}, nil
+}
+
+// Examine looks whether the store is whole, indexes included, for a limited time; it reports whether it got to the end. The error is
+// ErrDamaged where it is not whole.
+func (r *Reader) Examine(ctx context.Context, limit time.Duration) (done bool, err error) {
+	conn, err := r.store.readers.Conn(ctx)
+	if err != nil {
+		return false, fmt.Errorf("open the spend store for reading: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	var problem error
+	err = conn.Raw(func(c any) (err error) {
+		done, problem, err = firstProblem(ctx, c.(driver.Conn), "integrity_check", limit)
+		return err
+	})
+	switch {
+	case err != nil:
+		return done, fmt.Errorf("check the spend store: %w", err)
+	case problem != nil:
+		return done, r.store.damage.found(problem)
+	}
+	return done, nil
 }
 
 // Close ends the reading.

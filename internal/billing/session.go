@@ -17,13 +17,14 @@ const constraint = 19
 // session is the writer's own connection. It speaks to the driver directly: the pool of database/sql costs more than the
 // small statements it would carry. It belongs to one goroutine.
 type session struct {
-	ctx   context.Context // never ends: a write that has begun is not given up
-	conn  driver.Conn
-	stmts map[string]driver.Stmt
-	args  []driver.NamedValue // reused by every statement
+	ctx    context.Context // never ends: a write that has begun is not given up
+	conn   driver.Conn
+	stmts  map[string]driver.Stmt
+	args   []driver.NamedValue // reused by every statement
+	damage *damage             // is told what SQLite says
 }
 
-func newSession(ctx context.Context, dsn string) (*session, error) {
+func newSession(ctx context.Context, dsn string, d *damage) (*session, error) {
 	connector, err := sqlite.NewConnector(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open the spend store: %w", err)
@@ -32,7 +33,7 @@ func newSession(ctx context.Context, dsn string) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the spend store: %w", err)
 	}
-	return &session{ctx: context.WithoutCancel(ctx), conn: conn, stmts: make(map[string]driver.Stmt)}, nil
+	return &session{ctx: context.WithoutCancel(ctx), conn: conn, stmts: make(map[string]driver.Stmt), damage: d}, nil
 }
 
 // exec runs one statement and returns how many rows it changed. Values are the driver's types: int64, float64, string,
@@ -59,13 +60,14 @@ func (s *session) run(query string, values []any) (driver.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stmt.(driver.StmtExecContext).ExecContext(s.ctx, s.bind(values))
+	res, err := stmt.(driver.StmtExecContext).ExecContext(s.ctx, s.bind(values))
+	return res, s.damage.notice(err)
 }
 
 // pragma runs a PRAGMA that takes effect while it is compiled, so a prepared one would take effect once only.
 func (s *session) pragma(query string) error {
 	_, err := s.conn.(driver.ExecerContext).ExecContext(s.ctx, query, nil)
-	return err
+	return s.damage.notice(err)
 }
 
 // query runs a SELECT and hands every row to each. The slice is valid during the call only.
@@ -76,7 +78,7 @@ func (s *session) query(query string, each func(row []driver.Value) error, value
 	}
 	rows, err := stmt.(driver.StmtQueryContext).QueryContext(s.ctx, s.bind(values))
 	if err != nil {
-		return err
+		return s.damage.notice(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	row := make([]driver.Value, len(rows.Columns()))
@@ -85,7 +87,7 @@ func (s *session) query(query string, each func(row []driver.Value) error, value
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return err
+			return s.damage.notice(err)
 		}
 		if err := each(row); err != nil {
 			return err
@@ -99,7 +101,7 @@ func (s *session) prepare(query string) (driver.Stmt, error) {
 	}
 	stmt, err := s.conn.Prepare(query)
 	if err != nil {
-		return nil, err
+		return nil, s.damage.notice(err)
 	}
 	s.stmts[query] = stmt
 	return stmt, nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -35,6 +36,8 @@ type Store struct {
 	lock    *os.File
 	readers *sql.DB
 	writer  *writer
+	damage  *damage
+	fees    atomic.Pointer[Unknown] // of a restored store; nil: it is none, or the owner has accepted it
 	book    *Book
 	recent  recent
 	demands *demands // what requests need that the sub-accounts hold too little for
@@ -43,7 +46,7 @@ type Store struct {
 }
 
 // Open opens the spend store in a directory, which is created (mode 0700) if missing, brings its schema up to date and
-// starts its writer. Close stops it. The errors to tell apart are ErrLocked and ErrNewerSchema.
+// starts its writer. Close stops it. The errors to tell apart are ErrLocked, ErrNewerSchema.
 func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
@@ -61,8 +64,16 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 			err = errors.Join(err, s.lock.Close())
 		}
 	}()
+	if err := restoring(dir); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(dir, storeName)
+	s.damage = &damage{log: opts.Log, path: path}
+	defer func() { err = s.damage.notice(err) }()
 	if err := prepare(ctx, path); err != nil {
+		return nil, err
+	}
+	if err := s.examine(ctx); err != nil {
 		return nil, err
 	}
 	opens, left, lost, err := openOpenLog(dir)
@@ -80,7 +91,7 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	crash.Point("start/migrated")
 	// The log file is folded back into the database about every 16 MiB.
 	session, err := newSession(ctx, dsn(path, "_txlock=immediate", "_pragma=synchronous(NORMAL)", "_pragma=wal_autocheckpoint(4000)",
-		"_pragma=journal_size_limit(67108864)", "_pragma=cache_size(-2048)"))
+		"_pragma=journal_size_limit(67108864)", "_pragma=cache_size(-2048)"), s.damage)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +101,12 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 		}
 	}()
 	s.writer = &writer{
-		log: opts.Log, metrics: newStoreMetrics(opts.Registerer), session: session, opens: opens, sums: newSums(),
+		log: opts.Log, metrics: newStoreMetrics(opts.Registerer), session: session, damage: s.damage, opens: opens, sums: newSums(),
 		next: &batch{done: make(chan struct{})}, stopped: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+	s.damage.told = func(err error) {
+		err = fmt.Errorf("%w: %w", ErrStore, err)
+		s.writer.failure.Store(&err)
 	}
 	if lost > 0 {
 		opts.Log.Warn().Int("bytes", lost).Msg("the end of the log of open requests is not whole; what it was to record was not sent")
@@ -103,15 +118,32 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 		opts.Now = time.Now
 	}
 	if err := s.load(opts.Now()); err != nil {
+		return nil, s.damage.misread(ctx, fmt.Errorf("read the spend store: %w", err))
+	}
+	if err := s.loadRestored(); err != nil {
 		return nil, fmt.Errorf("read the spend store: %w", err)
 	}
-	if s.readers, err = sql.Open("sqlite", dsn(path, "_query_only=1")); err != nil {
+	if s.readers, err = openWatched(dsn(path, "_query_only=1"), s.damage); err != nil {
 		return nil, fmt.Errorf("open the spend store for reading: %w", err)
 	}
 	s.readers.SetMaxOpenConns(4)
 	registerHolds(opts.Registerer, s.book)
 	go s.writer.run()
 	return s, nil
+}
+
+// examine looks whether the store is whole, as far as a start has time for that.
+func (s *Store) examine(ctx context.Context) error {
+	done, problem, err := examine(ctx, s.damage.path, "quick_check", checkTime)
+	switch {
+	case err != nil:
+		return err
+	case problem != nil:
+		return s.damage.found(problem)
+	case !done:
+		s.damage.log.Warn().Dur("after", checkTime).Msg("the spend store is too large to be checked whole at a start; zgproxy doctor takes longer")
+	}
+	return nil
 }
 
 func dsn(path string, options ...string) string {

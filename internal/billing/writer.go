@@ -39,6 +39,7 @@ type writer struct {
 	stopped chan struct{}
 	wake    chan struct{} // holds one: something is queued, or the end
 	failure atomic.Pointer[error]
+	damage  *damage // which does not pass
 
 	// opening is held while a request gets its key, its record in the open log and its place in the queue. So all three
 	// have one order, and whoever sees a request in the store sees all that were admitted before it.
@@ -269,7 +270,7 @@ func (w *writer) committed() {
 	w.opening.Unlock()
 	if err != nil {
 		w.fail(fmt.Errorf("%w: %w", ErrStore, err))
-	} else if w.failure.Swap(nil) != nil {
+	} else if w.damage.err() == nil && w.failure.Swap(nil) != nil {
 		w.log.Info().Msg("the spend store can be written again")
 	}
 }
@@ -283,6 +284,9 @@ func (w *writer) fail(err error) {
 
 // transaction applies the entries. An entry that violates a constraint fails alone; any other failure undoes all.
 func (w *writer) transaction(ops []op) (err error) {
+	if err := w.damage.err(); err != nil {
+		return err // what would be written to it helps nobody, and may make it worse
+	}
 	durable := false
 	for _, o := range ops {
 		durable = durable || (o.task != nil && o.task.durable)
