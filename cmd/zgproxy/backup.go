@@ -16,11 +16,11 @@ import (
 
 // backupReport is the JSON of "zgproxy backup".
 type backupReport struct {
-	File     string    `json:"file"`
-	Made     time.Time `json:"made"` // as of when it is
-	Requests int64     `json:"requests"`
-	Entries  int64     `json:"transactions"` // in the journal
-	Bytes    int64     `json:"bytes"`
+	File     string    `json:"file"`         // the copy
+	Made     time.Time `json:"made"`         // as of when it is
+	Requests int64     `json:"requests"`     // that are in it
+	Entries  int64     `json:"transactions"` // in its journal
+	Bytes    int64     `json:"bytes"`        // how large it is
 }
 
 func backupCommand() *cobra.Command {
@@ -64,13 +64,13 @@ what a copy does not know, and "zgproxy restore" for putting one back.`,
 
 // restoreReport is the JSON of "zgproxy restore".
 type restoreReport struct {
-	File     string     `json:"file,omitempty"`
-	Made     *time.Time `json:"made"`     // as of when the copy is; null: it does not say
-	Restored *time.Time `json:"restored"` // null: nothing was put back
-	Requests int64      `json:"requests"`
-	Entries  int64      `json:"transactions"`
+	File     string     `json:"file,omitempty"` // the copy
+	Made     *time.Time `json:"made"`           // as of when the copy is; null: it does not say
+	Restored *time.Time `json:"restored"`       // when it was put back; null: it was not
+	Requests int64      `json:"requests"`       // that are in it
+	Entries  int64      `json:"transactions"`   // in its journal
 	Kept     string     `json:"kept,omitempty"` // where what was replaced lies now
-	Accepted bool       `json:"accepted"`       // what a restored store does not know
+	Accepted bool       `json:"accepted"`       // what a restored store does not know was accepted
 }
 
 func restoreCommand() *cobra.Command {

@@ -361,7 +361,7 @@ func checkSignature(ctx context.Context, d *doctor, p *patient) finding {
 	var r zg.AnswerReceipt
 	for found, err := range d.store.Receipts(ctx, d.now().Add(-signaturesKept), time.Time{}, billing.ReceiptFilter{Provider: p.address, NewestFirst: true}) {
 		if err != nil {
-			return failed("Restore the spend store from a copy.", err.Error(), "the receipts cannot be read")
+			return failed(restoreFix, err.Error(), "the receipts cannot be read")
 		}
 		if found.SignatureID != "" {
 			r = found

@@ -213,7 +213,7 @@ func checkUnfinished(ctx context.Context, d *doctor, _ *patient) finding {
 	}
 	e, under, err := d.store.Unfinished(ctx, walletName(d.cfg, d.address))
 	if err != nil {
-		return failed("Restore the spend store from a copy.", err.Error(), "the journal cannot be read")
+		return failed(restoreFix, err.Error(), "the journal cannot be read")
 	}
 	if !under {
 		return passed("none")
@@ -246,7 +246,7 @@ func checkNonce(ctx context.Context, d *doctor, _ *patient) finding {
 	// what it has after.
 	before, err := d.signed(ctx)
 	if err != nil {
-		return failed("Restore the spend store from a copy.", err.Error(), "the journal cannot be read")
+		return failed(restoreFix, err.Error(), "the journal cannot be read")
 	}
 	next, pending, err := client.Nonces(ctx)
 	if err != nil {
@@ -254,7 +254,7 @@ func checkNonce(ctx context.Context, d *doctor, _ *patient) finding {
 	}
 	after, err := d.signed(ctx)
 	if err != nil {
-		return failed("Restore the spend store from a copy.", err.Error(), "the journal cannot be read")
+		return failed(restoreFix, err.Error(), "the journal cannot be read")
 	}
 	return judgeNonce(next, pending, before, after)
 }
@@ -265,6 +265,7 @@ type signed struct {
 	highest uint64
 	under   bool            // one waits to be mined
 	foreign billing.Foreign // made elsewhere, and not accepted
+	unknown billing.Unknown // because the store was restored from a copy
 	agreed  uint64          // nonces below it are accounted for: ours, from before, or on record as foreign
 }
 
@@ -279,6 +280,9 @@ func (d *doctor) signed(ctx context.Context) (s signed, err error) {
 	}
 	if err == nil {
 		s.foreign, err = d.store.Foreign(ctx, name)
+	}
+	if err == nil {
+		s.unknown, err = d.store.Unknown(ctx, name)
 	}
 	if err == nil {
 		s.agreed, err = d.store.NoncesAgreed(ctx, name)
@@ -302,6 +306,9 @@ func judgeNonce(next, pending uint64, before, after signed) finding {
 	case after.foreign.Count() > 0:
 		return warned("Look at them, and accept them if they are yours: zgproxy wallet accept.", foreignWarning(after.foreign),
 			"%s of this wallet were not made here, and top-ups are paused", plural(int(min(after.foreign.Count(), 1<<30)), "transaction"))
+	case after.unknown.Money:
+		return warned("Let the daemon look for ten minutes, or stop it and accept what is missing: zgproxy restore --accept.", after.unknown.String(),
+			"the spend store was restored from a copy, and transactions may be missing in it")
 	case before.any && next <= before.highest && !before.under:
 		return warned("Use another ZGPROXY_RPC_URL if it lasts.", "The endpoint is behind, or the chain has forgotten a transaction: the daemon waits, or makes it again.",
 			"the chain says that nonce %d is not used, and the journal has up to %d", next, before.highest)
@@ -323,7 +330,7 @@ func checkBudgets(ctx context.Context, d *doctor, _ *patient) finding {
 	}
 	all, err := limits(ctx, d.store, d.cfg, d.now())
 	if err != nil {
-		return failed("Restore the spend store from a copy.", err.Error(), "what was spent cannot be read")
+		return failed(restoreFix, err.Error(), "what was spent cannot be read")
 	}
 	var used []string
 	stops := false

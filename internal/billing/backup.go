@@ -28,9 +28,9 @@ var atStep = func(string) {}
 // copyTime is how long a copy may take to be checked.
 const copyTime = 10 * time.Minute
 
-// Backup makes a copy of the spend store in a directory, with what is in the log of open requests, while a process uses it or none does. Whoever
-// writes goes on writing; the copy is of one moment. It is a file that only its owner may read, whole and on disk when this returns, and it
-// never takes the place of another: fs.ErrExist.
+// Backup makes a copy of the spend store in a directory, with what is in the log of open requests, while a process uses
+// it or none does. Whoever writes goes on writing; the copy is of one moment. It is a file that only its owner may
+// read, whole and on disk when this returns, and it never takes the place of another: fs.ErrExist.
 func Backup(ctx context.Context, dir, file string, now time.Time) (c Copy, err error) {
 	if _, err := os.Lstat(file); err == nil {
 		return c, fmt.Errorf("write %s: %w", file, fs.ErrExist)
@@ -89,7 +89,8 @@ func Backup(ctx context.Context, dir, file string, now time.Time) (c Copy, err e
 	return c, syncDir(filepath.Dir(file))
 }
 
-// readable finds the store of a directory and says how to open it. Nobody begins to write it before done is called, if nobody does now.
+// readable finds the store of a directory and says how to open it. Nobody begins to write it before done is called, if
+// nobody does now.
 func readable(dir string) (name string, done func() error, err error) {
 	if err := restoring(dir); err != nil {
 		return "", nil, err
@@ -115,7 +116,8 @@ func readable(dir string) (name string, done func() error, err error) {
 	return dsn(path, openMode(path, lock != nil)), done, nil
 }
 
-// openMode is how a store is opened that is only to be read. One that nobody has open has no log beside it, and is to get none.
+// openMode is how a store is opened that is only to be read. One that nobody has open has no log beside it, and is to
+// get none.
 func openMode(path string, alone bool) string {
 	_, err := os.Stat(path + "-wal")
 	switch {
@@ -147,7 +149,7 @@ func vacuumInto(ctx context.Context, name, file string, d *damage) (err error) {
 
 // finishCopy brings the schema of a copy up to date, changes it, checks it, and puts it on disk.
 func finishCopy(ctx context.Context, file string, change func(*session) error) (c Copy, err error) {
-	if err := migrateCopy(ctx, file); err != nil {
+	if err := migrateIn(ctx, file); err != nil {
 		return c, err
 	}
 	d := badCopy(file)

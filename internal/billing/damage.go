@@ -14,8 +14,8 @@ import (
 	"modernc.org/sqlite"
 )
 
-// ErrDamaged means that the file of the spend store does not hold what was written to it. What it says of limits, nonces and debts is not to
-// be relied on, so nothing is recorded in it any more, and nothing is spent.
+// ErrDamaged means that the file of the spend store does not hold what was written to it. What it says of limits,
+// nonces and debts is not to be relied on, so nothing is recorded in it any more, and nothing is spent.
 var ErrDamaged = errors.New("the spend store is damaged")
 
 // WayBack says what to do about a damaged store.
@@ -33,11 +33,7 @@ const (
 
 // damaging reports an error by which SQLite says that the file is not what it should be.
 func damaging(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch code := e.Code(); code {
+	switch code := resultCode(err); code {
 	case codeShortRead, codeCorruptSystem:
 		return true
 	default:
@@ -45,7 +41,16 @@ func damaging(err error) bool {
 	}
 }
 
-// damage remembers that a store turned out to be damaged. It does not get well by itself: a later read that succeeds has met another page.
+// resultCode is SQLite's, or 0.
+func resultCode(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code()
+	}
+	return 0
+}
+
+// damage remembers that a store turned out to be damaged. It does not get well by itself: a later read that succeeds
+// has met another page.
 type damage struct {
 	log  zerolog.Logger
 	path string
@@ -84,8 +89,7 @@ func (d *damage) found(cause error) error {
 
 // misread says what it means that something that was read makes no sense: it is damage that SQLite does not see.
 func (d *damage) misread(ctx context.Context, err error) error {
-	var e *sqlite.Error
-	if errors.Is(err, ErrDamaged) || errors.As(err, &e) || ctx.Err() != nil {
+	if errors.Is(err, ErrDamaged) || resultCode(err) != 0 || ctx.Err() != nil {
 		return err
 	}
 	return d.found(err)
@@ -94,7 +98,8 @@ func (d *damage) misread(ctx context.Context, err error) error {
 // How long a start looks whether its store is whole. What a large one needs beyond that is left to doctor.
 const checkTime = 10 * time.Second
 
-// firstProblem is what a check of SQLite's finds first, or nil. It is not done where the time was up. The check is quick_check or integrity_check.
+// firstProblem is what a check of SQLite's finds first, or nil. It is not done where the time was up. The check is
+// quick_check or integrity_check.
 func firstProblem(ctx context.Context, conn driver.Conn, check string, limit time.Duration) (done bool, problem, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -108,7 +113,6 @@ func firstProblem(ctx context.Context, conn driver.Conn, check string, limit tim
 		}
 		err = errors.Join(err, rows.Close())
 	}
-	var e *sqlite.Error
 	switch {
 	case err == nil:
 		return true, problem, nil
@@ -116,7 +120,7 @@ func firstProblem(ctx context.Context, conn driver.Conn, check string, limit tim
 		return true, err, nil
 	case errors.Is(err, io.EOF):
 		return true, errors.New("the check says nothing"), nil
-	case ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && e.Code()&0xff == codeInterrupted):
+	case ctx.Err() != nil && (errors.Is(err, context.DeadlineExceeded) || resultCode(err)&0xff == codeInterrupted):
 		return false, nil, nil
 	}
 	return false, nil, err

@@ -91,7 +91,7 @@ func child(dir string) int {
 func startChild(t *testing.T, dir string, env ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very test binary
-	cmd.Env = append(append(os.Environ(), childDir+"="+dir), env...)
+	cmd.Dir, cmd.Env = dir, append(append(os.Environ(), childDir+"=."), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

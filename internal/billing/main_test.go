@@ -16,8 +16,12 @@ import (
 
 // TestMain also is the process that TestKill kills: the test binary runs itself with childDir set.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		if step := os.Getenv(childStep); step != "" {
+	if os.Getenv(childDir) != "" {
+		dir, err := os.Getwd()
+		switch step := os.Getenv(childStep); {
+		case err != nil:
+			os.Exit(1)
+		case step != "":
 			os.Exit(copyChild(dir, step))
 		}
 		os.Exit(child(dir))

@@ -36,17 +36,20 @@ func OpenReadOnly(ctx context.Context, dir string) (_ *Reader, err error) {
 	if err := restoring(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	d := &damage{log: zerolog.Nop(), path: path}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w (%s)", ErrNoStore, path)
-	} else if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("find the spend store: %w", err)
+	case info.Size() == 0:
+		return nil, d.found(errEmpty)
 	}
 	// A store that nobody has open has no log beside it. Opened the usual way even a reader would make one, and leave it.
 	mode := "mode=ro"
 	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
 		mode = "immutable=1"
 	}
-	d := &damage{log: zerolog.Nop(), path: path}
 	db, err := openWatched(dsn(path, mode, "_query_only=1"), d)
 	if err != nil {
 		return nil, fmt.Errorf("open the spend store for reading: %w", err)

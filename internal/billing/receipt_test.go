@@ -398,8 +398,10 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 		_, err7 := db.exec(`DROP TABLE signers`)
 		_, err10 := db.exec(`ALTER TABLE journal DROP COLUMN was_block`)
 		_, err12 := db.exec(`ALTER TABLE settlements DROP COLUMN undone`)
+		_, err13 := db.exec(`DROP TABLE backups`)
+		_, err14 := db.exec(`DROP TABLE restores`)
 		_, err4 := db.exec(`DELETE FROM schema_version WHERE version >= 6`)
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12)
+		return errors.Join(err, err13, err14, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12)
 	})
 	if err != nil {
 		t.Fatal(err)

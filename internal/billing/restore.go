@@ -35,9 +35,9 @@ type Restored struct {
 	Kept string // where what was replaced lies now; empty: there was nothing
 }
 
-// Restore puts a copy in the place of the spend store of a directory that no process uses: ErrLocked. The copy is checked
-// before anything is touched, and marked; what it replaces is kept. A process that is killed in the middle of it leaves
-// either the old store, or the new one, or ErrRestoring for whoever opens it, and Restore again ends that.
+// Restore puts a copy in the place of the spend store of a directory that no process uses: ErrLocked. The copy is
+// checked before anything is touched, and marked; what it replaces is kept. A process that is killed in the middle of
+// it leaves either the old store, or the new one, or ErrRestoring for whoever opens it, and Restore again ends that.
 func Restore(ctx context.Context, dir, file string, now time.Time) (r Restored, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return r, fmt.Errorf("find the data directory: %w", err)
@@ -86,7 +86,7 @@ func takeCopy(ctx context.Context, dir, file, coming string, now time.Time) (Cop
 	if err := f.Close(); err != nil {
 		return Copy{}, fmt.Errorf("write the copy: %w", err)
 	}
-	if err := isStore(ctx, dsn(path, openMode(path, true), "_query_only=1")); err != nil {
+	if err := isStore(ctx, dsn(path, openMode(path, true), "_query_only=1"), badCopy(file)); err != nil {
 		return Copy{}, fmt.Errorf("%s: %w", file, err)
 	}
 	if err := vacuumInto(ctx, dsn(path, openMode(path, true)), coming, badCopy(file)); err != nil {
@@ -115,7 +115,7 @@ func takeCopy(ctx context.Context, dir, file, coming string, now time.Time) (Cop
 }
 
 // isStore tells a spend store from other files.
-func isStore(ctx context.Context, name string) (err error) {
+func isStore(ctx context.Context, name string, d *damage) (err error) {
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return err
@@ -124,29 +124,18 @@ func isStore(ctx context.Context, name string) (err error) {
 	var tables int
 	err = db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('schema_version', 'requests')`).Scan(&tables)
 	switch {
-	case damaging(err):
+	case damaging(err) && resultCode(err)&0xff == codeNotDatabase:
 		return fmt.Errorf("%w: %w", ErrNotCopy, err)
 	case err != nil:
-		return err
+		return d.notice(err)
 	case tables != 2:
 		return ErrNotCopy
 	}
 	return nil
 }
 
-// migrateCopy brings the schema of a copy up to date.
-func migrateCopy(ctx context.Context, file string) (err error) {
-	db, err := sql.Open("sqlite", dsn(file, "_txlock=immediate"))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetMaxOpenConns(1)
-	return migrate(ctx, db)
-}
-
-// replace keeps what is there and puts the coming store in its place. While it does, nobody may open what lies there: a log of
-// the old store beside the new one would be taken for its own.
+// replace keeps what is there and puts the coming store in its place. While it does, nobody may open what lies there: a
+// log of the old store beside the new one would be taken for its own.
 func replace(dir string, r *Restored) error {
 	if err := begin(dir); err != nil {
 		return err

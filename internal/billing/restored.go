@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// settleFor is how long chain and journal must have agreed after a restore until no transaction can be missing any more: one that
-// was signed before and waits somewhere is mined by then, or seen to wait.
+// settleFor is how long chain and journal must have agreed after a restore until no transaction can be missing any
+// more: one that was signed before and waits somewhere is mined by then, or seen to wait.
 const settleFor = 10 * time.Minute
 
 // Unknown is what a store that was restored from a copy does not know.
@@ -20,8 +20,8 @@ type Unknown struct {
 	Made     time.Time // as of when the copy was; zero: it does not say
 	// Money reports that transactions may be missing, so that none is made by itself.
 	Money bool
-	// FeesUntil is until when fees that are missing may count for budgets by the day; those for the total are not known until the
-	// owner accepts that.
+	// FeesUntil is until when fees that are missing may count for budgets by the day; those for the total are not known
+	// until the owner accepts that.
 	FeesUntil time.Time
 }
 
@@ -79,9 +79,9 @@ func (r *Reader) Unknown(ctx context.Context, wallet string) (Unknown, error) {
 	return r.store.Unknown(ctx, wallet)
 }
 
-// settleRestore takes in whether chain and journal agree, and says what is unknown then. Transactions may be missing where any was seen since
-// the restore that this journal does not have: whatever was found of it, more may be missing, and the owner has to say that it does not
-// matter.
+// settleRestore takes in whether chain and journal agree, and says what is unknown then. Transactions may be missing
+// where any was seen since the restore that this journal does not have: whatever was found of it, more may be missing,
+// and the owner has to say that it does not matter.
 func (s *Store) settleRestore(ctx context.Context, wallet string, agree bool, now time.Time) (Unknown, error) {
 	u, err := s.Unknown(ctx, wallet)
 	if err != nil || !u.Money {
@@ -117,8 +117,8 @@ func (s *Store) settleRestore(ctx context.Context, wallet string, agree bool, no
 	return s.Unknown(ctx, wallet)
 }
 
-// AcceptRestored records that the owner accepts what a restored store does not know. It reports whether there was anything, and is on
-// disk when it returns.
+// AcceptRestored records that the owner accepts what a restored store does not know. It reports whether there was
+// anything, and is on disk when it returns.
 func (s *Store) AcceptRestored(now time.Time) (accepted bool, err error) {
 	err = s.writer.do(true, func(db *session) error {
 		n, err := db.exec(`UPDATE restores SET accepted_at = ? WHERE accepted_at IS NULL`, micros(now))

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -70,7 +71,10 @@ func Open(ctx context.Context, dir string, opts StoreOptions) (_ *Store, err err
 	path := filepath.Join(dir, storeName)
 	s.damage = &damage{log: opts.Log, path: path}
 	defer func() { err = s.damage.notice(err) }()
-	if err := prepare(ctx, path); err != nil {
+	switch err := prepare(ctx, path); {
+	case errors.Is(err, errEmpty), errors.Is(err, errBeheaded):
+		return nil, s.damage.found(err)
+	case err != nil:
 		return nil, err
 	}
 	if err := s.examine(ctx); err != nil {
@@ -151,16 +155,56 @@ func dsn(path string, options ...string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(all, "&")
 }
 
-// prepare creates the database, readable by its owner only, in WAL mode and with the current schema.
-func prepare(ctx context.Context, path string) (err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own data directory
+// prepare creates the database, readable by its owner only, where there is none, and brings it into WAL mode and to the current schema.
+func prepare(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(path + "-wal"); err == nil {
+			return errBeheaded
+		}
+		if err := create(ctx, path); err != nil {
+			return fmt.Errorf("create the spend store: %w", err)
+		}
+	case err != nil:
+		return fmt.Errorf("find the spend store: %w", err)
+	case info.Size() == 0:
+		return errEmpty
+	}
+	return migrateIn(ctx, path, "_pragma=journal_mode(WAL)")
+}
+
+// A store gets its name when there is something in it, so these are not how a new one looks: whoever takes one for new forgets what was spent.
+var (
+	errEmpty    = errors.New("the file is empty")
+	errBeheaded = errors.New("the file is missing, and its log is there")
+)
+
+// create makes a new store under another name and gives it its own when it is whole.
+func create(ctx context.Context, path string) error {
+	fresh := path + ".new"
+	if err := remove(fresh, fresh+"-journal"); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own data directory
 	if err != nil {
-		return fmt.Errorf("create the spend store: %w", err)
+		return err
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("create the spend store: %w", err)
+		return err
 	}
-	db, err := sql.Open("sqlite", dsn(path, "_txlock=immediate", "_pragma=journal_mode(WAL)"))
+	if err := migrateIn(ctx, fresh, "_pragma=synchronous(OFF)"); err != nil { // it is put on disk as a whole
+		return err
+	}
+	if _, err := syncFile(fresh); err != nil {
+		return err
+	}
+	return os.Rename(fresh, path)
+}
+
+// migrateIn brings the schema of a store up to date.
+func migrateIn(ctx context.Context, path string, options ...string) (err error) {
+	db, err := sql.Open("sqlite", dsn(path, append([]string{"_txlock=immediate"}, options...)...))
 	if err != nil {
 		return fmt.Errorf("open the spend store: %w", err)
 	}

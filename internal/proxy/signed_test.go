@@ -209,8 +209,12 @@ func newSignedRig(t *testing.T, enforce bool) *signedRig {
 		kind  zg.ServiceType
 		model string
 	}{
-		{zg.Chatbot, "chat-1"}, {zg.Embedding, "embed-1"}, {zg.Decisions, "decide-1"}, {zg.SpeechToText, "hear-1"},
-		{zg.TextToImage, "paint-1"}, {zg.ImageEditing, "edit-1"},
+		{zg.Chatbot, "chat-1"},
+		{zg.Embedding, "embed-1"},
+		{zg.Decisions, "decide-1"},
+		{zg.SpeechToText, "hear-1"},
+		{zg.TextToImage, "paint-1"},
+		{zg.ImageEditing, "edit-1"},
 	} {
 		p := common.BytesToAddress([]byte{byte(i + 1)})
 		services, allowed = append(services, at(r.upstream, service(p, s.kind, s.model, 3, 4))), append(allowed, p)
