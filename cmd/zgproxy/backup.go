@@ -48,7 +48,8 @@ what a copy does not know, and "zgproxy restore" for putting one back.`,
 		made, err := billing.Backup(cmd.Context(), cfg.DataDir, args[0], time.Now())
 		switch {
 		case errors.Is(err, fs.ErrExist):
-			return problem(codeExists, "Name another file, or move that one away.", "%q is there already; nothing was written", args[0])
+			return problem(codeExists, "Name another file, or move that one away.",
+				"%q is there already; nothing was written", args[0])
 		case err != nil:
 			return err
 		case asJSON:
@@ -149,8 +150,9 @@ func (f *moneyFlags) restore(ctx context.Context, c console, dir, file string) e
 	if r.Kept != "" {
 		c.printf("What it replaced is in %s.\n", r.Kept)
 	}
-	c.printf("It does not know what happened since. Nothing is topped up until the chain has shown that no transaction is missing, and budgets\n" +
-		"for fees count as used up for a day. If you know that nothing is missing, or do not mind: zgproxy restore --accept.\n")
+	c.printf("It does not know what happened since. Nothing is topped up until the chain has shown that no transaction\n" +
+		"is missing, and budgets for fees count as used up for a day. If you know that nothing is missing, or do not\n" +
+		"mind: zgproxy restore --accept.\n")
 	return nil
 }
 
@@ -169,7 +171,8 @@ func (f *moneyFlags) acceptRestored(ctx context.Context, c console, dir string) 
 		return inUse(by)
 	}
 	if !f.json {
-		c.printf("What was spent and signed since the copy was made, and is not in it, then does not count against your limits.\n")
+		c.printf("What was spent and signed since the copy was made, and is not in it, then does not count against\n" +
+			"your limits.\n")
 	}
 	if err := f.confirm(ctx, c); err != nil {
 		return err
@@ -197,5 +200,6 @@ func inUse(by string) error {
 	if by != "" {
 		by = " (process " + by + ")"
 	}
-	return problem(codeInUse, "Stop it first, and start it again afterwards.", "the data directory is in use by another zgproxy%s; nothing was done", by)
+	return problem(codeInUse, "Stop it first, and start it again afterwards.",
+		"the data directory is in use by another zgproxy%s; nothing was done", by)
 }

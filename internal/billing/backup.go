@@ -180,7 +180,8 @@ func finishCopy(ctx context.Context, file string, change func(*session) error) (
 	case !done:
 		return c, fmt.Errorf("the copy could not be checked in %s", copyTime)
 	}
-	err = db.query(`SELECT (SELECT COALESCE(MAX(made_at), 0) FROM backups), (SELECT COUNT(*) FROM requests), (SELECT COUNT(*) FROM journal)`,
+	err = db.query(`SELECT (SELECT COALESCE(MAX(made_at), 0) FROM backups), (SELECT COUNT(*) FROM requests),
+		(SELECT COUNT(*) FROM journal)`,
 		func(row []driver.Value) error {
 			made, _ := row[0].(int64)
 			c.Made = fromMicros(made)

@@ -19,8 +19,8 @@ import (
 var ErrDamaged = errors.New("the spend store is damaged")
 
 // WayBack says what to do about a damaged store.
-const WayBack = "Nothing is served and no money is moved. Stop zgproxy, keep a copy of its data directory, and put the last backup in " +
-	"its place: zgproxy restore FILE. Without a backup see docs/backup.md."
+const WayBack = "Nothing is served and no money is moved. Stop zgproxy, keep a copy of its data directory, and put the " +
+	"last backup in its place: zgproxy restore FILE. Without a backup see docs/backup.md."
 
 // SQLite's result codes that mean damage. The first two have kinds of their own, told by higher bits.
 const (
@@ -79,7 +79,8 @@ func (d *damage) notice(err error) error {
 func (d *damage) found(cause error) error {
 	err := fmt.Errorf("%w (%s): %w. %s", ErrDamaged, d.path, cause, cmp.Or(d.way, WayBack))
 	if d.seen.CompareAndSwap(nil, &err) {
-		d.log.Error().Err(cause).Str("file", d.path).Msg("the spend store is damaged: nothing is served and no money is moved until it was restored")
+		d.log.Error().Err(cause).Str("file", d.path).
+			Msg("the spend store is damaged: nothing is served and no money is moved until it was restored")
 		if d.told != nil {
 			d.told(err)
 		}
@@ -100,7 +101,9 @@ const checkTime = 10 * time.Second
 
 // firstProblem is what a check of SQLite's finds first, or nil. It is not done where the time was up. The check is
 // quick_check or integrity_check.
-func firstProblem(ctx context.Context, conn driver.Conn, check string, limit time.Duration) (done bool, problem, err error) {
+func firstProblem(
+	ctx context.Context, conn driver.Conn, check string, limit time.Duration,
+) (done bool, problem, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	rows, err := conn.(driver.QueryerContext).QueryContext(ctx, "PRAGMA "+check+"(1)", nil)

@@ -26,7 +26,9 @@ const (
 )
 
 // replacedFiles are what belongs to one store and is kept together.
-var replacedFiles = []string{storeName, storeName + "-wal", storeName + "-shm", storeName + "-journal", openLogNames[0], openLogNames[1]}
+var replacedFiles = []string{
+	storeName, storeName + "-wal", storeName + "-shm", storeName + "-journal", openLogNames[0], openLogNames[1],
+}
 
 // Restored is what came of a restore.
 type Restored struct {
@@ -96,7 +98,10 @@ func takeCopy(ctx context.Context, dir, file, coming string, now time.Time) (Cop
 		var made int64
 		wallets := "|"
 		err := errors.Join(
-			db.query(`SELECT COALESCE(MAX(made_at), 0) FROM backups`, func(row []driver.Value) error { made, _ = row[0].(int64); return nil }),
+			db.query(`SELECT COALESCE(MAX(made_at), 0) FROM backups`, func(row []driver.Value) error {
+				made, _ = row[0].(int64)
+				return nil
+			}),
 			db.query(`SELECT wallet FROM nonces`, func(row []driver.Value) error {
 				name, _ := row[0].(string)
 				wallets += name + "|"
@@ -122,7 +127,8 @@ func isStore(ctx context.Context, name string, d *damage) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var tables int
-	err = db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('schema_version', 'requests')`).Scan(&tables)
+	err = db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema
+		WHERE type = 'table' AND name IN ('schema_version', 'requests')`).Scan(&tables)
 	switch {
 	case damaging(err) && resultCode(err)&0xff == codeNotDatabase:
 		return fmt.Errorf("%w: %w", ErrNotCopy, err)
@@ -183,7 +189,8 @@ func begin(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString("A restore of the spend store was begun. While this file is here it was not finished: zgproxy restore FILE again.\n")
+	_, err = f.WriteString("A restore of the spend store was begun. While this file is here it was not finished: " +
+		"zgproxy restore FILE again.\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
@@ -209,7 +216,8 @@ func keepDir(dir string, now time.Time) (string, error) {
 func restoring(dir string) error {
 	path := filepath.Join(dir, restoringName)
 	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%w (%s): what lies there may be of two stores. Nothing is opened until zgproxy restore FILE has been run again", ErrRestoring, path)
+		return fmt.Errorf("%w (%s): what lies there may be of two stores. Nothing is opened until zgproxy restore FILE "+
+			"has been run again", ErrRestoring, path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for an unfinished restore: %w", err)
 	}

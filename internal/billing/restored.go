@@ -34,9 +34,10 @@ func (u Unknown) String() string {
 	if !u.Made.IsZero() {
 		from = u.Made.UTC().Format(time.RFC3339)
 	}
-	out := fmt.Sprintf("The spend store was restored at %s from a copy as of %s, and does not know what happened in between.", u.Restored.UTC().Format(time.RFC3339), from)
+	out := fmt.Sprintf("The spend store was restored at %s from a copy as of %s, and does not know what happened in between.",
+		u.Restored.UTC().Format(time.RFC3339), from)
 	if u.Money {
-		out += fmt.Sprintf(" Nothing is topped up until the chain has shown for %s that no transaction is missing.", settleFor)
+		out += " Nothing is topped up until the chain has shown for " + settleFor.String() + " that no transaction is missing."
 	}
 	return out + " Budgets for fees by the day are taken for used up until " + u.FeesUntil.UTC().Format(time.RFC3339) +
 		", those for the total until you accept it. To accept it: stop zgproxy, and zgproxy restore --accept."
@@ -51,12 +52,14 @@ type restoreRow struct {
 }
 
 const selectRestore = `SELECT restored_at, made_at, wallets, wallet, COALESCE(agreed_at, 0), COALESCE(settled_at, 0),
-	(SELECT COUNT(*) FROM foreign_txs WHERE seen_at >= restored_at) FROM restores WHERE accepted_at IS NULL ORDER BY restored_at DESC LIMIT 1`
+	(SELECT COUNT(*) FROM foreign_txs WHERE seen_at >= restored_at)
+	FROM restores WHERE accepted_at IS NULL ORDER BY restored_at DESC LIMIT 1`
 
 // Unknown is what the store does not know because it was restored from a copy, as far as a wallet is concerned.
 func (s *Store) Unknown(ctx context.Context, wallet string) (Unknown, error) {
 	var r restoreRow
-	err := s.readers.QueryRowContext(ctx, selectRestore).Scan(&r.at, &r.made, &r.wallets, &r.wallet, &r.agreed, &r.settled, &r.foreign)
+	err := s.readers.QueryRowContext(ctx, selectRestore).
+		Scan(&r.at, &r.made, &r.wallets, &r.wallet, &r.agreed, &r.settled, &r.foreign)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Unknown{}, nil
 	}
@@ -67,7 +70,9 @@ func (s *Store) Unknown(ctx context.Context, wallet string) (Unknown, error) {
 }
 
 func (r *restoreRow) unknown(wallet string) Unknown {
-	u := Unknown{Restored: fromMicros(r.at), FeesUntil: fromMicros(r.at + day + quarter), Money: r.settled == 0 || r.wallet != wallet}
+	u := Unknown{
+		Restored: fromMicros(r.at), FeesUntil: fromMicros(r.at + day + quarter), Money: r.settled == 0 || r.wallet != wallet,
+	}
 	if r.made != 0 {
 		u.Made = fromMicros(r.made)
 	}
@@ -105,7 +110,8 @@ func (s *Store) settleRestore(ctx context.Context, wallet string, agree bool, no
 		case !agree || !compared || r.foreign > 0:
 			_, err = db.exec(`UPDATE restores SET agreed_at = NULL WHERE restored_at = ?`, r.at)
 		case r.agreed == 0 || r.wallet != wallet || at < r.agreed:
-			_, err = db.exec(`UPDATE restores SET agreed_at = ?, wallet = ?, settled_at = NULL WHERE restored_at = ?`, at, wallet, r.at)
+			_, err = db.exec(`UPDATE restores SET agreed_at = ?, wallet = ?, settled_at = NULL WHERE restored_at = ?`,
+				at, wallet, r.at)
 		case at-r.agreed >= settleFor.Microseconds():
 			_, err = db.exec(`UPDATE restores SET settled_at = ? WHERE restored_at = ?`, at, r.at)
 		}
@@ -134,7 +140,8 @@ func (s *Store) AcceptRestored(now time.Time) (accepted bool, err error) {
 
 // loadRestored notes what a start has to know of a restore for every request.
 func (s *Store) loadRestored() error {
-	return s.writer.session.query(`SELECT MAX(restored_at) FROM restores WHERE accepted_at IS NULL`, func(row []driver.Value) error {
+	const last = `SELECT MAX(restored_at) FROM restores WHERE accepted_at IS NULL`
+	return s.writer.session.query(last, func(row []driver.Value) error {
 		if at, ok := row[0].(int64); ok {
 			u := (&restoreRow{at: at}).unknown("")
 			s.fees.Store(&u)
@@ -160,9 +167,10 @@ func (s *Store) feesUnknown(b *Budget, o *Order, now time.Time) (Limit, bool) {
 // restored refuses a request because of a budget that cannot be kept.
 func (m *Meter) restored(l Limit, now time.Time) *Refused {
 	r := &Refused{
-		Kind:    RefusalKind("budget_" + l.metric()),
-		Message: "What was spent of " + l.variable() + " is not known, because the spend store was restored from a copy: it counts as used up.",
-		Hint:    "To accept that what is missing does not count: stop zgproxy, and zgproxy restore --accept.",
+		Kind: RefusalKind("budget_" + l.metric()),
+		Message: "What was spent of " + l.variable() + " is not known, because the spend store was restored from a copy: " +
+			"it counts as used up.",
+		Hint: "To accept that what is missing does not count: stop zgproxy, and zgproxy restore --accept.",
 	}
 	if u := m.store.fees.Load(); u != nil && l.byDay() {
 		r.RetryAfter = u.FeesUntil.Sub(now)
