@@ -248,6 +248,7 @@ func TestNoCommandObeysStrangers(t *testing.T) {
 	w.words = map[string]string{
 		"PROVIDER": strangers[2], "AMOUNT": "1", "MODEL": "EVIL-1", "PROMPT": evilLine,
 		"receipts show ID": ids[0], "token revoke ID": "3", "receipts verify FILE": file, "wallet import FILE": file,
+		"backup FILE": file, "restore FILE": file, // a file that is there, and no copy
 		"transcribe FILE": audio, "provider report PROVIDER": beta.Address().Hex(),
 	}
 	w.flags = map[string][]string{
@@ -257,6 +258,7 @@ func TestNoCommandObeysStrangers(t *testing.T) {
 		"wallet export":   {"--out", filepath.Join(t.TempDir(), "key")},
 		"wallet import":   {"--out", filepath.Join(t.TempDir(), "wallet.json")},
 		"wallet new":      {"--out", filepath.Join(t.TempDir(), "new.json")},
+		"man":             {"--dir", t.TempDir()},
 		"init":            {"--out", filepath.Join(t.TempDir(), "env"), "--network", "devnet"},
 	}
 	for _, kv := range append(w.variables(), "ZGPROXY_ADMIN_LISTEN="+strings.TrimPrefix(d.admin, "http://")) {

@@ -19,8 +19,8 @@ import (
 var ErrDamaged = errors.New("the spend store is damaged")
 
 // WayBack says what to do about a damaged store.
-const WayBack = "Nothing is served and no money is moved. Stop zgproxy, keep a copy of its data directory, and put the " +
-	"last backup in its place: zgproxy restore FILE. Without a backup see docs/backup.md."
+const WayBack = "Nothing is served and no money is moved. Stop zgproxy, keep a copy of its data directory, and put " +
+	"the last backup in its place: zgproxy restore FILE. Without a backup see docs/backup.md."
 
 // SQLite's result codes that mean damage. The first two have kinds of their own, told by higher bits.
 const (

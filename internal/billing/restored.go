@@ -37,7 +37,8 @@ func (u Unknown) String() string {
 	out := fmt.Sprintf("The spend store was restored at %s from a copy as of %s, and does not know what happened in between.",
 		u.Restored.UTC().Format(time.RFC3339), from)
 	if u.Money {
-		out += " Nothing is topped up until the chain has shown for " + settleFor.String() + " that no transaction is missing."
+		out += " Nothing is topped up until the chain has shown for " + settleFor.String() +
+			" that no transaction is missing."
 	}
 	return out + " Budgets for fees by the day are taken for used up until " + u.FeesUntil.UTC().Format(time.RFC3339) +
 		", those for the total until you accept it. To accept it: stop zgproxy, and zgproxy restore --accept."
