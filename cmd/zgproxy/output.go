@@ -11,9 +11,10 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// What commands print passes two gates, because much of it was written by strangers. What is formatted has its arguments
-// cleaned (printf, rows of tables, paint), so that nobody can end a line of ours or colour one. What reaches the standard
-// output or the standard error some other way, be it the library's help, an error or a log line, passes output below.
+// What commands print passes two gates, because much of it was written by strangers. What is formatted has its
+// arguments cleaned (printf, rows of tables, paint), so that nobody can end a line of ours or colour one. What
+// reaches the standard output or the standard error some other way, be it the library's help, an error or a log line,
+// passes output below.
 
 // styled is text that is already safe: formatted by sprintf, with colours and ends of lines of ours in it.
 type styled string
@@ -45,8 +46,8 @@ func safely(a any) any {
 		return zg.OneLine(v.String(), mostShown)
 	}
 	switch reflect.TypeOf(a).Kind() {
-	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32,
-		reflect.Uint64, reflect.Float32, reflect.Float64:
+	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Float32, reflect.Float64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return a
 	default:
 		return zg.OneLine(fmt.Sprint(a), mostShown)
@@ -59,9 +60,9 @@ const longestText = 600
 // oneLine makes such a text harmless where it enters.
 func oneLine(s string) string { return zg.OneLine(s, longestText) }
 
-// output is the standard output or the standard error. It lets through what can only be read, ends of lines, tabs, and what
-// this program does to a terminal itself. And it remembers that something could not be written: most commands go on then, as
-// what was asked for is done all the same, but none of them ends as if all was well.
+// output is the standard output or the standard error. It lets through what can only be read, ends of lines, tabs,
+// and what this program does to a terminal itself. And it remembers that something could not be written: most
+// commands go on then, as what was asked for is done all the same, but none of them ends as if all was well.
 type output struct {
 	to io.Writer
 
@@ -191,8 +192,8 @@ const (
 	joiner    = '\u200d'
 )
 
-// ownSequence is the length of what begins here and is one of the few things that this program does to a terminal: a colour,
-// the beginning of the line, and clearing the line.
+// ownSequence is the length of what begins here and is one of the few things that this program does to a terminal: a
+// colour, the beginning of the line, and clearing the line.
 func ownSequence(p []byte) int {
 	if p[0] == '\r' {
 		return 1

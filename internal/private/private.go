@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// Write writes a file with mode 0600, in a directory that is made with mode 0700 if it is missing. Where there is a file
-// already it fails with fs.ErrExist, or with replace puts the new one in its place.
+// Write writes a file with mode 0600, in a directory that is made with mode 0700 if it is missing. Where there is a
+// file already it fails with fs.ErrExist, or with replace puts the new one in its place.
 func Write(path string, text []byte, replace bool) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -57,8 +57,8 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Warning says that others may read a file or put something else into it, and what to do about it; empty: not so, or there is
-// no such file. A group that may only read is the owner's decision.
+// Warning says that others may read a file or put something else into it, and what to do about it; empty: not so, or
+// there is no such file. A group that may only read is the owner's decision.
 func Warning(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
