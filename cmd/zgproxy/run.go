@@ -190,8 +190,9 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	g.Go(func() error { return served(callers.Serve(api)) })
 	var operators *http.Server
 	read := admin.Config{
-		Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, Receipt: d.receiptReport, AllowedHosts: d.cfg.AllowedHosts,
-		Explain: func(q route.Query) (any, error) { return explainRoute("daemon", d.board, d.proxy.Routes(), q) },
+		Gatherer: d.registry, Ready: d.checks, Status: d.status, Request: d.request, Receipt: d.receiptReport, AllowedHosts: d.cfg.AllowedHosts, AllowedOrigins: d.cfg.AllowedOrigins, Log: d.log,
+		Draining: func() bool { return ctx.Err() != nil || gctx.Err() != nil },
+		Explain:  func(q route.Query) (any, error) { return explainRoute("daemon", d.board, d.proxy.Routes(), q) },
 	}
 	if operator != nil {
 		operators = d.httpServer(admin.Handler(read))

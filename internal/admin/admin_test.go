@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,8 +12,11 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
+	"github.com/zgproxy/zgproxy/internal/guard"
+	"github.com/zgproxy/zgproxy/internal/route"
 )
 
 func get(t *testing.T, h http.Handler, host, path string) (int, string, http.Header) {
@@ -95,5 +99,64 @@ func TestOperatorFindsByID(t *testing.T) {
 	}
 	if code, _, _ := get(t, h, "evil.example", "/v1/receipts/req_1"); code != 403 {
 		t.Errorf("/v1/receipts for a foreign Host = %d, want 403", code)
+	}
+}
+
+// What a browser may get of the operator's side, and what a page elsewhere may have it ask for.
+func TestOperatorPagesInABrowser(t *testing.T) {
+	var log bytes.Buffer
+	ended := false
+	find := func(_ context.Context, id string) (any, bool, error) {
+		return map[string]string{"id": id}, id == "req_1", nil
+	}
+	h := admin.Handler(admin.Config{
+		Gatherer: prometheus.NewRegistry(), Request: find, Receipt: find, Ready: func() []admin.Check { return nil }, Status: func() any { return "ok" },
+		Explain: func(route.Query) (any, error) { return "nobody", nil }, AllowedOrigins: []string{"app://obsidian.md"}, Log: zerolog.New(&log),
+		Draining: func() bool { return ended },
+	})
+	ask := func(method, path string, header ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost:3090"+path, nil)
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	pages := map[string]int{
+		"/": 200, "/healthz": 200, "/readyz": 200, "/metrics": 200, "/v1/status": 200, "/v1/requests/req_1": 200, "/v1/requests/%3Cscript%3E": 404,
+		"/v1/receipts/req_1": 200, "/v1/explain?model=%3Cscript%3E": 200, "/nothing": 404,
+	}
+	for path, want := range pages {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			w := ask(method, path, "Sec-Fetch-Site", "none")
+			hd := w.Result().Header
+			if w.Code != want || hd.Get("Content-Security-Policy") != "sandbox; default-src 'none'" || hd.Get("X-Content-Type-Options") != "nosniff" ||
+				hd.Get("Cross-Origin-Resource-Policy") != "same-origin" || !guard.Passive(hd.Get("Content-Type")) {
+				t.Errorf("%s %s: %d %v, want %d, sealed", method, path, w.Code, hd, want)
+			}
+		}
+		for _, header := range [][]string{
+			{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Site", "same-site", "Sec-Fetch-Dest", "image"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
+		} {
+			if w := ask(http.MethodGet, path, header...); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "ZGPROXY_ALLOWED_ORIGINS") {
+				t.Errorf("%s with %v: %d %s, want it refused", path, header, w.Code, w.Body)
+			}
+		}
+	}
+	if w := ask(http.MethodPost, "/readyz"); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Content-Security-Policy") == "" {
+		t.Errorf("POST: %d %v", w.Code, w.Header())
+	}
+	if w := ask(http.MethodGet, "/readyz", "Origin", "app://obsidian.md", "Sec-Fetch-Site", "cross-site"); w.Code != 200 || w.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("an allowed origin: %d %v, want an answer that its page cannot read", w.Code, w.Header())
+	}
+	if got := log.String(); !strings.Contains(got, `"origin":"https://evil.example"`) || !strings.Contains(got, `"setting":"ZGPROXY_ALLOWED_ORIGINS=https://evil.example"`) {
+		t.Errorf("log: %s", got)
+	}
+	ended = true
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503} {
+		if w := ask(http.MethodGet, path); w.Code != want || !strings.Contains(w.Body.String(), `"draining"`) || w.Header().Get("Retry-After") != "" {
+			t.Errorf("%s of a daemon that ends: %d %s, want %d", path, w.Code, w.Body, want)
+		}
 	}
 }

@@ -79,6 +79,37 @@ func (c *Client) Ready(ctx context.Context) (ready bool, checks []Check, err err
 	return resp.StatusCode == http.StatusOK, answer.Checks, nil
 }
 
+// Probe asks for /healthz or /readyz and returns the status and what is said.
+func (c *Client) Probe(ctx context.Context, path string) (code int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	return probed(c.http, req)
+}
+
+// Probe asks the operator's listener at an address for /healthz or /readyz and returns the status and what is said.
+func Probe(ctx context.Context, address, path string) (code int, body []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	return probed(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, req) // never through a proxy
+}
+
+func probed(client *http.Client, req *http.Request) (code int, body []byte, err error) {
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("ask the daemon: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read-only
+	body, err = io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return 0, nil, fmt.Errorf("read the daemon's answer to %s: %w", req.URL.Path, err)
+	}
+	return resp.StatusCode, body, nil
+}
+
 // Request reads the record of a request into the value.
 func (c *Client) Request(ctx context.Context, id string, into any) error {
 	return c.get(ctx, "/v1/requests/"+url.PathEscape(id), into)

@@ -68,8 +68,8 @@ func (c Config) Check() error {
 	}
 
 	for _, o := range c.AllowedOrigins {
-		if u, err := url.Parse(o); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != o {
-			add("ALLOWED_ORIGINS", o, "wanted: a scheme and a host, with a port where it has one, and nothing behind it (example: https://chat.example.com)")
+		if (o == nullOrigin || o == fileOrigin) && c.APIKeys.Len() == 0 {
+			add("ALLOWED_ORIGINS", o, "any web page can have this origin, so it needs local keys as well (%sAPI_KEYS)", Prefix)
 		}
 	}
 

@@ -1,4 +1,5 @@
-// Package guard decides which Host names a local listener answers to. It holds no other check and keeps no state.
+// Package guard is what stands between a local listener and the browsers of this machine: which Host names it answers to,
+// which web pages may ask, and what of an answer a browser may take for a page. It keeps no state and knows no routes.
 package guard
 
 import (
@@ -31,6 +32,9 @@ func (h Hosts) Allow(host string) bool {
 	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
 	return err == nil
 }
+
+// Setting is what would make a Host name one that is answered to.
+func (h Hosts) Setting(host string) string { return "ZGPROXY_ALLOWED_HOSTS=" + Plain(hostName(host)) }
 
 // hostName is the lower-case name of a Host header without port and trailing dot.
 func hostName(host string) string {

@@ -2,29 +2,10 @@ package proxy
 
 import (
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
+
+	"github.com/zgproxy/zgproxy/internal/guard"
 )
-
-// origins are the web pages that may call from a browser, each a scheme and a host with its port; compared exactly. Those
-// of the address they call itself always may.
-type origins struct {
-	list  []string
-	guard *http.CrossOriginProtection
-}
-
-// newOrigins takes origins as ZGPROXY_ALLOWED_ORIGINS has them. There is no wildcard: without local keys every page that
-// the owner visits could spend from the wallet.
-func newOrigins(list []string) origins {
-	o := origins{guard: http.NewCrossOriginProtection()}
-	for _, origin := range list {
-		if o.guard.AddTrustedOrigin(origin) == nil { // the configuration has told of those that are none
-			o.list = append(o.list, origin)
-		}
-	}
-	return o
-}
 
 // The headers that pages may send and see besides those that every page may.
 const (
@@ -44,35 +25,27 @@ var corsExposed = strings.Join([]string{
 	"Anthropic-Ratelimit-Tokens-Limit", "Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset",
 }, ", ")
 
-// check reports whether the page that a request comes from, if it comes from one, may call; and puts among the headers of
-// the answer what lets it read that. A page of another origin gets nothing, of GET requests neither.
-func (o origins) check(h http.Header, r *http.Request) bool {
-	if len(o.list) > 0 {
-		h["Vary"] = append(h["Vary"], "Origin")
+// fromPage reports whether the page that a request comes from, if it comes from one, may call; and puts among the headers of
+// the answer what lets it read, or show, that.
+func (s *Server) fromPage(h http.Header, r *http.Request) (page guard.Page) {
+	page = s.origins.Check(r)
+	if len(s.origins) > 0 {
+		h["Vary"] = append(h["Vary"], "Origin", "Referer", "Sec-Fetch-Site")
 	}
-	switch given := r.Header["Origin"]; {
-	case len(given) > 1:
-		return false
-	case len(given) == 1 && slices.Contains(o.list, given[0]):
-		h["Access-Control-Allow-Origin"] = given
+	if !page.Listed {
+		return page
+	}
+	guard.ForPages(h)
+	if page.CORS {
+		h["Access-Control-Allow-Origin"] = []string{page.Origin}
 		h["Access-Control-Expose-Headers"] = []string{corsExposed}
-		return true
-	case len(given) == 1 && !sameOrigin(given[0], r.Host):
-		return false
 	}
-	return o.guard.Check(r) == nil
-}
-
-// sameOrigin reports whether an origin is the address that was called. The scheme is not looked at: whoever stands in front
-// of zgproxy and speaks TLS keeps the Host name.
-func sameOrigin(origin, host string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
+	return page
 }
 
 // preflight answers a browser's question whether a page may send what it is about to. Such a question carries no key. It
-// reports whether r was one; it is asked after check.
-func (o origins) preflight(w http.ResponseWriter, r *http.Request) bool {
+// reports whether r was one; it is asked after fromPage.
+func preflight(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	if r.Header.Get("Access-Control-Request-Method") == "" || h["Access-Control-Allow-Origin"] == nil {
 		return false

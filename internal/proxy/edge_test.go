@@ -2,11 +2,13 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,8 +31,9 @@ const friend = "https://app.example.com"
 
 func newEdge(t *testing.T, keys ...string) *edge {
 	t.Helper()
-	s := New(Config{Board: route.NewBoard(route.BoardConfig{}), Metrics: NewMetrics(prometheus.NewRegistry()), Keys: keys, Log: zerolog.Nop()})
-	mux := s.router(newOrigins([]string{friend, "http://localhost:8080", "not an origin"}))
+	s := New(Config{Board: route.NewBoard(route.BoardConfig{}), Metrics: NewMetrics(prometheus.NewRegistry()), Keys: keys, Log: zerolog.Nop(),
+		AllowedOrigins: []string{friend, "http://localhost:8080", "app://obsidian.md"}})
+	mux := s.router()
 	show := func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, map[string]string{"method": r.Method, "path": r.URL.Path})
 	}
@@ -82,7 +85,7 @@ func (e *edge) refusal(resp *http.Response, body string) (code, message string) 
 		e.Errorf("%d %q, want an error object: %v", resp.StatusCode, body, err)
 	}
 	if h := resp.Header; h.Get("Content-Type") != "application/json" || h.Get("X-Request-Id") == "" || h.Get("X-Zgproxy-Error") != doc.Error.Code ||
-		h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Length") != strconv.Itoa(len(body)) {
+		h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Security-Policy") != "sandbox; default-src 'none'" || h.Get("Content-Length") != strconv.Itoa(len(body)) {
 		e.Errorf("headers of an error = %v", h)
 	}
 	return doc.Error.Code, doc.Error.Message
@@ -136,6 +139,17 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 		{"a name that begins alike", "POST", "/v1/chat/completions", []string{"Origin", friend + ".evil.example"}},
 		{"two", "POST", "/v1/chat/completions", []string{"Origin", friend, "Origin", "https://evil.example"}},
 		{"no origin at all", "POST", "/v1/chat/completions", []string{"Origin", "not an origin"}},
+		{"a host of another scheme", "POST", "/v1/chat/completions", []string{"Origin", strings.Replace(e.url, "http:", "app:", 1)}},
+		{"a picture", "GET", "/v1/models", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Referer", "https://evil.example/"}},
+		{"a picture without a referrer", "GET", "/v1/models", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}},
+		{"a picture of another server of this machine", "GET", "/v1/models", []string{"Sec-Fetch-Site", "same-site", "Referer", "http://localhost:9999/"}},
+		{"a frame", "GET", "/v1/models", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}},
+		{"a link", "GET", "/v1/models", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-User", "?1"}},
+		{"a relation that nobody knows", "GET", "/v1/models", []string{"Sec-Fetch-Site", "same-planet"}},
+		{"two relations", "GET", "/v1/models", []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Site", "cross-site"}},
+		{"sent on by our own page", "POST", "/v1/chat/completions", []string{"Origin", e.url, "Sec-Fetch-Site", "cross-site"}},
+		{"a referrer that begins alike", "GET", "/v1/models", []string{"Sec-Fetch-Site", "cross-site", "Referer", friend + ".evil.example/"}},
+		{"an origin that is not the referrer's", "GET", "/v1/models", []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site", "Referer", friend + "/"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			resp, body := e.do(tc.method, tc.path, tc.header...)
@@ -147,16 +161,32 @@ func TestPagesOfOtherOrigins(t *testing.T) {
 					t.Errorf("the page gets %s", name)
 				}
 			}
+			if got := resp.Header.Get("Cross-Origin-Resource-Policy"); got != "same-origin" {
+				t.Errorf("pages of %q may show it", got)
+			}
 		})
 	}
 	for name, header := range map[string][]string{
-		"itself":       {"Origin", e.url},
-		"a link":       {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"},
-		"a program":    {},
-		"another list": {"Origin", "http://localhost:8080"},
+		"itself":          {"Origin", e.url},
+		"itself, told":    {"Origin", e.url, "Sec-Fetch-Site", "same-origin"},
+		"a typed address": {"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-User", "?1"},
+		"a program":       {},
+		"with a referrer": {"Referer", "https://openrouter.example/"},
+		"another list":    {"Origin", "http://localhost:8080", "Sec-Fetch-Site", "same-site"},
+		"an application":  {"Origin", "app://obsidian.md", "Sec-Fetch-Site", "cross-site"},
+		"a picture":       {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Referer", friend + "/"},
+		"a link":          {"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Referer", friend + "/chat/1"},
 	} {
-		if resp, body := e.do("GET", "/v1/models", header...); resp.StatusCode != http.StatusOK || !strings.Contains(strings.Join(resp.Header["Vary"], ","), "Origin") {
+		resp, body := e.do("GET", "/v1/models", header...)
+		if resp.StatusCode != http.StatusOK || !strings.Contains(strings.Join(resp.Header["Vary"], ","), "Origin") {
 			t.Errorf("%s: %d %s %v", name, resp.StatusCode, body, resp.Header)
+		}
+		shown, want := resp.Header.Get("Cross-Origin-Resource-Policy"), "same-origin"
+		if slices.Contains([]string{"another list", "an application", "a picture", "a link"}, name) {
+			want = "cross-origin"
+		}
+		if shown != want {
+			t.Errorf("%s: pages of %q may show it, want %q", name, shown, want)
 		}
 	}
 }
@@ -290,11 +320,62 @@ func TestRefusalsAreLogged(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/v1/models?secret=1", nil)
 	r.Header.Set("Authorization", "Bearer wrong-key")
-	mux := s.router(newOrigins(nil))
+	mux := s.router()
 	mux.Get("/v1/models", s.listModels)
 	mux.ServeHTTP(w, r)
 	id := w.Header().Get("X-Request-Id")
 	if line := log.String(); id == "" || !strings.Contains(line, id) || !strings.Contains(line, "invalid_api_key") || strings.Contains(line, "wrong-key") || strings.Contains(line, "secret") {
 		t.Errorf("log = %q, want a line about %q without what was sent", line, id)
+	}
+}
+
+// The owner finds in the log who was refused, at which name, and the setting that would allow it: all of it as a stranger told
+// it, so printable and short.
+func TestRefusedPagesAreLoggedWithTheSetting(t *testing.T) {
+	var log bytes.Buffer
+	s := New(Config{Board: route.NewBoard(route.BoardConfig{}), Metrics: NewMetrics(prometheus.NewRegistry()), Log: zerolog.New(&log)})
+	for _, tc := range []struct{ host, origin, site, referrer, want string }{
+		{"localhost:3000", "app://obsidian.md", "cross-site", "", `"origin":"app://obsidian.md","site":"cross-site","host":"localhost:3000","setting":"ZGPROXY_ALLOWED_ORIGINS=app://obsidian.md"`},
+		{"localhost:3000", "", "same-site", "http://localhost:8080/chat", `"origin":"http://localhost:8080","site":"same-site","host":"localhost:3000","setting":"ZGPROXY_ALLOWED_ORIGINS=http://localhost:8080"`},
+		{"localhost", "null", "", "", `"setting":"ZGPROXY_ALLOWED_ORIGINS=null, with ZGPROXY_API_KEYS`},
+		{"localhost", "", "cross-site", "", `"origin":"","site":"cross-site","host":"localhost","setting":"ZGPROXY_ALLOWED_ORIGINS, with the origin`},
+		{"Llm.example:3000", "https://llm.example:3000", "", "", `"code":"host_not_allowed","origin":"https://llm.example:3000","site":"","host":"Llm.example:3000","setting":"ZGPROXY_ALLOWED_HOSTS=llm.example"`},
+		{"localhost", "https://\u202egro.live\x1b[2J" + strings.Repeat("x", 5000), "", "", `"origin":"https://?gro.live?[2Jxxx`},
+	} {
+		log.Reset()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/v1/chat/completions", nil)
+		r.Host = tc.host
+		for name, v := range map[string]string{"Origin": tc.origin, "Sec-Fetch-Site": tc.site, "Referer": tc.referrer} {
+			if v != "" {
+				r.Header.Set(name, v)
+			}
+		}
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if line := log.String(); w.Code != http.StatusForbidden || !strings.Contains(line, tc.want) || len(line) > 1000 || strings.Contains(line, "\u202e") {
+			t.Errorf("%d, log = %s\nwant %s", w.Code, line, tc.want)
+		}
+	}
+}
+
+// The scheme's name has no case, and blanks behind it do not count.
+func TestKeysAsClientsSendThem(t *testing.T) {
+	e := newEdge(t, "local-key")
+	for given, want := range map[string]int{
+		"Bearer local-key": 200, "bearer local-key": 200, "BEARER   local-key": 200, "Bearer \t local-key  ": 200, "bEaReR\tlocal-key": 200,
+		"Bearer local-keys": 401, "Bearer Local-Key": 401, "Basic local-key": 401, "local-key": 401, "Bearerlocal-key": 401, "Bearer": 401, "Bearer local-key x": 401,
+	} {
+		if resp, body := e.do("GET", "/v1/models", "Authorization", given); resp.StatusCode != want {
+			t.Errorf("%q: %d %s, want %d", given, resp.StatusCode, body, want)
+		}
+	}
+	if resp, _ := e.do("GET", "/v1/models", "X-Api-Key", "local-key", "Authorization", "bearer"); resp.StatusCode != http.StatusOK {
+		t.Errorf("a scheme without a key hides the other header: %d", resp.StatusCode)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "bearer  local-key")
+	d := keyDigest("local-key")
+	if got := callerKey(r); got != hex.EncodeToString(d[:4]) {
+		t.Errorf("the book names the key %q", got)
 	}
 }

@@ -12,56 +12,53 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/zgproxy/zgproxy/internal/guard"
 )
 
 // router is an empty router behind the guard, which answers in the callers' words for what is not served.
-func (s *Server) router(o origins) *chi.Mux {
+func (s *Server) router() *chi.Mux {
 	mux := chi.NewRouter()
-	mux.Use(s.edge(o))
+	mux.Use(guard.Seal, s.edge)
 	mux.NotFound(s.unknownURL)
 	mux.MethodNotAllowed(s.wrongMethod)
 	return mux
 }
 
 // edge refuses requests that no caller of ours would send: a Host name that is not ours (a web page that had its name
-// rebound to this address), a request from a page of an origin that is not allowed, a missing or wrong local key. It answers
+// rebound to this address), whatever a page of an origin that is not allowed has its browser send, a missing or wrong local key. It answers
 // what needs no route, and tidies up the path and the method of what does.
-func (s *Server) edge(o origins) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header()["X-Content-Type-Options"] = nosniff
-			if !s.hosts.Allow(r.Host) {
-				s.deny(w, r, problem("host_not_allowed", "This Host name is not accepted, so that web pages cannot reach the proxy through a name of theirs. "+
-					"Use localhost or an IP address, or add the name to ZGPROXY_ALLOWED_HOSTS."))
+func (s *Server) edge(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.hosts.Allow(r.Host) {
+			s.denyPage(w, r, s.origins.Check(r), errHost(r.Host), s.hosts.Setting(r.Host))
+			return
+		}
+		if page := s.fromPage(w.Header(), r); !page.OK {
+			s.denyPage(w, r, page, errPage(page), page.Setting())
+			return
+		}
+		if r.Method == http.MethodOptions && preflight(w, r) {
+			return
+		}
+		if len(s.keys) > 0 && !s.keyAllowed(r) && !isImage(r) {
+			w.Header()["Www-Authenticate"] = []string{"Bearer"}
+			s.deny(w, r, problem("invalid_api_key", "Incorrect API key. Send one of the keys in ZGPROXY_API_KEYS as \"Authorization: Bearer KEY\"."))
+			return
+		}
+		r = plain(r)
+		if r.Method == http.MethodOptions {
+			s.options(w, r)
+			return
+		}
+		if r.Method == http.MethodGet && r.ContentLength != 0 {
+			if err := s.skipBody(w, r); err != nil {
+				s.deny(w, r, asAPIError(err))
 				return
 			}
-			if !o.check(w.Header(), r) {
-				s.deny(w, r, problem("cross_origin", "Requests from web pages of another origin are not accepted. "+
-					"If the page is yours, add its origin to ZGPROXY_ALLOWED_ORIGINS."))
-				return
-			}
-			if r.Method == http.MethodOptions && o.preflight(w, r) {
-				return
-			}
-			if len(s.keys) > 0 && !s.keyAllowed(r) && !isImage(r) {
-				w.Header()["Www-Authenticate"] = []string{"Bearer"}
-				s.deny(w, r, problem("invalid_api_key", "Incorrect API key. Send one of the keys in ZGPROXY_API_KEYS as \"Authorization: Bearer KEY\"."))
-				return
-			}
-			r = plain(r)
-			if r.Method == http.MethodOptions {
-				s.options(w, r)
-				return
-			}
-			if r.Method == http.MethodGet && r.ContentLength != 0 {
-				if err := s.skipBody(w, r); err != nil {
-					s.deny(w, r, asAPIError(err))
-					return
-				}
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // skipBody reads the body of a request that should have none. The server would do so before it answers, for as long as its
@@ -71,13 +68,11 @@ func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 	if err := supported(control.SetReadDeadline(time.Now().Add(min(restTimeout, s.bodyIdle)))); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxVerifyBody)); err != nil {
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(guard.Bare(w), r.Body, maxVerifyBody)); err != nil {
 		return errBody(err)
 	}
 	return supported(control.SetReadDeadline(time.Time{}))
 }
-
-var nosniff = []string{"nosniff"}
 
 // plain is the request as routes know it: HEAD is a GET whose body the server does not send, and slashes at the end of a
 // path mean nothing.
@@ -103,6 +98,31 @@ func (s *Server) options(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header()["Allow"] = []string{strings.Join(allowed, ", ")}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func errHost(host string) *APIError {
+	return problem("host_not_allowed", "The Host name "+quoted(host)+" is not accepted, so that web pages cannot reach the proxy through a name of theirs. "+
+		"Use localhost or an IP address, or add the name to ZGPROXY_ALLOWED_HOSTS.")
+}
+
+func errPage(p guard.Page) *APIError {
+	from := "Requests from web pages of another origin are not accepted"
+	if p.Origin != "" {
+		from += ", and this one comes from " + quoted(p.Origin)
+	}
+	return problem("cross_origin", from+". If the page is yours, add its origin to ZGPROXY_ALLOWED_ORIGINS. "+
+		"To open the address yourself, type or paste it into the address bar.")
+}
+
+// quoted is what a browser told, for people.
+func quoted(s string) string { return `"` + guard.Plain(s) + `"` }
+
+// denyPage refuses what a web page may have sent, with a line in the log that says which setting would allow it.
+func (s *Server) denyPage(w http.ResponseWriter, r *http.Request, p guard.Page, e *APIError, setting string) {
+	s.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
+	e.send(w, r.URL.Path)
+	s.cfg.Log.Info().Str("request_id", w.Header().Get("X-Request-Id")).Int("status", e.Status).Str("code", e.Code).
+		Str("origin", guard.Plain(p.Origin)).Str("site", guard.Plain(p.Site)).Str("host", guard.Plain(r.Host)).Str("setting", setting).Msg("refused")
 }
 
 // deny refuses a request that is not a call, because no route took it.
@@ -135,10 +155,12 @@ func (s *Server) keyAllowed(r *http.Request) bool {
 
 func keyDigest(key string) [32]byte { return sha256.Sum256([]byte(key)) }
 
-// bearer is the caller's local key as OpenAI clients send it, or as Anthropic clients do.
+// bearer is the caller's local key as OpenAI clients send it, or as Anthropic clients do. The scheme's name has no case, and
+// some clients put several blanks behind it.
 func bearer(r *http.Request) string {
-	if k, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return k
+	scheme, key, _ := strings.Cut(strings.ReplaceAll(r.Header.Get("Authorization"), "\t", " "), " ")
+	if key = strings.TrimLeft(key, " "); key != "" && strings.EqualFold(scheme, "Bearer") {
+		return key
 	}
 	return r.Header.Get("X-Api-Key")
 }

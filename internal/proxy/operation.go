@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
+	"github.com/zgproxy/zgproxy/internal/guard"
 	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/request"
 	"github.com/zgproxy/zgproxy/internal/route"
@@ -171,7 +172,7 @@ func (c *call) serveUpload() error {
 		return &http.MaxBytesError{Limit: limit}
 	}
 	contentType := c.r.Header.Get("Content-Type")
-	body := c.arriving(http.MaxBytesReader(c.w, c.r.Body, limit))
+	body := c.arriving(http.MaxBytesReader(guard.Bare(c.w), c.r.Body, limit))
 	defer body.leave()
 	in, err := request.Decode(body, c.r.Header.Get("Content-Encoding"), limit)
 	if err != nil {

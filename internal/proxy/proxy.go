@@ -86,7 +86,7 @@ type Config struct {
 	Ready func() (ok bool, reason string)
 
 	Keys           []string       // local keys; empty: callers need none
-	AllowedOrigins []string       // web pages that may call
+	AllowedOrigins []string       // web pages that may call, each as browsers write it
 	AllowedHosts   []string       // Host names accepted besides localhost and IP addresses
 	MaxBody        int64          // bytes of one request body
 	MaxAttempts    int            // at providers, for one request; 0 counts as 1
@@ -106,6 +106,7 @@ type Server struct {
 	cfg     Config
 	keys    [][32]byte
 	hosts   guard.Hosts
+	origins guard.Origins
 	routes  atomic.Pointer[route.Table]
 	buffers sync.Pool // for streams, which go out as they come
 	larger  sync.Pool // for documents, which are held to their end where they fit
@@ -121,7 +122,7 @@ type Server struct {
 // New builds a Server. It starts nothing.
 func New(cfg Config) *Server {
 	s := &Server{
-		cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...),
+		cfg: cfg, hosts: guard.NewHosts(cfg.AllowedHosts...), origins: cfg.AllowedOrigins,
 		enforceWait: enforceWait, trailerWait: trailerWait, memoryWait: memoryWait, bodyIdle: bodyIdle, answerWait: answerWait, writeTimeout: writeTimeout,
 	}
 	if s.memory = cfg.Memory; s.memory == nil {
@@ -148,7 +149,7 @@ func (s *Server) Abort() { s.stopNow() }
 
 // Handler returns the HTTP handler of the callers' listener.
 func (s *Server) Handler() http.Handler {
-	mux := s.router(newOrigins(s.cfg.AllowedOrigins))
+	mux := s.router()
 	for _, op := range operations {
 		mux.Post(op.path, s.handle(op))
 	}

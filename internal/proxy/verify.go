@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/zgproxy/zgproxy/internal/guard"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -74,7 +75,7 @@ func askedID(w http.ResponseWriter, r *http.Request) (string, error) {
 	if err := control.SetReadDeadline(time.Now().Add(verifyBodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return "", err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxVerifyBody))
+	body, err := io.ReadAll(http.MaxBytesReader(guard.Bare(w), r.Body, maxVerifyBody))
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
 		return "", problem("request_too_large", `The request body is too large. Send {"id": "…"}.`)
 	}

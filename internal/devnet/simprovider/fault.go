@@ -113,6 +113,9 @@ const (
 	TokenBudget         FaultKind = "token-budget"
 	UpstreamRateLimited FaultKind = "upstream-rate-limited"
 
+	// Fetched answers whatever is fetched with the bytes in Raw: a picture, a video, how far a job is.
+	Fetched FaultKind = "fetched"
+
 	// ControlHidden makes the ingress answer everything but inference and signatures with a 403 page of HTML.
 	ControlHidden FaultKind = "control-hidden"
 	// ControlRefused answers the same requests with Status (500) and the bytes in Body.
@@ -131,7 +134,7 @@ type Fault struct {
 	Bytes  int           // see HeaderFlood
 	Usage  zg.Usage      // see WrongUsage
 	Alter  *Alteration   // see Altered
-	Raw    *RawAnswer    // see Raw
+	Raw    *RawAnswer    // see Raw and Fetched
 }
 
 // marked is the fault that a request asks for itself: "fault:" and a kind in the last message of a chat, or in the prompt of a
@@ -162,7 +165,7 @@ func (f *faults) take(control bool) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v := f.present
-	if v.Kind == NoFault || (v.Kind == ControlHidden || v.Kind == ControlRefused) != control {
+	if v.Kind == NoFault || v.Kind == Fetched || (v.Kind == ControlHidden || v.Kind == ControlRefused) != control {
 		return Fault{}
 	}
 	if v.N == 1 {
@@ -171,6 +174,16 @@ func (f *faults) take(control bool) Fault {
 		f.present.N--
 	}
 	return v
+}
+
+// fetched is what is fetched in place of what is there; nil: that.
+func (f *faults) fetched() *RawAnswer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.present.Kind != Fetched {
+		return nil
+	}
+	return f.present.Raw
 }
 
 // flood writes headers that nobody needs.

@@ -44,6 +44,7 @@ type Provider struct {
 	closeOnce  sync.Once
 	closeErr   error
 	active     atomic.Int64               // inference requests under way
+	fetches    atomic.Int64               // of what was made before
 	lastSigned atomic.Pointer[signedText] // for signatures that belong to another chat
 	lastAnswer atomic.Pointer[keptAnswer] // for answers that are given twice
 	// unsettledReply is said instead of the unsettled fee.
@@ -166,6 +167,9 @@ func (p *Provider) ExchangesSince(n int) ([]Exchange, int) { return p.records.si
 // that were accepted are not.
 func (p *Provider) Active() int { return int(p.active.Load()) }
 
+// Fetches is how many pictures, videos and jobs were asked for.
+func (p *Provider) Fetches() int { return int(p.fetches.Load()) }
+
 // WaitExchanges waits until at least n requests have finished since the start, and returns all records.
 func (p *Provider) WaitExchanges(ctx context.Context, n int) ([]Exchange, error) {
 	return p.records.wait(ctx, n)
@@ -217,6 +221,13 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.gate.Unlock()
 	defer p.handlers.Done()
 
+	if isFetch(r) {
+		p.fetches.Add(1)
+		if raw := p.faults.fetched(); raw != nil {
+			raw.serve(w)
+			return
+		}
+	}
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/v1/proxy/"); ok {
 		p.serveProxy(w, r, "/"+rest)
 		return
