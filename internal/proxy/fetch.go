@@ -137,6 +137,10 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 	}
 	req.Header = upstreamHeader(c.r.Header, bearer, c.srv.cfg.UserAgent)
 	pick(req.Header, c.r.Header, "Range", "If-Range", "If-None-Match", "If-Modified-Since")
+	if strings.Contains(req.Header.Get("Range"), ",") {
+		delete(req.Header, "Range") // the answer would be of many parts, with a type of its own, which no browser may read as a page
+	}
+	c.sent = secretOf(bearer)
 	resp, err := c.srv.cfg.Transport.RoundTrip(req)
 	if err != nil {
 		e := problem("provider_unreachable", "The provider that has it could not be reached. Try again in a moment.")
@@ -147,6 +151,7 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 		return e
 	}
 	defer resp.Body.Close() //nolint:errcheck // it has been read as far as it will be
+	c.sent.cleanHeader(resp.Header)
 	h := c.w.Header()
 	h[providerHeader] = []string{c.offer.Label}
 	switch resp.StatusCode {

@@ -3,7 +3,6 @@ package proxy
 import (
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -14,12 +13,12 @@ import (
 const maxQuoted = 2000
 
 // refusalError decides how a caller learns of a provider's answer other than 200. head is what was read of its body, label
-// names the provider. Where the body is an error object that clients read, it passes as it is: then the error only says
+// names the provider, sent is what it was shown. Where the body is an error object that clients read, it passes as it is: then the error only says
 // which headers go with it. Else the error is ours, with the provider's words in it.
 //
 // What concerns the wallet's account with the provider is not the caller's fault, whatever status the provider chose for it,
 // and a status that is not an error is none of the caller's either.
-func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label string) (e *APIError, passThrough bool) {
+func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label string, sent secret) (e *APIError, passThrough bool) {
 	class := d.Class
 	if _, known := conditions[string(class)]; !known {
 		class = zg.RefusalUpstream
@@ -41,7 +40,7 @@ func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label st
 	if e.Status >= 500 {
 		e.Type = typeServer
 	}
-	if object && passes(class, resp.StatusCode) && !sessionToken.Match(head) {
+	if object && passes(class, resp.StatusCode) && !sent.in(string(head)) {
 		e.Status = resp.StatusCode
 		return e, true
 	}
@@ -137,11 +136,8 @@ func refusedWords(class zg.Refusal, label string) string {
 // quotable makes a provider's words fit for an error of ours, whoever has read them.
 func quotable(s string) string {
 	s = zg.OneLine(s, maxQuoted)
-	return strings.TrimSpace(sessionToken.ReplaceAllString(s, "[session token]"))
+	return strings.TrimSpace(secret{}.clean(s))
 }
-
-// sessionToken finds session tokens in what a provider says: it has seen ours.
-var sessionToken = regexp.MustCompile(`app-sk-[A-Za-z0-9+/=_-]*`)
 
 // errorObject reports whether a body is a whole JSON document with an error object that has a message, as clients of OpenAI
 // and of Anthropic read it.
