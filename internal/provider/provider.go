@@ -101,6 +101,9 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // token of user. A refused token is a *RefusedError.
 func (c *Client) UnsettledFee(ctx context.Context, baseURL string, user common.Address, bearer string) (zg.Neuron, error) {
 	fail := func(err error) (zg.Neuron, error) {
+		if zg.CredentialOf(bearer).In(err.Error()) {
+			err = fmt.Errorf("%w: it repeats the session token", ErrAnswer)
+		}
 		return zg.Neuron{}, fmt.Errorf("ask for the unsettled fee: %w", err)
 	}
 	r, err := c.get(ctx, baseURL, "/v1/user/"+user.Hex()+"/unsettledfee", nil, bearer)
@@ -204,6 +207,7 @@ type reply struct {
 	status      int
 	contentType string
 	body        []byte
+	sent        zg.Credential
 }
 
 // get makes one call. Any status is a reply; an error means that there was none.
@@ -236,7 +240,7 @@ func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values
 	if len(body) > maxAnswer {
 		return nil, fmt.Errorf("%w: it is longer than %d MiB", ErrAnswer, maxAnswer>>20)
 	}
-	return &reply{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: body}, nil
+	return &reply{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: body, sent: zg.CredentialOf(bearer)}, nil
 }
 
 // ParseURL reads what a provider registered as its URL: http or https, a host, and perhaps a path. Else the error is ErrURL.
@@ -263,7 +267,9 @@ func endpoint(baseURL, path string, query url.Values) (string, error) {
 }
 
 func (r *reply) refused() error {
-	return &RefusedError{Status: r.status, Detail: Classify(r.status, r.contentType, "", r.body)}
+	detail := Classify(r.status, r.contentType, "", r.body)
+	detail.Message = r.sent.Clean(detail.Message)
+	return &RefusedError{Status: r.status, Detail: detail}
 }
 
 // published tells an endpoint that is not there from one that refuses or fails. A web server in front of a provider hides

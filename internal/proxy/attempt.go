@@ -98,7 +98,7 @@ func (c *call) answer(model string, src source) error {
 		}
 		s.cfg.Metrics.failovers.WithLabelValues(lease.Offer.Label, back.err.Code).Inc()
 		s.cfg.Log.Debug().Str("request_id", c.id).Str("provider", lease.Offer.Label).Str("code", back.err.Code).
-			Str("err", c.sent.cleanError(back.err.Cause)).Msg("attempt failed")
+			Str("err", c.sent.CleanError(back.err.Cause)).Msg("attempt failed")
 	}
 }
 

@@ -60,7 +60,7 @@ var errStreamFailed = errors.New("the provider ended the stream with an error")
 // out, another provider may be asked.
 func (r *relaying) failed() error {
 	said, callers := streamFailure(r.cutoff.Said())
-	said = r.sent.clean(said)
+	said = r.sent.Clean(said)
 	r.callers = callers
 	switch {
 	case callers && !r.begun:

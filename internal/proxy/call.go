@@ -26,8 +26,8 @@ type call struct {
 	started time.Time
 
 	offer    *route.Offer
-	sent     secret // what the offer's provider was last shown
-	attempts int    // at providers; 0 or 1: the first
+	sent     zg.Credential // what the offer's provider was last shown
+	attempts int           // at providers; 0 or 1: the first
 	choices  uint64
 	format   string // response_format, as the caller has it
 	stream   bool
@@ -116,7 +116,7 @@ func (c *call) finish() {
 		ev = ev.Str("code", c.code)
 	}
 	if c.cause != nil {
-		ev = ev.Str("err", c.sent.cleanError(c.cause))
+		ev = ev.Str("err", c.sent.CleanError(c.cause))
 	}
 	ev.Msg("request")
 }

@@ -25,8 +25,8 @@ var corsExposed = strings.Join([]string{
 	"Anthropic-Ratelimit-Tokens-Limit", "Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset",
 }, ", ")
 
-// fromPage reports whether the page that a request comes from, if it comes from one, may call; and puts among the headers of
-// the answer what lets it read, or show, that.
+// fromPage reports whether the page that a request comes from, if it comes from one, may call; and puts among the headers
+// of the answer what lets it read, or show, that.
 func (s *Server) fromPage(h http.Header, r *http.Request) (page guard.Page) {
 	page = s.origins.Check(r)
 	if len(s.origins) > 0 {

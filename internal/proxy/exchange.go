@@ -196,7 +196,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 			return nil, err
 		}
 		crash.Point("request/before-send")
-		x.sentAt, c.sent = time.Now(), secretOf(bearer)
+		x.sentAt, c.sent = time.Now(), zg.CredentialOf(bearer)
 		transport := s.cfg.Transport
 		if c.offer.Endpoint != "" {
 			transport = s.cfg.Direct
@@ -225,7 +225,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 			return nil, c.transportError(err)
 		}
 		out.Reached = true
-		c.sent.cleanHeader(resp.Header)
+		cleanHeader(resp.Header, c.sent)
 		x.lease.Allowance(allowance(resp.Header, time.Now()))
 		if resp.StatusCode == http.StatusOK || (c.op.async && resp.StatusCode == http.StatusAccepted) {
 			return resp, nil
@@ -313,7 +313,7 @@ func (c *call) readRefusal(in io.Reader) ([]byte, error) {
 func (c *call) refusal(resp *http.Response) (*refusal, zg.RefusalDetail) {
 	body, err := c.readRefusal(resp.Body)
 	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("ZG-Failure-Source"), body)
-	detail.Message = c.sent.clean(detail.Message)
+	detail.Message = c.sent.Clean(detail.Message)
 	if detail.Inner {
 		c.srv.cfg.Log.Debug().Str("request_id", c.id).Str("provider", c.offer.Label).Int("status", resp.StatusCode).
 			Str("says", quotable(detail.Message)).Msg("a provider failed by its own doing")

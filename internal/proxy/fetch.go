@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -138,9 +139,9 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 	req.Header = upstreamHeader(c.r.Header, bearer, c.srv.cfg.UserAgent)
 	pick(req.Header, c.r.Header, "Range", "If-Range", "If-None-Match", "If-Modified-Since")
 	if strings.Contains(req.Header.Get("Range"), ",") {
-		delete(req.Header, "Range") // the answer would be of many parts, with a type of its own, which no browser may read as a page
+		delete(req.Header, "Range") // the answer would be of many parts, and of a type that is not passed on
 	}
-	c.sent = secretOf(bearer)
+	c.sent = zg.CredentialOf(bearer)
 	resp, err := c.srv.cfg.Transport.RoundTrip(req)
 	if err != nil {
 		e := problem("provider_unreachable", "The provider that has it could not be reached. Try again in a moment.")
@@ -151,7 +152,7 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 		return e
 	}
 	defer resp.Body.Close() //nolint:errcheck // it has been read as far as it will be
-	c.sent.cleanHeader(resp.Header)
+	cleanHeader(resp.Header, c.sent)
 	h := c.w.Header()
 	h[providerHeader] = []string{c.offer.Label}
 	switch resp.StatusCode {
@@ -161,6 +162,14 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 		c.dropToken(bearer, detail.Class)
 		return c.refusedSetback(r, detail)
 	}
+	body := io.Reader(resp.Body)
+	if seen != nil { // a document that may say what became of the request, and what it was asked with
+		begins, err := io.ReadAll(io.LimitReader(resp.Body, maxJobDocument))
+		if err != nil || c.sent.In(string(begins)) {
+			return errJobDocument(err)
+		}
+		body = io.MultiReader(bytes.NewReader(begins), resp.Body)
+	}
 	copyResponseHeader(h, resp.Header)
 	pick(h, resp.Header, "Content-Length", "Content-Range", "Accept-Ranges", "Etag", "Last-Modified")
 	c.status = resp.StatusCode
@@ -169,7 +178,7 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 	defer c.srv.buffers.Put(buf)
 	control := http.NewResponseController(c.w)
 	for {
-		n, err := resp.Body.Read(*buf)
+		n, err := body.Read(*buf)
 		if n > 0 {
 			idle.Reset(fetchIdle)
 			_ = control.SetWriteDeadline(time.Now().Add(c.srv.writeTimeout)) // not supported: the connection's own limits hold
@@ -190,6 +199,16 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 			panic(http.ErrAbortHandler) // what came is less than was announced
 		}
 	}
+}
+
+// errJobDocument is what is said of a job where that cannot be passed on: it broke off, or it repeats the session token.
+func errJobDocument(cause error) *APIError {
+	e := problem(string(zg.RefusalUpstream), "What the provider says of the job repeats the wallet's session token, so it is not "+
+		"passed on. Ask the provider about it.")
+	if cause != nil {
+		e.Message, e.Cause = "What the provider says of the job broke off. Ask again in a moment.", cause
+	}
+	return e
 }
 
 func errNoJob(id string) *APIError {

@@ -26,8 +26,8 @@ func (s *Server) router() *chi.Mux {
 }
 
 // edge refuses requests that no caller of ours would send: a Host name that is not ours (a web page that had its name
-// rebound to this address), whatever a page of an origin that is not allowed has its browser send, a missing or wrong local key. It answers
-// what needs no route, and tidies up the path and the method of what does.
+// rebound to this address), whatever a page of an origin that is not allowed has its browser send, a missing or wrong
+// local key. It answers what needs no route, and tidies up the path and the method of what does.
 func (s *Server) edge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.hosts.Allow(r.Host) {
@@ -43,7 +43,8 @@ func (s *Server) edge(next http.Handler) http.Handler {
 		}
 		if len(s.keys) > 0 && !s.keyAllowed(r) && !isImage(r) {
 			w.Header()["Www-Authenticate"] = []string{"Bearer"}
-			s.deny(w, r, problem("invalid_api_key", "Incorrect API key. Send one of the keys in ZGPROXY_API_KEYS as \"Authorization: Bearer KEY\"."))
+			s.deny(w, r, problem("invalid_api_key",
+				"Incorrect API key. Send one of the keys in ZGPROXY_API_KEYS as \"Authorization: Bearer KEY\"."))
 			return
 		}
 		r = plain(r)
@@ -101,8 +102,8 @@ func (s *Server) options(w http.ResponseWriter, r *http.Request) {
 }
 
 func errHost(host string) *APIError {
-	return problem("host_not_allowed", "The Host name "+quoted(host)+" is not accepted, so that web pages cannot reach the proxy through a name of theirs. "+
-		"Use localhost or an IP address, or add the name to ZGPROXY_ALLOWED_HOSTS.")
+	return problem("host_not_allowed", "The Host name "+quoted(host)+" is not accepted, so that web pages cannot reach the proxy "+
+		"through a name of theirs. Use localhost or an IP address, or add the name to ZGPROXY_ALLOWED_HOSTS.")
 }
 
 func errPage(p guard.Page) *APIError {
@@ -122,7 +123,8 @@ func (s *Server) denyPage(w http.ResponseWriter, r *http.Request, p guard.Page, 
 	s.cfg.Metrics.errors.WithLabelValues(e.Code).Inc()
 	e.send(w, r.URL.Path)
 	s.cfg.Log.Info().Str("request_id", w.Header().Get("X-Request-Id")).Int("status", e.Status).Str("code", e.Code).
-		Str("origin", guard.Plain(p.Origin)).Str("site", guard.Plain(p.Site)).Str("host", guard.Plain(r.Host)).Str("setting", setting).Msg("refused")
+		Str("origin", guard.Plain(p.Origin)).Str("site", guard.Plain(p.Site)).Str("host", guard.Plain(r.Host)).
+		Str("setting", setting).Msg("refused")
 }
 
 // deny refuses a request that is not a call, because no route took it.

@@ -23,7 +23,7 @@ import (
 var (
 	leakProof  = strings.Repeat("0123456789abcdef", 8) + "1b"
 	leakBody   = base64.StdEncoding.EncodeToString([]byte(`{"address":"0x00","provider":"0x01","timestamp":1,"expiresAt":2,"nonce":"n","generation":0,"tokenId":255}|0x` + leakProof))
-	leakToken  = tokenPrefix + leakBody
+	leakToken  = "app-sk-" + leakBody
 	leakBearer = "Bearer " + leakToken
 )
 
@@ -46,7 +46,7 @@ func escapedAll(text, form string) string {
 func leaks() map[string]string {
 	return map[string]string{
 		"as it is":            leakToken,
-		"in capitals":         strings.ToUpper(tokenPrefix) + leakBody,
+		"in capitals":         strings.ToUpper("app-sk-") + leakBody,
 		"escaped in JSON":     `app\u002dsk\u002d` + leakBody,
 		"escaped twice":       `app\\u002dsk\\u002d` + leakBody,
 		"all of it escaped":   escapedAll(leakToken, `\u%04x`),
@@ -60,12 +60,12 @@ func leaks() map[string]string {
 		"its signature":       "signature 0x" + leakProof + " is wrong",
 		"slashes escaped":     strings.ReplaceAll(leakToken, "/", `\/`),
 		"beside other words":  "Authorization: " + leakBearer + " was refused",
-		"in the middle, twos": leakBody[30:30+2*leakPiece] + " and so on",
+		"in the middle, twos": leakBody[30:30+48] + " and so on",
 	}
 }
 
 // tells reports whether what a caller or a log got has a good part of the token in any form.
-func tells(got string) bool { return secretOf(leakBearer).in(got) }
+func tells(got string) bool { return zg.CredentialOf(leakBearer).In(got) }
 
 // Whatever a provider says of the token, its caller does not learn it: neither from an error, as it is or in our words, nor
 // from a header of an error or of an answer; and the log has nothing of it.
@@ -180,21 +180,21 @@ func TestTheTokenIsNotToldInStreamsAndLogs(t *testing.T) {
 
 // An endpoint's key is as secret. A short one may be any word.
 func TestSecretsOfEndpoints(t *testing.T) {
-	key := secretOf("Bearer sk-proj-0123456789abcdefghijklmnop")
-	if !key.in(`{"error":{"message":"Incorrect API key provided: sk-proj-0123456789abcdefghijklmnop"}}`) || key.in("sk-proj-01234") || key.in("") {
+	key := zg.CredentialOf("Bearer sk-proj-0123456789abcdefghijklmnop")
+	if !key.In(`{"error":{"message":"Incorrect API key provided: sk-proj-0123456789abcdefghijklmnop"}}`) || key.In("sk-proj-01234") || key.In("") {
 		t.Error("a key is not found, or where it is not")
 	}
-	if got := key.clean("bad key sk-proj-0123456789abcdefghijklmnop"); got != hidden {
+	if got := key.Clean("bad key sk-proj-0123456789abcdefghijklmnop"); got != "[session token]" {
 		t.Errorf("cleaned: %q", got)
 	}
-	if word := secretOf("Bearer ollama"); word.in("ollama: model not found") {
+	if word := zg.CredentialOf("Bearer ollama"); word.In("ollama: model not found") {
 		t.Error("a word is taken for a key")
 	}
-	if got := (secret{}).clean("cannot read app-sk-abc+/= at all"); got != "cannot read "+hidden+" at all" {
+	if got := (zg.Credential{}).Clean("cannot read app-sk-abc+/= at all"); got != "cannot read "+"[session token]"+" at all" {
 		t.Errorf("cleaned: %q", got)
 	}
 	for _, text := range []string{"", "-", "app-sk", "sk-", "task-sk-1", "app_sk-x", "100% of \\ &amp; <b>", strings.Repeat("-", 100)} {
-		if secretOf(leakBearer).in(text) {
+		if zg.CredentialOf(leakBearer).In(text) {
 			t.Errorf("%q is taken for a token", text)
 		}
 	}
@@ -214,7 +214,7 @@ func TestAnEndpointsKeyIsToldToNobody(t *testing.T) {
 	})
 	r.server.SetRoutes(route.Build(&zg.Directory{}, nil, route.Options{Endpoints: []route.Endpoint{{ID: "local", URL: "http://localhost:1", Models: []string{"chat-1"}}}}))
 	resp, text := r.chat(`{"model":"chat-1"}`)
-	if resp.StatusCode < 400 || secretOf("Bearer "+key).in(text) || resp.Header.Get("X-Ratelimit-Key") != "" {
+	if resp.StatusCode < 400 || zg.CredentialOf("Bearer "+key).In(text) || resp.Header.Get("X-Ratelimit-Key") != "" {
 		t.Errorf("%d %s %v", resp.StatusCode, text, resp.Header)
 	}
 }
@@ -225,4 +225,28 @@ func (f answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp := f(r)
 	resp.Request = r
 	return resp, nil
+}
+
+// What is said of a job is no error, but it may hold one.
+func TestTheTokenIsNotToldOfJobs(t *testing.T) {
+	var told atomic.Pointer[string]
+	r := newFetchRig(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if s := told.Load(); s != nil {
+			_, _ = io.WriteString(w, *s)
+		}
+	})
+	r.server.cfg.Tokens = oneToken{}
+	for way, leak := range leaks() {
+		doc := `{"id":"video_known","status":"failed","error":{"message":"` + leak + `"}}`
+		told.Store(&doc)
+		if resp, text := r.do(http.MethodGet, "/v1/videos/video_known", "", nil); resp.StatusCode != http.StatusBadGateway || tells(text) {
+			t.Errorf("%s: %d %s", way, resp.StatusCode, text)
+		}
+	}
+	long := `{"id":"video_known","status":"completed","data":"` + strings.Repeat("x", 3*maxJobDocument) + `"}`
+	told.Store(&long)
+	if resp, text := r.do(http.MethodGet, "/v1/videos/video_known", "", nil); resp.StatusCode != http.StatusOK || text != long {
+		t.Errorf("a long one: %d, %d bytes, want %d", resp.StatusCode, len(text), len(long))
+	}
 }

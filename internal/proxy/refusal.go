@@ -18,7 +18,7 @@ const maxQuoted = 2000
 //
 // What concerns the wallet's account with the provider is not the caller's fault, whatever status the provider chose for it,
 // and a status that is not an error is none of the caller's either.
-func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label string, sent secret) (e *APIError, passThrough bool) {
+func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label string, sent zg.Credential) (e *APIError, passThrough bool) {
 	class := d.Class
 	if _, known := conditions[string(class)]; !known {
 		class = zg.RefusalUpstream
@@ -40,7 +40,7 @@ func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label st
 	if e.Status >= 500 {
 		e.Type = typeServer
 	}
-	if object && passes(class, resp.StatusCode) && !sent.in(string(head)) {
+	if object && passes(class, resp.StatusCode) && !sent.In(string(head)) {
 		e.Status = resp.StatusCode
 		return e, true
 	}
@@ -136,7 +136,7 @@ func refusedWords(class zg.Refusal, label string) string {
 // quotable makes a provider's words fit for an error of ours, whoever has read them.
 func quotable(s string) string {
 	s = zg.OneLine(s, maxQuoted)
-	return strings.TrimSpace(secret{}.clean(s))
+	return strings.TrimSpace(zg.Credential{}.Clean(s))
 }
 
 // errorObject reports whether a body is a whole JSON document with an error object that has a message, as clients of OpenAI

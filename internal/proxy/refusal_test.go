@@ -22,7 +22,7 @@ func refused(status int, contentType, body string, header ...string) (*APIError,
 	for i := 0; i+1 < len(header); i += 2 {
 		resp.Header.Set(header[i], header[i+1])
 	}
-	return refusalError(resp, []byte(body), provider.Classify(status, contentType, resp.Header.Get("ZG-Failure-Source"), []byte(body)), "0xAb", secret{})
+	return refusalError(resp, []byte(body), provider.Classify(status, contentType, resp.Header.Get("ZG-Failure-Source"), []byte(body)), "0xAb", zg.Credential{})
 }
 
 func TestRefusalsInTheCallersWords(t *testing.T) {
@@ -275,7 +275,7 @@ func FuzzRefusal(f *testing.F) {
 		}
 		d := provider.Classify(status, contentType, "", body)
 		resp := &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {contentType}, "Retry-After": {wait}}}
-		e, pass := refusalError(resp, body, d, "0xAb", secret{})
+		e, pass := refusalError(resp, body, d, "0xAb", zg.Credential{})
 		if e.Status < 400 || e.Status > 599 || e.RetryAfter < 0 || e.RetryAfter > maxWait || e.Message == "" {
 			t.Fatalf("%d became %+v", status, e)
 		}
