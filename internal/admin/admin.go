@@ -51,7 +51,7 @@ type Config struct {
 // Handler returns the HTTP handler of the operator listener. HEAD goes wherever GET does.
 //
 //	GET /healthz    200 while the process serves, also while it is draining
-//	GET /readyz     200 when requests can be served, else 503; the body names every check. From the first signal on: 503, draining
+//	GET /readyz     200 when requests can be served, else 503; the body names every check. 503, draining, from a signal on
 //	GET /metrics    Prometheus text
 //	GET /v1/status  wallet, sub-accounts, directory and funding as JSON
 //	GET /v1/requests/{id}  what was booked for one request, and what its signature showed
@@ -107,15 +107,18 @@ func (cfg *Config) edge(next http.Handler) http.Handler {
 	deny := func(w http.ResponseWriter, r *http.Request, p guard.Page, code, setting, why string) {
 		http.Error(w, why+"; the setting that would allow it: "+setting, http.StatusForbidden)
 		cfg.Log.Info().Int("status", http.StatusForbidden).Str("code", code).Str("origin", guard.Plain(p.Origin)).
-			Str("site", guard.Plain(p.Site)).Str("host", guard.Plain(r.Host)).Str("setting", setting).Msg("refused on the operator's listener")
+			Str("site", guard.Plain(p.Site)).Str("host", guard.Plain(r.Host)).Str("setting", setting).
+			Msg("refused on the operator's listener")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page := origins.Check(r)
 		switch {
 		case !hosts.Allow(r.Host):
-			deny(w, r, page, "host_not_allowed", hosts.Setting(r.Host), "this Host name is not accepted; use localhost or an IP address")
+			deny(w, r, page, "host_not_allowed", hosts.Setting(r.Host),
+				"this Host name is not accepted; use localhost or an IP address")
 		case !page.OK:
-			deny(w, r, page, "cross_origin", page.Setting(), "requests from web pages of another origin are not accepted")
+			deny(w, r, page, "cross_origin", page.Setting(),
+				"requests from web pages of another origin are not accepted")
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -32,16 +32,18 @@ func (l *OriginList) Decode(s string) error {
 // String writes the origins separated by commas.
 func (l OriginList) String() string { return strings.Join(l, ",") }
 
-// What browsers and applications call the origin of pages that have none: sandboxed ones and those of files. Any page can have it.
+// What browsers and applications call the origin of pages that have none: sandboxed ones and those of files. Any page can
+// have it.
 const (
 	nullOrigin = "null"
 	fileOrigin = "file://"
 )
 
-// readOrigin is an origin as browsers write it: in lower case, without the port that the scheme has by itself, and a name in
-// other than Latin letters in the form that DNS knows. Or else what is wrong with it.
+// readOrigin is an origin as browsers write it: in lower case, without the port that the scheme has by itself, and a name
+// in other than Latin letters in the form that DNS knows. Or else what is wrong with it.
 func readOrigin(s string) (origin, why string) {
-	const wanted = "is not an origin: nothing stands behind the host and its port (examples: https://chat.example.com, app://obsidian.md)"
+	const wanted = "is not an origin: nothing stands behind the host and its port " +
+		"(examples: https://chat.example.com, app://obsidian.md)"
 	if s == nullOrigin || s == fileOrigin {
 		return s, ""
 	}
@@ -49,7 +51,8 @@ func readOrigin(s string) (origin, why string) {
 		return "", "has a wildcard, and there is none, because any page could spend from the wallet: name each origin"
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || (u.Path != "" && u.Path != "/") || strings.ContainsAny(s, "?#") {
+	if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil ||
+		(u.Path != "" && u.Path != "/") || strings.ContainsAny(s, "?#") {
 		return "", wanted
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
@@ -80,8 +83,8 @@ func asciiHost(host string) (ascii, why string) {
 		for _, r := range label {
 			switch {
 			case r < 0x80 && hostName(string(r)):
-			case r >= 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) && (r < 0xfb00 || r > 0xffff): // no ligatures, no wide letters
-				plain = false
+			case r >= 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) && (r < 0xfb00 || r > 0xffff):
+				plain = false // and no ligature or wide letter
 			default: // what browsers make of it cannot be said without their tables
 				return "", "has a name that cannot be read; write it as browsers do, in the form that begins with xn--"
 			}

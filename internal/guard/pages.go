@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Origins are the web pages that may ask from a browser, besides those of the address that they ask: each as browsers write
-// it, a scheme and a host, with a port where it is not the scheme's own; or "null".
+// Origins are the web pages that may ask from a browser, besides those of the address that they ask: each as browsers
+// write it, a scheme and a host, with a port where it is not the scheme's own; or "null".
 //
 // There is no wildcard: without local keys every page that the owner visits could spend from the wallet.
 type Origins []string
@@ -22,11 +22,11 @@ type Page struct {
 	Site   string // how that origin is related to ours, as its browser tells it
 }
 
-// Check looks at what browsers tell about where a request comes from, and pages cannot change. Not only what a page reads
-// counts: a picture in it, a frame, a form or a link makes a call as well, and no browser asks beforehand.
+// Check looks at what browsers tell about where a request comes from, and pages cannot change. Not only what a page
+// reads counts: a picture in it, a frame, a form or a link makes a call as well, and no browser asks beforehand.
 //
-// Programs tell nothing and are let through. So are browsers that tell nothing: those of before 2023, and all of them where
-// the address is neither one of this machine nor encrypted; of such pages only what has an Origin is refused.
+// Programs tell nothing and are let through. So are browsers that tell nothing: those of before 2023, and all of them
+// where the address is neither one of this machine nor encrypted; of such pages only what has an Origin is refused.
 func (o Origins) Check(r *http.Request) Page {
 	origins, sites := r.Header["Origin"], r.Header["Sec-Fetch-Site"]
 	var p Page
@@ -84,8 +84,8 @@ func originOf(address string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// sameOrigin reports whether an origin is the address that was called. The scheme is not looked at: whoever stands in front
-// of zgproxy and speaks TLS keeps the Host name. But it has to be one of the web, or the host means something else.
+// sameOrigin reports whether an origin is the address that was called. The scheme is not looked at: whoever stands in
+// front of zgproxy and speaks TLS keeps the Host name. But it has to be one of the web, or the host means something else.
 func sameOrigin(origin, host string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.User != nil {

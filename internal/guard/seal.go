@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// The headers that every answer of a listener has. A provider chooses what is in an answer, and a browser takes it for our
-// own page: it must neither run as one nor be looked at for something that could.
+// The headers that every answer of a listener has. A provider chooses what is in an answer, and a browser takes it for
+// our own page: it must neither run as one nor be looked at for something that could.
 var (
 	noSniff  = []string{"nosniff"}
 	policy   = []string{"sandbox; default-src 'none'"}
@@ -96,18 +96,20 @@ func (s *sealed) contentType(code int) {
 	h["Content-Type"], h["Content-Disposition"] = opaque, download
 }
 
-// passive are the media types in which nothing runs, besides all of sound and film. SVG is no raster image: scripts run in it.
+// passive are the media types in which nothing runs, besides all of sound and film. SVG is no raster image: scripts run
+// in it.
 var passive = map[string]bool{
-	"image/png": true, "image/apng": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/avif": true, "image/bmp": true,
-	"image/tiff": true, "image/heic": true, "image/heif": true, "image/jxl": true,
-	"application/json": true, "application/problem+json": true, "application/x-ndjson": true, "application/ndjson": true, "application/jsonl": true,
+	"image/png": true, "image/apng": true, "image/jpeg": true, "image/gif": true, "image/webp": true, "image/avif": true,
+	"image/bmp": true, "image/tiff": true, "image/heic": true, "image/heif": true, "image/jxl": true,
+	"application/json": true, "application/problem+json": true,
+	"application/x-ndjson": true, "application/ndjson": true, "application/jsonl": true,
 	"text/event-stream": true, "text/plain": true, "text/vtt": true,
 	// What Prometheus asks for. Browsers save both.
 	"application/openmetrics-text": true, "application/vnd.google.protobuf": true,
 }
 
-// Passive reports whether a browser that is given this Content-Type runs nothing of what comes with it. Browsers read what
-// is between commas as further types and take the last one, so a value that could be read in two ways is not passive.
+// Passive reports whether a browser that is given this Content-Type runs nothing of what comes with it. Browsers read
+// what is between commas as further types and take the last one, so a value that could be read in two ways is not passive.
 func Passive(contentType string) bool {
 	for i := range len(contentType) {
 		if c := contentType[i]; !isAlphanumeric(c) && strings.IndexByte(" /;=\"!#$&^_.+-", c) < 0 {
