@@ -121,7 +121,7 @@ func TestUnsettledFeeFailures(t *testing.T) {
 		{"created", 201, jsonType, fmt.Sprintf(good, "5"), ErrNotSupported, ""},
 		{"token expired", 400, jsonType, `{"error":"validate session: session token expired"}`, nil, zg.RefusalSessionExpired},
 		{"token revoked", 400, jsonType, `{"error":"validate session: session token has been revoked"}`, nil, zg.RefusalSessionRevoked},
-		{"token told", 400, jsonType, `{"error":"validate session: session token expired: app\u002dsk-secret"}`, nil, zg.RefusalSessionExpired},
+		{"token told", 400, jsonType, `{"error":"validate session: session token expired: app\u002dsk-secret"}`, nil, zg.RefusalSession},
 		{"token told, with 200", 200, jsonType, `{"userAddress":"app-sk-secret","unsettledFee":"5"}`, ErrAnswer, ""},
 		{"slow down", 429, "text/html", `<html>`, nil, zg.RefusalRate},
 		{"down", 502, "text/html", `<html>`, nil, zg.RefusalUpstream},
