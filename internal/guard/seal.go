@@ -103,7 +103,7 @@ var passive = map[string]bool{
 	"image/bmp": true, "image/tiff": true, "image/heic": true, "image/heif": true, "image/jxl": true,
 	"application/json": true, "application/problem+json": true,
 	"application/x-ndjson": true, "application/ndjson": true, "application/jsonl": true,
-	"text/event-stream": true, "text/plain": true, "text/vtt": true,
+	"text/event-stream": true, "text/plain": true, "text/vtt": true, "application/x-subrip": true,
 	// What Prometheus asks for. Browsers save both.
 	"application/openmetrics-text": true, "application/vnd.google.protobuf": true,
 }
