@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zgproxy/zgproxy/internal/guard"
 	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/request"
 )
@@ -114,7 +115,7 @@ func (c *call) readBody() ([]byte, error) {
 	if c.r.ContentLength > limit {
 		return nil, &http.MaxBytesError{Limit: limit}
 	}
-	in := c.arriving(http.MaxBytesReader(c.w, c.r.Body, limit))
+	in := c.arriving(http.MaxBytesReader(guard.Bare(c.w), c.r.Body, limit))
 	in.whole = true
 	defer in.leave()
 	body, err := request.Decode(in, c.r.Header.Get("Content-Encoding"), limit)
