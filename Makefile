@@ -115,10 +115,11 @@ UPDATE ?=
 ARGS ?=
 
 # Without npm's registry: E2E_NODE_MODULES names a node_modules with what cmd/zgproxy/testdata/e2e/package.json wants, and
-# E2E_OFFICIAL_MODULES one with the official CLI.
+# E2E_OFFICIAL_MODULES one with the official CLI. The browser is whichever Chromium is installed, or the program that E2E_CHROMIUM names; without
+# one its test is skipped.
 .PHONY: e2e
-e2e: ## unmodified clients and the official CLI, which npm fetches, on a network of our own; UPDATE=-update writes docs/compatibility.md
-	go test -tags e2e -run '^(TestConformance|TestOfficialCLI|TestMigratingIsComplete)$$' -count=1 -v -timeout 20m ./cmd/zgproxy $(UPDATE) $(ARGS) | grep -v '"level":'
+e2e: ## unmodified clients and the official CLI, which npm fetches, and a headless Chromium, on a network of our own; UPDATE=-update writes docs/compatibility.md
+	go test -tags e2e -run '^(TestConformance|TestOfficialCLI|TestMigratingIsComplete|TestBrowser)$$' -count=1 -v -timeout 20m ./cmd/zgproxy $(UPDATE) $(ARGS) | grep -v '"level":'
 
 .PHONY: bench
 bench: ## zgproxy beside a bare ReverseProxy and no proxy at all: ratios from interleaved runs
