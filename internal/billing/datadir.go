@@ -14,10 +14,10 @@ import (
 // writes must be there and nowhere else, so a symbolic link under one of its names is refused: the log of open
 // requests would go where the link leads, over whatever is there.
 func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the operator chooses the directory
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create the data directory: %w", err)
 	}
-	info, err := os.Stat(dir) //nolint:gosec // the operator chooses the directory
+	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("look at the data directory: %w", err)
 	}
@@ -26,7 +26,7 @@ func makeDir(dir string) error {
 	switch {
 	case mode&0o022 == 0:
 	case !known || int(owner.Uid) == os.Geteuid():
-		if err := os.Chmod(dir, mode&^0o022); err != nil { //nolint:gosec // fewer may write to it than before
+		if err := os.Chmod(dir, mode&^0o022); err != nil {
 			return fmt.Errorf("others may write to the data directory (mode %04o), and that cannot be changed: %w", mode, err)
 		}
 	case mode&0o002 != 0: // a group that somebody else has set up, as volumes of containers have, is his decision
@@ -35,7 +35,7 @@ func makeDir(dir string) error {
 	}
 	for _, name := range append([]string{storeName, storeName + "-wal", storeName + "-shm", lockName}, openLogNames[:]...) {
 		path := filepath.Join(dir, name)
-		info, err := os.Lstat(path) //nolint:gosec // a name of ours in it
+		info, err := os.Lstat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:

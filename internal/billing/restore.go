@@ -44,7 +44,7 @@ func Restore(ctx context.Context, dir, file string, now time.Time) (r Restored, 
 	if dir, err = filepath.Abs(dir); err != nil {
 		return r, fmt.Errorf("find the data directory: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the operator chooses the directory
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return r, fmt.Errorf("create the data directory: %w", err)
 	}
 	lock, err := lockDir(dir)
