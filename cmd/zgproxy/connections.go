@@ -11,9 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/zgproxy/zgproxy/internal/conns"
+	"github.com/zgproxy/zgproxy/internal/memory"
 )
 
 const (
+	// The header of a request is as large as this at most, and held while it comes, whoever sends it.
+	maxHeader = 64 << 10
 	// Below so many connections of callers the operator is told that there are few.
 	fewConns = 256
 	// So many descriptors are assumed where a sandbox keeps their number from being read: every system allows as many.
@@ -38,6 +41,7 @@ func (d *daemon) newConnections() (*connections, error) {
 		d.log.Warn().Err(err).Uint64("assumed", limit.Cur).Msg("how many files may be open could not be read")
 	}
 	callers, out := conns.Shares(limit.Cur)
+	callers = min(callers, d.headersFit())
 	c := &connections{callers: callers, out: conns.NewOut(out), refused: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "zgproxy_connections_refused_total", Help: "Connections of callers for which there was no room.",
 	})}
@@ -54,6 +58,10 @@ func (d *daemon) newConnections() (*connections, error) {
 	}
 	return c, nil
 }
+
+// headersFit is how many connections may send the largest of headers at a time: they may take as much as half of what requests
+// may, besides that.
+func (d *daemon) headersFit() int { return max(int(d.memory.Most(memory.Paid)/2/maxHeader), 4) }
 
 // forCallers bounds the callers' listener.
 func (c *connections) forCallers(l net.Listener, srv *http.Server) net.Listener {

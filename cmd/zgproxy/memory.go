@@ -17,12 +17,12 @@ const goMemLimit = "GOMEMLIMIT"
 // limitMemory has the collector keep within what the control group lets this process have, unless the operator has said
 // something himself. A tenth is for what is not Go's: the files that are mapped, stacks of threads, the kernel's
 // buffers.
-func limitMemory(log zerolog.Logger) {
+func limitMemory(log zerolog.Logger, proc, groups string) {
 	if v, set := os.LookupEnv(goMemLimit); set {
 		log.Info().Str("limit", v).Str("from", goMemLimit).Msg("memory limit")
 		return
 	}
-	limit, from := memory.CgroupLimit("/proc", "/sys/fs/cgroup")
+	limit, from := memory.CgroupLimit(proc, groups)
 	if limit == 0 {
 		return
 	}

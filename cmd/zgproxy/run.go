@@ -263,7 +263,7 @@ func (d *daemon) httpServer(h http.Handler) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second, // bodies and answers have their own, rolling limits: a stream may run for hours
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    maxHeader,
 		Protocols:         protocols(),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},
 		ErrorLog:          quietLogger(d.log),

@@ -38,7 +38,7 @@ default; "zgproxy config" prints what is in force.`,
 				return usageError{err}
 			}
 			log := newLogger(cfg, cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))
-			limitMemory(log)
+			limitMemory(log, "/proc", "/sys/fs/cgroup")
 			return serve(cmd.Context(), cfg, log, nil)
 		},
 	}

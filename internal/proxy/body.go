@@ -26,6 +26,9 @@ const (
 	// bodyRenewal is how often the time limit of a body is moved ahead at most.
 	bodyRenewal = 5 * time.Second
 
+	// maxUnwanted bounds a body that nobody asked for.
+	maxUnwanted = 64 << 10
+
 	// callMemory is set aside for every call: the buffers of its answer, and a body of an ordinary size.
 	callMemory = 128 << 10
 	// freeBody is how large a body is that callMemory covers, with its copy.

@@ -69,7 +69,7 @@ func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 	if err := supported(control.SetReadDeadline(time.Now().Add(min(restTimeout, s.bodyIdle)))); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, http.MaxBytesReader(guard.Bare(w), r.Body, maxVerifyBody)); err != nil {
+	if _, err := io.Copy(io.Discard, http.MaxBytesReader(guard.Bare(w), r.Body, maxUnwanted)); err != nil {
 		return errBody(err)
 	}
 	return supported(control.SetReadDeadline(time.Time{}))

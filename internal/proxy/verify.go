@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxVerifyBody     = 64 << 10
+	maxVerifyBody     = 8 << 10
 	verifyBodyTimeout = 10 * time.Second
 )
 
