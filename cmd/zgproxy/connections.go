@@ -59,8 +59,8 @@ func (d *daemon) newConnections() (*connections, error) {
 	return c, nil
 }
 
-// headersFit is how many connections may send the largest of headers at a time: they may take as much as half of what requests
-// may, besides that.
+// headersFit is how many connections may send the largest of headers at a time: they may take as much as half of what
+// requests may, besides that.
 func (d *daemon) headersFit() int { return max(int(d.memory.Most(memory.Paid)/2/maxHeader), 4) }
 
 // forCallers bounds the callers' listener.

@@ -15,8 +15,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/memory"
 )
 
-// The collector keeps within nine tenths of what the control group lets the process have, and what is held within half of that,
-// unless the operator has said something himself.
+// The collector keeps within nine tenths of what the control group lets the process have, and what is held within half
+// of that, unless the operator has said something himself.
 func TestLimitMemory(t *testing.T) {
 	proc, groups := t.TempDir(), t.TempDir()
 	if err := os.Mkdir(filepath.Join(proc, "self"), 0o700); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/zgproxy/zgproxy/internal/memory"
 	"github.com/zgproxy/zgproxy/internal/route"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -25,6 +26,9 @@ func broken(cause error) *APIError {
 	e.Cause = cause
 	if errors.Is(cause, errIdle) {
 		e.Message = "The provider stopped sending; the answer was given up. The part received is billed."
+	}
+	if errors.Is(cause, memory.ErrFull) {
+		e.Message = "There was no memory left for the very long lines of this answer, so it was given up. The part received is billed."
 	}
 	return e
 }

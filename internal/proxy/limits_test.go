@@ -111,3 +111,43 @@ func TestReadWhole(t *testing.T) {
 		}
 	}
 }
+
+// Lines that are longer than any event count while they are under way, and where there is no memory for them the stream
+// is broken off.
+func TestLongLinesCount(t *testing.T) {
+	for _, room := range []bool{true, false} {
+		budget := memory.New(4 << 20)
+		taken := make(chan int64, 1)
+		r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, verdictWord)
+			if !room {
+				budget.Keep(4 << 20)
+			}
+			_, _ = io.WriteString(w, "data: "+strings.Repeat("x", 250<<10))
+			_ = http.NewResponseController(w).Flush()
+			if room {
+				until(t, "a long line does not count", func() bool { n, _ := budget.Used(); return n >= 250<<10 })
+			}
+			now, _ := budget.Used()
+			taken <- now
+			_, _ = io.WriteString(w, "\n\n"+verdictFinish+verdictUsage+verdictDone)
+		}, func(c *Config) { c.Memory = budget })
+		r.server.memoryWait = time.Millisecond
+		resp, text, err := r.asked(`{"model":"chat-1","stream":true}`)
+		if n := <-taken; room && n > 2<<20 {
+			t.Errorf("%d bytes count while a line of 250 KiB is under way", n)
+		}
+		whole := strings.HasSuffix(text, "data: [DONE]\n\n")
+		if resp.StatusCode != http.StatusOK || whole != room || (err == nil) != room {
+			t.Errorf("room %v: %d, whole: %v, %v, …%.300s", room, resp.StatusCode, whole, err, text[max(0, len(text)-300):])
+		}
+		if !room {
+			if !strings.Contains(text, "no memory left") {
+				t.Error("the caller is not told why")
+			}
+			budget.Give(4 << 20)
+		}
+		until(t, "memory is not given back", func() bool { n, _ := budget.Used(); return n == 0 })
+	}
+}

@@ -195,6 +195,7 @@ type relaying struct {
 
 	refused  *APIError // the answer cannot be held, so that it must not reach the caller; it is read on like after a caller that left
 	reserved int64     // of the memory for withheld answers
+	weighed  int64     // what is set aside for lines that are under way, freeLines included
 
 	begun     bool // the header has been written
 	rewritten bool // the document's URLs are ours
@@ -239,6 +240,9 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 				r.hold = false
 				r.pass(buf[:held])
 				held = 0
+			}
+			if err := r.weigh(); err != nil {
+				return buf[:held], err
 			}
 			if r.gone || r.refused != nil {
 				if r.drained += int64(n); r.drained > cfg.DrainBytes {

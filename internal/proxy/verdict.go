@@ -107,6 +107,31 @@ func (r *relaying) grow(buf []byte) []byte {
 	return larger
 }
 
+// freeLines is how much the lines of a stream may take as part of what every call has in memory.
+const freeLines = callMemory / 2
+
+// weigh sets memory aside for lines that are so long that they take more than every call has. Ordinary ones are a
+// hundredth of that; a provider that sends long ones in all its streams would else fill as much memory as there are
+// callers.
+func (r *relaying) weigh() error {
+	n := cap(r.clear) + cap(r.scratch) + cap(r.passed) + r.tap.Kept()
+	if r.cutoff != nil {
+		n += r.cutoff.Kept()
+	}
+	if r.filter != nil {
+		n += r.filter.Kept()
+	}
+	if r.weighed = max(r.weighed, freeLines); int64(n) <= r.weighed {
+		return nil
+	}
+	more := (int64(n) - r.weighed + heldStep - 1) / heldStep * heldStep
+	if err := r.memory.Take(r.ctx, more, memory.Paid); err != nil {
+		return err
+	}
+	r.weighed += more
+	return nil
+}
+
 // withhold begins to keep back the end of a stream. Where several choices are asked for, the first of them may end long
 // before the last, so that more may follow.
 func (r *relaying) withhold() {

@@ -28,6 +28,9 @@ func (c *Cutoff) Struck() bool { return c.struck }
 // Said is the error as the provider wrote it: a JSON document, cut off where it is long, or empty.
 func (c *Cutoff) Said() []byte { return c.said }
 
+// Kept is how many bytes are allocated for what is not judged yet.
+func (c *Cutoff) Kept() int { return cap(c.line) }
+
 // Next appends to dst what may go to the caller now.
 func (c *Cutoff) Next(p, dst []byte) []byte {
 	for len(p) > 0 {

@@ -19,6 +19,9 @@ type Filter struct {
 // NewFilter builds a Filter for one stream.
 func NewFilter() *Filter { return &Filter{} }
 
+// Kept is how many bytes are allocated for what is not judged yet.
+func (f *Filter) Kept() int { return cap(f.line) }
+
 // Next appends to dst what may go to the caller now.
 func (f *Filter) Next(p, dst []byte) []byte {
 	for len(p) > 0 {

@@ -120,6 +120,9 @@ func (t *Tap) Write(p []byte) {
 	}
 }
 
+// Kept is how many bytes are allocated for what of the answer is not read yet.
+func (t *Tap) Kept() int { return cap(t.line) }
+
 func (t *Tap) keep(p []byte) {
 	if t.over = t.over || len(t.line)+len(p) > maxLine; !t.over {
 		t.line = append(t.line, p...)
