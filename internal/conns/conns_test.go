@@ -156,7 +156,7 @@ func TestOutWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := NewOut(1)
 		here, there := net.Pipe()
-		defer there.Close()
+		defer func() { _ = there.Close() }()
 		tr := out.Bound(&http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return here, nil
 		}})
@@ -235,17 +235,17 @@ func TestReserveOfAProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	r, err := NewReserve(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	caller, err := net.Dial("tcp", in.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer caller.Close()
+	defer func() { _ = caller.Close() }()
 	tight := limit
 	tight.Cur = 3 // nothing can be opened any more
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &tight); err != nil {

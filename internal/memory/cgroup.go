@@ -14,7 +14,7 @@ const unlimited = 1 << 60
 // CgroupLimit is how many bytes the control group of this process may use, of either version, and where that was read;
 // 0: there is no limit, or none that can be read. proc and groups are /proc and /sys/fs/cgroup.
 func CgroupLimit(proc, groups string) (limit int64, from string) {
-	text, err := os.ReadFile(filepath.Join(proc, "self/cgroup"))
+	text, err := os.ReadFile(filepath.Join(proc, "self/cgroup")) //nolint:gosec // the system's own
 	if err != nil {
 		return 0, "" // not Linux, or hidden: there is nothing to go by
 	}

@@ -35,12 +35,14 @@ func TestCgroupLimit(t *testing.T) {
 		},
 		{
 			"version 1 in a container, with the path of the host", "4:memory:/docker/0123\n",
-			map[string]string{"memory/memory.limit_in_bytes": "268435456\n"}, 256 << 20, "memory/memory.limit_in_bytes",
+			map[string]string{"memory/memory.limit_in_bytes": "268435456\n"},
+			256 << 20, "memory/memory.limit_in_bytes",
 		},
 		{"version 1 without a limit", "4:memory:/\n", map[string]string{"memory/memory.limit_in_bytes": "9223372036854771712\n"}, 0, ""},
 		{
 			"both, as on older systems", "4:memory:/x\n0::/x\n",
-			map[string]string{"memory/x/memory.limit_in_bytes": "300000000\n", "unified/x/memory.max": "200000000\n"}, 200_000_000, "unified/x/memory.max",
+			map[string]string{"memory/x/memory.limit_in_bytes": "300000000\n", "unified/x/memory.max": "200000000\n"},
+			200_000_000, "unified/x/memory.max",
 		},
 		{"a path that leads elsewhere", "0::/../../..\n", map[string]string{"memory.max": "1000000\n"}, 1_000_000, "memory.max"},
 		{"nothing to be read", "what\n0::/x\n", nil, 0, ""},

@@ -165,7 +165,8 @@ func TestTransportThroughProxy(t *testing.T) {
 	if body, err := get(t, tr, "http://provider.example/x"); err != nil || !strings.HasPrefix(body, "provider.example") {
 		t.Errorf("GET through the proxy = %q, %v", body, err)
 	}
-	for _, target := range []string{srv.URL, "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[fd00::1]/", "http://10.0.0.1./",
+	for _, target := range []string{
+		srv.URL, "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[fd00::1]/", "http://10.0.0.1./",
 		"http://host.docker.internal/", "http://metadata.google.internal./", "http://kubernetes.default.svc/", "http://localhost:1/", "http://LocalHost:1/",
 		"http://router.lan/", "http://printer/", "http://2130706433/", "http://0x7f.1/", "http://127.1/",
 	} {

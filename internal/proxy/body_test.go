@@ -122,7 +122,7 @@ func TestStalledBody(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 			must(t, err)
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n%s", tc.path, tc.header, tc.body)
 			must(t, err)
 			text, err := io.ReadAll(conn) // until it is closed

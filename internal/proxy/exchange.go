@@ -230,7 +230,7 @@ func (x *exchange) send(ctx context.Context) (*http.Response, error) {
 		if resp.StatusCode == http.StatusOK || (c.op.async && resp.StatusCode == http.StatusAccepted) {
 			return resp, nil
 		}
-		r, detail := c.refusal(resp)
+		r, detail := c.refusal(ctx, resp)
 		_ = resp.Body.Close() // a refusal: what matters of it was read
 		if c.dropToken(bearer, detail.Class) && try == 0 && (x.parcel.again == nil || x.parcel.again(&x.parcel)) {
 			out.Reached, c.code, c.cause = false, "", nil // unbilled, and forgotten if the second try goes well
@@ -300,9 +300,9 @@ type refusal struct {
 
 // readRefusal reads a provider's error, which some fill with the request that they refuse. Where there is no memory for a large
 // one, its beginning has to do.
-func (c *call) readRefusal(in io.Reader) ([]byte, error) {
+func (c *call) readRefusal(ctx context.Context, in io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(in, freeRefusal))
-	if err != nil || len(body) < freeRefusal || c.memory.Take(c.r.Context(), 2*maxRefusal, memory.Paid) != nil {
+	if err != nil || len(body) < freeRefusal || c.memory.Take(ctx, 2*maxRefusal, memory.Paid) != nil {
 		return body, err
 	}
 	rest, err := io.ReadAll(io.LimitReader(in, maxRefusal-freeRefusal))
@@ -310,8 +310,8 @@ func (c *call) readRefusal(in io.Reader) ([]byte, error) {
 }
 
 // refusal reads and classifies an answer that is none.
-func (c *call) refusal(resp *http.Response) (*refusal, zg.RefusalDetail) {
-	body, err := c.readRefusal(resp.Body)
+func (c *call) refusal(ctx context.Context, resp *http.Response) (*refusal, zg.RefusalDetail) {
+	body, err := c.readRefusal(ctx, resp.Body)
 	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("ZG-Failure-Source"), body)
 	detail.Message = c.sent.Clean(detail.Message)
 	if detail.Inner {

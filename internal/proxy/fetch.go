@@ -158,7 +158,7 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusPartialContent, http.StatusNotModified, http.StatusRequestedRangeNotSatisfiable:
 	default:
-		r, detail := c.refusal(resp)
+		r, detail := c.refusal(ctx, resp)
 		c.dropToken(bearer, detail.Class)
 		return c.refusedSetback(r, detail)
 	}

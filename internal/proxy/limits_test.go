@@ -31,7 +31,7 @@ func TestCallerThatDoesNotRead(t *testing.T) {
 	r.server.writeTimeout = 300 * time.Millisecond
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 	must(t, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	body := `{"model":"chat-1","stream":true}`
 	_, err = fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"+
 		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)

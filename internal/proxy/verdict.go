@@ -110,11 +110,17 @@ func (r *relaying) grow(buf []byte) []byte {
 // freeLines is how much the lines of a stream may take as part of what every call has in memory.
 const freeLines = callMemory / 2
 
+// freePieces is what a piece of a stream takes on its way: as much as is read at once, three times.
+const freePieces = 3 * (40 << 10)
+
 // weigh sets memory aside for lines that are so long that they take more than every call has. Ordinary ones are a
 // hundredth of that; a provider that sends long ones in all its streams would else fill as much memory as there are
 // callers.
 func (r *relaying) weigh() error {
-	n := cap(r.clear) + cap(r.scratch) + cap(r.passed) + r.tap.Kept()
+	if r.refused != nil {
+		return nil // it ends anyway, and nothing of it is kept any more
+	}
+	n := max(cap(r.clear)+cap(r.scratch)+cap(r.passed)-freePieces, 0) + r.tap.Kept()
 	if r.cutoff != nil {
 		n += r.cutoff.Kept()
 	}
