@@ -24,7 +24,8 @@ func checkWhile(ctx context.Context, x Exchange, sig zg.Signature) Result {
 		return r
 	}
 	r := draft{Expected: x.Signer}
-	if len(sig.Text) <= maxText && len(sig.Signature) <= maxSignature {
+	tooLong := len(sig.Text) > longestText(x)
+	if !tooLong && len(sig.Signature) <= maxSignature {
 		r.Text, r.Signature = sig.Text, sig.Signature
 	}
 	signer, err := Recover(sig.Text, sig.Signature)
@@ -37,9 +38,9 @@ func checkWhile(ctx context.Context, x Exchange, sig zg.Signature) Result {
 	}
 	text, err := ParseText(sig.Text)
 	switch {
-	case errors.Is(err, ErrScheme):
+	case errors.Is(err, ErrScheme) && !tooLong:
 		return r.as(zg.VerdictInvalid, CodeUnknownScheme)
-	case err != nil:
+	case err != nil || tooLong:
 		return r.as(zg.VerdictSignerOnly, CodeUnknownText)
 	}
 	r.Form = text.Form
@@ -61,6 +62,11 @@ func checkWhile(ctx context.Context, x Exchange, sig zg.Signature) Result {
 	}
 	return r.as(verdict, code)
 }
+
+// longestText is the longest text that can have been signed for an exchange: digests of its request and of each of its images,
+// and names. A longer one is of no known form, and is not kept: a receipt is written for every answer, and what is in it is the
+// provider's choice.
+func longestText(x Exchange) int { return min(maxText, maxNames+65*(2+len(x.Images))) }
 
 // checkAgainst is Check where the chain names another signer by now. Whatever it shows, the owner has not accepted that one.
 func checkAgainst(signer common.Address, x Exchange, sig zg.Signature, check func(Exchange, zg.Signature) Result) Result {

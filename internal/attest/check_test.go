@@ -255,7 +255,8 @@ func TestRecover(t *testing.T) {
 
 // What a provider may make us keep is bounded; the verdict is found all the same.
 func TestCheckKeepsLittle(t *testing.T) {
-	long := strings.Repeat("x", maxText+1)
+	most := longestText(chat())
+	long := strings.Repeat("x", most+1)
 	for name, tt := range map[string]struct {
 		sig  zg.Signature
 		want Result
@@ -267,9 +268,22 @@ func TestCheckKeepsLittle(t *testing.T) {
 			t.Errorf("%s: Check (-want +got):\n%s", name, diff)
 		}
 	}
-	atMost := signed(t, long[:maxText])
+	atMost := signed(t, long[:most])
 	if got := Check(chat(), atMost); got.Text != atMost.Text || got.Signature != atMost.Signature {
-		t.Errorf("Check of a text of %d bytes keeps %d bytes, want all", maxText, len(got.Text))
+		t.Errorf("Check of a text of %d bytes keeps %d bytes, want all", most, len(got.Text))
+	}
+	// A scheme's name in front of it changes nothing: the receipt could not show it.
+	scheme := Check(chat(), signed(t, schemePrefix+long))
+	if scheme.Code != CodeUnknownText || scheme.Text != "" {
+		t.Errorf("Check of a long text with a scheme: %s, %d bytes kept", scheme.Code, len(scheme.Text))
+	}
+	// However many images there were, their digests are not too long.
+	pictures := chat()
+	pictures.Type, pictures.Images = zg.TextToImage, make([][32]byte, zg.MaxSignedImages)
+	zeros := strings.Repeat("0", 64)
+	text := hex.EncodeToString(pictures.RequestSHA256[:]) + ":" + zeros + strings.Repeat(","+zeros, zg.MaxSignedImages-1)
+	if got := Check(pictures, signed(t, text)); got.Verdict != zg.VerdictVerified || got.Text != text {
+		t.Errorf("Check of %d images: %s %s, %d bytes kept", zg.MaxSignedImages, got.Verdict, got.Code, len(got.Text))
 	}
 }
 

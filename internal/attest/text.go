@@ -30,6 +30,9 @@ const (
 	schemePrefix    = "zg-sig-"
 	typeCentralized = "centralized"
 	maxText         = zg.MaxSignedText
+	// maxNames is how much of a text may be something else than digests of what was seen: the names of a model or of a vendor, or
+	// the digests of images that were not part of the answer.
+	maxNames = 4 << 10
 )
 
 // Text is a signed text, taken apart.

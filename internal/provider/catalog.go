@@ -28,7 +28,7 @@ const (
 // stand; an entry whose price makes no sense has none, so that the price on chain holds.
 func (c *Client) Catalog(ctx context.Context, provider common.Address, baseURL string) (zg.Catalog, error) {
 	fail := func(err error) (zg.Catalog, error) { return zg.Catalog{}, fmt.Errorf("read the catalogue: %w", err) }
-	r, err := c.get(ctx, baseURL, "/v1/models", nil, "")
+	r, err := c.get(ctx, baseURL, "/v1/models", nil, "", maxAnswer)
 	if err != nil {
 		return fail(err)
 	}

@@ -22,8 +22,12 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxAnswer bounds what is read of one answer.
-const maxAnswer = 8 << 20
+// How much is read of one answer, in bytes.
+const (
+	maxAnswer    = 8 << 20  // a catalogue, or an attestation report
+	maxSignature = 2 << 20  // a signature with its text; what of it is kept, and whose it is, is for whoever checks it
+	maxFee       = 64 << 10 // an unsettled fee
+)
 
 var (
 	// ErrNotSupported means that the provider, or the web server in front of it, does not publish an endpoint: it answered
@@ -106,7 +110,7 @@ func (c *Client) UnsettledFee(ctx context.Context, baseURL string, user common.A
 		}
 		return zg.Neuron{}, fmt.Errorf("ask for the unsettled fee: %w", err)
 	}
-	r, err := c.get(ctx, baseURL, "/v1/user/"+user.Hex()+"/unsettledfee", nil, bearer)
+	r, err := c.get(ctx, baseURL, "/v1/user/"+user.Hex()+"/unsettledfee", nil, bearer, maxFee)
 	if err != nil {
 		return fail(err)
 	}
@@ -141,7 +145,7 @@ func (c *Client) Signature(ctx context.Context, baseURL, key, model string) (zg.
 	if model != "" {
 		query = url.Values{"model": {model}}
 	}
-	r, err := c.get(ctx, baseURL, "/v1/proxy/signature/"+key, query, "")
+	r, err := c.get(ctx, baseURL, "/v1/proxy/signature/"+key, query, "", maxSignature)
 	if err != nil {
 		return fail(err)
 	}
@@ -178,7 +182,7 @@ func (c *Client) ModelReport(ctx context.Context, baseURL, model string) ([]byte
 }
 
 func (c *Client) evidence(ctx context.Context, baseURL, path string, query url.Values) ([]byte, error) {
-	r, err := c.get(ctx, baseURL, path, query, "")
+	r, err := c.get(ctx, baseURL, path, query, "", maxAnswer)
 	if err == nil {
 		err = r.published()
 	}
@@ -210,8 +214,9 @@ type reply struct {
 	sent        zg.Credential
 }
 
-// get makes one call. Any status is a reply; an error means that there was none.
-func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values, bearer string) (*reply, error) {
+// get makes one call. Any status is a reply; an error means that there was none. What is longer than most is no answer; of a
+// refusal so much is kept.
+func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values, bearer string, most int64) (*reply, error) {
 	u, err := endpoint(baseURL, path, query)
 	if err != nil {
 		return nil, err
@@ -233,12 +238,14 @@ func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values
 		return nil, fmt.Errorf("call the provider: %w", zg.CleanError(err, maxMessage))
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end or given up
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read the provider's answer: %w", zg.CleanError(err, maxMessage))
-	}
-	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("%w: it is longer than %d MiB", ErrAnswer, maxAnswer>>20)
+	case int64(len(body)) > most && resp.StatusCode == http.StatusOK:
+		return nil, fmt.Errorf("%w: it is longer than %d KiB", ErrAnswer, most>>10)
+	case int64(len(body)) > most:
+		body = body[:most]
 	}
 	return &reply{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: body, sent: zg.CredentialOf(bearer)}, nil
 }

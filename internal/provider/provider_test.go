@@ -90,6 +90,56 @@ func TestCalls(t *testing.T) {
 	check("/base/v1/proxy/signature/"+key, "", "")
 }
 
+// No more is read, kept or told of an answer than it can hold: whoever writes it decides how long it is.
+func TestAnswersAreBounded(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for _, tt := range []struct {
+		name, body string
+		status     int
+		want       error
+	}{
+		{"text", `{"text":"` + long(maxSignature) + `","signature":"s"}`, 200, ErrAnswer},
+		{"something else", `{"text":"t","signature":"s","x":"` + long(maxSignature) + `"}`, 200, ErrAnswer},
+		{"a page", "<html>" + long(2*maxSignature), 404, ErrNoSignature},
+	} {
+		base, c := serve(t, answer(tt.status, jsonType, tt.body))
+		if _, err := c.Signature(t.Context(), base, "key", ""); !errors.Is(err, tt.want) || len(err.Error()) > 1000 {
+			t.Errorf("a signature with a long %s: %.300v, want %v", tt.name, err, tt.want)
+		}
+	}
+	base, c := serve(t, answer(200, jsonType, `{"userAddress":"`+alice.Hex()+`","unsettledFee":"5","x":"`+long(maxFee)+`"}`))
+	if _, err := c.UnsettledFee(t.Context(), base, alice, ""); !errors.Is(err, ErrAnswer) {
+		t.Errorf("a long answer about a fee: %v, want %v", err, ErrAnswer)
+	}
+	most := `{"text":"` + long(zg.MaxSignedText) + `","signature":"s"}`
+	base, c = serve(t, answer(200, jsonType, most))
+	if sig, err := c.Signature(t.Context(), base, "key", ""); err != nil || len(sig.Text) != zg.MaxSignedText {
+		t.Errorf("a text of %d bytes: %d, %v", zg.MaxSignedText, len(sig.Text), err)
+	}
+}
+
+// A transport that cannot read an answer quotes it.
+func TestQuotedAnswersAreCutOff(t *testing.T) {
+	for name, head := range map[string]string{
+		"status line": "HTTP/1.1 \x1b[2J" + strings.Repeat("x", 128<<10) + "\r\n\r\n",
+		"header":      "HTTP/1.1 200 OK\r\n\x1b[2J" + strings.Repeat("x", 128<<10) + "\r\n\r\n",
+	} {
+		base, c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = conn.Write([]byte(head)) // whoever reads it may have given up
+			_ = conn.Close()
+		})
+		_, err := c.Catalog(t.Context(), alice, base)
+		if err == nil || len(err.Error()) > 1500 || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("a long %s: %d bytes: %.2000q", name, len(fmt.Sprint(err)), fmt.Sprint(err))
+		}
+	}
+}
+
 func TestUnsettledFeeFailures(t *testing.T) {
 	good := `{"userAddress":"` + alice.Hex() + `","unsettledFee":"%s"}`
 	for _, tt := range []struct {

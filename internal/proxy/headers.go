@@ -99,6 +99,19 @@ func saidIn(h http.Header) string {
 	return out.String()
 }
 
+// unusableKey stands for a key that no signature could be asked for under: it may be as long as a header may be, and is
+// recorded for every answer.
+const unusableKey = "?"
+
+// signatureKey is the name under which the provider says that it keeps its signature; empty: it says none.
+func signatureKey(h http.Header) string {
+	key := h.Get("Zg-Res-Key")
+	if key == "" || zg.ValidChatID(key) {
+		return key
+	}
+	return unusableKey
+}
+
 func ofFamily(name string) bool {
 	for _, p := range responsePrefixes {
 		if strings.HasPrefix(name, p) {

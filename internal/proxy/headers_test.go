@@ -50,6 +50,22 @@ func TestHeadersInBothDirections(t *testing.T) {
 	}
 }
 
+// What a provider sends as the name of its signature is recorded for every answer: only one that can be one is.
+func TestSignatureKeyIsBounded(t *testing.T) {
+	const good = "3f1f2f3f-1111-2222-3333-444455556666"
+	for given, want := range map[string]string{
+		"": "", good: good, strings.Repeat("k", 64): strings.Repeat("k", 64),
+		strings.Repeat("k", 65): unusableKey, strings.Repeat("k", 256<<10): unusableKey, "../x": unusableKey, unusableKey: unusableKey, "\x1b[2J": unusableKey,
+	} {
+		if got := signatureKey(http.Header{"Zg-Res-Key": {given}}); got != want {
+			t.Errorf("the key %.80q is recorded as %.80q, want %q", given, got, want)
+		}
+	}
+	if zg.ValidChatID(unusableKey) {
+		t.Error("a signature would be asked for under the mark for a key that is none")
+	}
+}
+
 func FuzzResponseHeaders(f *testing.F) {
 	f.Add("X-Ratelimit-Limit-Requests", "30", "Zg-Res-Key", "k")
 	f.Add("set-cookie", "a=b", "x-ratelimit-", "")

@@ -141,7 +141,7 @@ func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered
 	}
 	out.Ended = readErr == nil && !out.Complete
 	out.Usage, out.ResponseSHA256, out.ResponseBytes = sum.Usage, sum.SHA256, sum.Bytes
-	out.ResKey, out.ChatID, out.Images = r.header.Get("Zg-Res-Key"), sum.ChatID, sum.Images
+	out.ResKey, out.ChatID, out.Images = signatureKey(r.header), sum.ChatID, sum.Images
 	out.Said = saidIn(r.header)
 	if r.wire != nil {
 		r.wire.Sum(out.ResponseSHA256[:0])
