@@ -21,7 +21,8 @@ const (
 	maxTiers  = 64
 	// maxVariants are rows of a video's prices.
 	maxVariants = 256
-	maxName     = 200 // bytes of a model's id or name
+	maxName     = 200       // bytes of a model's id or name
+	maxEntry    = 256 << 10 // bytes of an entry; each value in it takes far more than it is long
 )
 
 // Catalog reads what a provider says it serves (GET /v1/models). An entry that makes no sense is left out and the others
@@ -44,7 +45,7 @@ func (c *Client) Catalog(ctx context.Context, provider common.Address, baseURL s
 
 func decodeModels(body []byte) ([]zg.Model, error) {
 	var list struct {
-		Data *[]json.RawMessage `json:"data"`
+		Data *modelList `json:"data"`
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAnswer, err)
@@ -54,7 +55,7 @@ func decodeModels(body []byte) ([]zg.Model, error) {
 	}
 	var models []zg.Model
 	index, identities := make(map[string]int), make(map[string]string)
-	for _, raw := range (*list.Data)[:min(len(*list.Data), maxModels)] {
+	for _, raw := range *list.Data {
 		m, identity, ok := decodeModel(raw)
 		if !ok {
 			continue
@@ -73,6 +74,21 @@ func decodeModels(body []byte) ([]zg.Model, error) {
 		models = append(models, m)
 	}
 	return models, nil
+}
+
+// modelList are the entries that are looked at. The others are not read: a list of numbers takes a hundred times its size.
+type modelList []json.RawMessage
+
+func (l *modelList) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	list, ok := elements(b, maxModels)
+	if !ok {
+		return fmt.Errorf("%w: its models are no list", ErrAnswer)
+	}
+	*l = list
+	return nil
 }
 
 // cheaper reports whether the first of two entries with one id is the one that a provider serves: that with the lower output
@@ -96,7 +112,7 @@ type modelEntry struct {
 func decodeModel(raw json.RawMessage) (m zg.Model, identity string, ok bool) {
 	// Each field is read on its own: one of an unexpected type does not hide the rest.
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) != nil {
+	if len(raw) > maxEntry || json.Unmarshal(raw, &fields) != nil {
 		return m, "", false
 	}
 	var e modelEntry

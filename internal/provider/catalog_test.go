@@ -295,3 +295,24 @@ func FuzzDecodeModels(f *testing.F) {
 		}
 	})
 }
+
+// What is not looked at is not kept either: a list of numbers takes a hundred times its size where it is read whole.
+func TestDocumentsTakeLittleMemory(t *testing.T) {
+	numbers := "[0" + strings.Repeat(",1", 1<<19) + "]"
+	names := `{"a":0` + strings.Repeat(`,"bcdef":1`, 1<<17) + "}"
+	for name, doc := range map[string]string{
+		"models": `{"data":` + numbers + "}", "an entry": `{"data":[` + names + "]}", "an entry beside": names, "an error": `{"error":` + numbers + "}",
+		"an error of names": `{"error":` + names + "}", "details": `{"detail":` + numbers + "}", "a place": `{"detail":[{"msg":"m","loc":` + numbers + "}]}",
+	} {
+		text := []byte(doc)
+		used := testing.Benchmark(func(b *testing.B) {
+			for b.Loop() {
+				_, _ = decodeModels(text)
+				Classify(400, jsonType, "", text)
+			}
+		}).AllocedBytesPerOp()
+		if used > 24*int64(len(text)) {
+			t.Errorf("%s of %d bytes take %d", name, len(text), used)
+		}
+	}
+}

@@ -20,25 +20,29 @@ type errorWords struct {
 // errorText finds the message, and a code where there is one, in the error of a provider or of its model server. What is not
 // a JSON object, be it plain text or cut off, is its own message.
 func errorText(body []byte) errorWords {
+	valid := json.Valid(body)
 	var outer map[string]json.RawMessage
-	if json.Unmarshal(body, &outer) != nil {
+	if valid {
+		outer, _ = members(body, "error", "message", "detail", "errors", "msg")
+	}
+	first := strings.TrimLeft(string(body[:min(len(body), maxMatched)]), " \t\r\n")
+	if valid && first == "null" {
+		return errorWords{}
+	}
+	if outer == nil {
 		text := strings.TrimSpace(string(body[:min(len(body), 2*maxMatched)]))
 		if strings.HasPrefix(text, "<") {
 			return errorWords{} // a page, whatever the header calls it
 		}
-		var list []json.RawMessage
-		if json.Unmarshal(body, &list) == nil {
+		if valid && strings.HasPrefix(first, "[") {
 			return errorWords{message: wordsOf(body, maxDepth)}
 		}
 		text = strings.TrimPrefix(text, `{"error":"`) // cut off
 		return errorWords{message: withoutPrefix(text), own: true}
 	}
 	e := errorWords{own: str(outer["error"]) != ""}
-	var object struct {
-		Code json.RawMessage `json:"code"`
-	}
-	if json.Unmarshal(outer["error"], &object) == nil {
-		e.code = str(object.Code)
+	if object, ok := members(outer["error"], "code"); ok {
+		e.code = str(object["code"])
 	}
 	for _, key := range []string{"error", "message", "detail", "errors", "msg"} {
 		if e.message == "" {
@@ -62,18 +66,17 @@ func wordsOf(raw json.RawMessage, depth int) string {
 	if s := str(raw); s != "" {
 		return strings.TrimSpace(s)
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) == nil {
+	if list, ok := elements(raw, maxErrors); ok {
 		var all []string
-		for _, one := range list[:min(len(list), maxErrors)] {
+		for _, one := range list {
 			if s := wordsOf(one, depth-1); s != "" {
 				all = append(all, s)
 			}
 		}
 		return strings.Join(all, "; ")
 	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(raw, &object) != nil {
+	object, ok := members(raw, "message", "msg", "error", "detail", "errors", "reason", "loc")
+	if !ok {
 		return ""
 	}
 	for _, key := range []string{"message", "msg", "error", "detail", "errors", "reason"} {
@@ -89,12 +92,12 @@ func wordsOf(raw json.RawMessage, depth int) string {
 
 // location is the place of a field, such as body.messages.0.content.
 func location(raw json.RawMessage) string {
-	var steps []json.RawMessage
-	if json.Unmarshal(raw, &steps) != nil {
+	steps, ok := elements(raw, maxErrors)
+	if !ok {
 		return ""
 	}
 	var all []string
-	for _, step := range steps[:min(len(steps), maxErrors)] {
+	for _, step := range steps {
 		var n int64
 		if s := str(step); s != "" {
 			all = append(all, s)
