@@ -282,7 +282,7 @@ func TestCheckKeepsLittle(t *testing.T) {
 	pictures.Type, pictures.Images = zg.TextToImage, make([][32]byte, zg.MaxSignedImages)
 	zeros := strings.Repeat("0", 64)
 	text := hex.EncodeToString(pictures.RequestSHA256[:]) + ":" + zeros + strings.Repeat(","+zeros, zg.MaxSignedImages-1)
-	if got := Check(pictures, signed(t, text)); got.Verdict != zg.VerdictVerified || got.Text != text {
+	if got := Check(pictures, signed(t, text)); got.Verdict != zg.VerdictVerified || string(got.Text) != text {
 		t.Errorf("Check of %d images: %s %s, %d bytes kept", zg.MaxSignedImages, got.Verdict, got.Code, len(got.Text))
 	}
 }
