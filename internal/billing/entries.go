@@ -238,6 +238,14 @@ func (s *Store) unfinished(ctx context.Context, wallet string) (Entry, bool, err
 	return s.oneEntry(ctx, ours+` AND state = 'signed' ORDER BY id LIMIT 1`, wallet)
 }
 
+// newestEntry is the id of the entry that was made last, whatever became of it; 0: there is none.
+func (s *Store) newestEntry(ctx context.Context, wallet string) (id int64, err error) {
+	if err := s.readers.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM journal `+ours, wallet).Scan(&id); err != nil {
+		return 0, fmt.Errorf("read the newest transaction: %w", err)
+	}
+	return id, nil
+}
+
 // entryAt is the entry with a nonce, if there is one.
 func (s *Store) entryAt(ctx context.Context, wallet string, nonce uint64) (Entry, bool, error) {
 	return s.oneEntry(ctx, ours+` AND nonce = ? ORDER BY id DESC LIMIT 1`, wallet, int64(nonce))

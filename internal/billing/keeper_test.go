@@ -222,6 +222,28 @@ func TestKeeperSeesWhatWasMovedByHand(t *testing.T) {
 	})
 }
 
+// A whole transaction may go by while the accounts are read: they do not have yet what it moved, and the budget does.
+func TestKeeperReadsAgainWhatATransactionOvertook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		n.set(alice, "1")
+		n.asking, n.telling = 10*time.Second, time.Minute
+		s := openStore(t, t.TempDir())
+		k, stop := n.run(s, KeeperConfig{Every: 5 * time.Second, Budget: Budget{Day: CapOf(og(t, "2"))}}, alice)
+		for range 60 {
+			advance(5 * time.Second)
+			if r := k.View().Providers[alice].Reason; r != "" {
+				t.Errorf("reason %q, with %s 0G in the sub-account", r, n.locked(alice))
+				break
+			}
+		}
+		if got := n.locked(alice); got != "3" {
+			t.Errorf("the sub-account has %s 0G, want 3", got)
+		}
+		stopped(t, stop)
+	})
+}
+
 // A provider that claims more than it is owed gets no more than what we know to have spent.
 func TestKeeperDoesNotBelieveClaims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -44,6 +44,10 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 
 // lookOnce is look; same reports whether the journal was the same before and after. Nothing is published where it was not.
 func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err error) {
+	newest, err := k.store.newestEntry(ctx, k.journal.cfg.Wallet) // a whole transaction may come and go while the accounts are read
+	if err != nil {
+		return next, false, err
+	}
 	began, wasBusy, err := k.store.unfinished(ctx, k.journal.cfg.Wallet)
 	if err != nil {
 		return next, false, err
@@ -86,7 +90,11 @@ func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err erro
 	if err != nil {
 		return next, false, err
 	}
-	if busy != wasBusy || under.ID != began.ID {
+	last, err := k.store.newestEntry(ctx, k.journal.cfg.Wallet)
+	if err != nil {
+		return next, false, err
+	}
+	if busy != wasBusy || under.ID != began.ID || last != newest {
 		return next, false, nil
 	}
 	stuck := busy && k.cfg.Now().Sub(under.CreatedAt) >= waitingPasses

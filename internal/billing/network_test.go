@@ -71,6 +71,8 @@ type network struct {
 	outbid int
 	// closed makes no more blocks with transactions of ours in them.
 	closed bool
+	// telling is how long it takes until Holdings has told what it has read.
+	telling time.Duration
 	// asking is how long signing takes.
 	asking time.Duration
 }
@@ -150,6 +152,9 @@ func (n *network) locked(p common.Address) string {
 }
 
 func (n *network) Holdings(context.Context) (zg.Holdings, error) {
+	if n.telling > 0 {
+		defer time.Sleep(n.telling) // of a test's own time; with nothing locked
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.reads++
