@@ -155,6 +155,13 @@ func TestSeveralEndpoints(t *testing.T) {
 	s.looked()
 	s.ill("", "", "")
 	s.doctor(checkPass, checkPass, checkPass, checkPass)
+	s.eventually("full", func() error { // else the first top-up that is waited for below is the one of the beginning
+		account, _, err := w.net.Chain.SubAccount(t.Context(), devnet.Wallet(), s.p.Address())
+		if err == nil && account.Balance != zg.OneOG.Mul(3) {
+			err = fmt.Errorf("it has %s 0G", account.Balance.Og())
+		}
+		return err
+	})
 	spent := s.transferred()
 
 	c.SetFault(dead)

@@ -122,7 +122,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 	}
 	bound := d.conns.out.Bound
 	d.peers = provider.New(provider.Config{Transport: bound(provider.NewTransport(cfg.AllowPrivate)), UserAgent: userAgent()})
-	d.catalogs = provider.NewCatalogs(d.peers, d.targets, provider.CatalogsConfig{Log: log})
+	d.catalogs = provider.NewCatalogs(d.peers, d.targets, provider.CatalogsConfig{Every: cfg.Refresh.Std(), Log: log})
 
 	if d.store, err = billing.Open(ctx, cfg.DataDir, billing.StoreOptions{Log: log, Registerer: d.registry}); err != nil {
 		return nil, d.conns.close(err)
