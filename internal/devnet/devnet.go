@@ -198,7 +198,9 @@ func (n *Network) add(ctx context.Context, cfg Config, i int, o offer) error {
 	if err := n.Fund(ctx, p.Address(), zg.OneOG.Mul(providerMoney)); err != nil {
 		return fmt.Errorf("fund: %w", err)
 	}
-	service.URL, service.TEESigner = p.URL(), p.TEESigner()
+	if service.TEESigner = p.TEESigner(); service.URL == "" { // else something stands in front of it
+		service.URL = p.URL()
+	}
 	if err := n.Chain.RegisterService(ctx, ProviderKey(o.name), service); err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
