@@ -34,7 +34,7 @@ import (
 const asDaemon = "ZG_TEST_RUN_AS_DAEMON"
 
 func TestMain(m *testing.M) {
-	self := func() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+	self := func() { os.Exit(alone(os.Args[1:], os.Stdout, os.Stderr)) }
 	if os.Getenv(asDaemon) != "" {
 		self()
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -14,10 +15,19 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/private"
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(alone(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// alone is run in a process that does nothing else, whose memory nobody gets to see.
+func alone(args []string, stdout, stderr io.Writer) int {
+	if err := private.Memory(); err != nil { // it works without; whoever confines processes that far knows why
+		fmt.Fprintf(stderr, "zgproxy: the process's memory is not as well protected as it could be: %v\n", err)
+	}
+	return run(args, stdout, stderr)
 }
 
 // run is the whole program but for the process's own exit.
