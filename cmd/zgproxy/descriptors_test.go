@@ -21,6 +21,7 @@ import (
 // while, by the listener and by the socket, and callers are served again when the others have gone.
 func TestFewDescriptors(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
+	w.env = append(w.env, "GOTRACEBACK=crash") // else only the superuser sees which files it has open
 	d := w.childWith(64)
 	open := func() int {
 		files, err := os.ReadDir("/proc/" + strconv.Itoa(d.pid) + "/fd")
