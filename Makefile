@@ -105,6 +105,10 @@ MINUTES ?= 60
 lag: ## MINUTES (60) beside providers whose claims lag behind the chain; no look may take that for drift
 	ZG_LAG_MINUTES=$(MINUTES) go test -run '^TestLag$$' -v -timeout $$(( $(MINUTES) + 20 ))m ./cmd/zgproxy | grep -v '"level":'
 
+.PHONY: attacks
+attacks: ## an evil provider's attacks, each at every place where a provider is asked
+	ZG_TEST_ATTACKS=all go test -run '^TestEvilProvider$$' -v -timeout 60m ./cmd/zgproxy | grep -v '"level":'
+
 SECONDS_REFUSED ?= 300
 
 .PHONY: refused
