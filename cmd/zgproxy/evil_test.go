@@ -153,7 +153,7 @@ func (e *attacked) try(t *testing.T, place front, attack evil.Attack) {
 	switch {
 	case place.ask != "":
 		got := e.request(t, place.method, place.ask, place.contentType, place.body, attack.Waits)
-		harmless(t, got)
+		unharmed(t, got)
 		if id := got.header.Get("X-Request-Id"); place.method == http.MethodPost && got.header.Get("X-Zgproxy-Provider") != "" {
 			if rec := e.on(t).record(id, false); rec.Bound.Less(rec.Fee) {
 				t.Errorf("booked %s, above the bound %s", rec.Fee.Og(), rec.Bound.Og())
@@ -161,7 +161,7 @@ func (e *attacked) try(t *testing.T, place front, attack evil.Attack) {
 		}
 	case place.beside != "":
 		got := e.request(t, place.method, place.beside, place.contentType, place.body, false)
-		harmless(t, got)
+		unharmed(t, got)
 		if rec := e.on(t).record(got.header.Get("X-Request-Id"), true); rec.Verdict == zg.VerdictVerified || rec.Verdict == zg.VerdictResponse {
 			t.Errorf("verdict %s, and its signature was none", rec.Verdict)
 		}
@@ -259,8 +259,8 @@ func undone(s string) string {
 	return s
 }
 
-// harmless: what a caller got can do nothing to him, and does not say what only the proxy may say.
-func harmless(t *testing.T, got answer) {
+// unharmed: what a caller got can do nothing to him, and does not say what only the proxy may say.
+func unharmed(t *testing.T, got answer) {
 	t.Helper()
 	if got.header == nil {
 		if got.err == nil || !errors.Is(got.err, context.Canceled) {
