@@ -235,7 +235,7 @@ func (e *attacked) on(t *testing.T) *world {
 }
 
 // passive are the types that neither a browser nor anything else runs.
-var passive = regexp.MustCompile(`^(application/(json|x-ndjson|octet-stream)|text/(plain|event-stream)|image/(png|jpeg|gif|webp|avif|bmp)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+)$`)
+var passive = regexp.MustCompile(`^(application/(json|x-ndjson|octet-stream)|text/(plain|event-stream|vtt)|image/(png|jpeg|gif|webp|avif|bmp)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+)$`)
 
 // ours are the headers that a caller may get at all.
 var ours = regexp.MustCompile(`^(Content-(Type|Length|Range|Encoding|Disposition|Security-Policy)|Cross-Origin-Resource-Policy|X-Content-Type-Options|` +

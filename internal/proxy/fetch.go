@@ -170,10 +170,17 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 		}
 		body = io.MultiReader(bytes.NewReader(begins), resp.Body)
 	}
-	copyResponseHeader(h, resp.Header)
-	pick(h, resp.Header, "Content-Length", "Content-Range", "Accept-Ranges", "Etag", "Last-Modified")
-	c.status = resp.StatusCode
-	c.w.WriteHeader(resp.StatusCode)
+	begun := false
+	begin := func() { // as late as it can be: who breaks off before is told of in words
+		if begun {
+			return
+		}
+		begun = true
+		copyResponseHeader(h, resp.Header)
+		pick(h, resp.Header, "Content-Length", "Content-Range", "Accept-Ranges", "Etag", "Last-Modified")
+		c.status = resp.StatusCode
+		c.w.WriteHeader(resp.StatusCode)
+	}
 	buf := c.srv.buffers.Get().(*[]byte)
 	defer c.srv.buffers.Put(buf)
 	control := http.NewResponseController(c.w)
@@ -186,16 +193,24 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 			if seen != nil {
 				_, _ = seen.Write((*buf)[:n]) // into memory
 			}
+			begin()
 			if _, err := c.w.Write((*buf)[:n]); err != nil {
 				c.code = "caller_left"
 				return nil // nobody to tell
 			}
 		}
 		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			begin()
 			return nil
+		}
+		if err != nil && !begun {
+			e := problem("provider_unreachable", "The provider that has it began to answer and broke off before the first byte. Try again in a moment.")
+			e.Cause, e.RetryAfter = err, time.Second
+			return e
 		}
 		if err != nil {
 			c.code, c.cause = "truncated", err
+			_ = control.Flush() // else a caller of something small would not even see that there was an answer
 			panic(http.ErrAbortHandler) // what came is less than was announced
 		}
 	}
