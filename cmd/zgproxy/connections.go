@@ -46,11 +46,11 @@ func (d *daemon) newConnections() (*connections, error) {
 		Name: "zgproxy_connections_refused_total", Help: "Connections of callers for which there was no room.",
 	})}
 	d.registry.MustRegister(c.refused)
-	level := d.log.Info()
+	level := zerolog.InfoLevel
 	if callers < fewConns {
-		level = d.log.Warn()
+		level = zerolog.WarnLevel
 	}
-	level.Uint64("files", limit.Cur).Int("callers", callers).Int("providers", out).
+	d.log.WithLevel(level).Uint64("files", limit.Cur).Int("callers", callers).Int("providers", out).
 		Msg("connections that there may be at a time")
 	var err error
 	if c.reserve, err = conns.NewReserve(conns.OperatorFiles); err != nil {

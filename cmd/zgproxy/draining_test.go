@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestDrainingIsTold(t *testing.T) {
 		t.Helper()
 		before := w.env
 		defer func() { w.env = before }()
-		w.env = append(w.env[:len(w.env):len(w.env)], address)
+		w.env = append(slices.Clip(w.env), address)
 		w.expect(code, args(line), says...)
 	}
 	for _, at := range []string{listener, "ZGPROXY_ADMIN_LISTEN=off"} {

@@ -107,8 +107,13 @@ func TestBrowser(t *testing.T) {
 	}
 
 	for _, made := range []struct{ kind, body string }{
-		{"text/html", html}, {"image/svg+xml", svg}, {"application/xhtml+xml", xhtml}, {"", html}, {"text/xml", xhtml},
-		{"image/png", html}, {"text/plain", html},
+		{"text/html", html},
+		{"image/svg+xml", svg},
+		{"application/xhtml+xml", xhtml},
+		{"", html},
+		{"text/xml", xhtml},
+		{"image/png", html},
+		{"text/plain", html},
 	} {
 		t.Run("typed "+made.kind, func(t *testing.T) {
 			tab := c.newTab()

@@ -55,10 +55,10 @@ func (o Origins) Check(r *http.Request) Page {
 
 // Setting is what would let the page ask.
 func (p Page) Setting() string {
-	switch {
-	case p.Origin == "null":
+	switch p.Origin {
+	case "null":
 		return "ZGPROXY_ALLOWED_ORIGINS=null, with ZGPROXY_API_KEYS: every page can be of that origin"
-	case p.Origin == "":
+	case "":
 		return "ZGPROXY_ALLOWED_ORIGINS, with the origin of the page, which its browser did not tell"
 	}
 	return "ZGPROXY_ALLOWED_ORIGINS=" + Plain(p.Origin)

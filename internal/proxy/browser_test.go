@@ -32,8 +32,11 @@ func TestAProviderMakesNoPagesOfOurs(t *testing.T) {
 	type ask struct{ method, path, body string }
 	picture := ask{http.MethodGet, "/v1/images/" + multi.Hex() + "/a-key/0", ""}
 	asks := []ask{
-		picture, {http.MethodGet, "/v1/videos/video_known", ""}, {http.MethodGet, "/v1/videos/video_known/content", ""},
-		{http.MethodGet, "/v1/async/jobs/job-1", ""}, {http.MethodPost, "/v1/images/generations", `{"model":"paint-1","prompt":"x"}`},
+		picture,
+		{http.MethodGet, "/v1/videos/video_known", ""},
+		{http.MethodGet, "/v1/videos/video_known/content", ""},
+		{http.MethodGet, "/v1/async/jobs/job-1", ""},
+		{http.MethodPost, "/v1/images/generations", `{"model":"paint-1","prompt":"x"}`},
 		{http.MethodPost, "/v1/videos", `{"model":"film-1","prompt":"x"}`},
 		{http.MethodPost, "/v1/async/images/generations", `{"model":"paint-1","prompt":"x"}`},
 	}
@@ -56,8 +59,17 @@ func TestAProviderMakesNoPagesOfOurs(t *testing.T) {
 		}
 	}
 	for _, given := range [][]string{
-		nil, {"text/html"}, {"Text/HTML; charset=utf-8"}, {"image/svg+xml"}, {"application/xhtml+xml"}, {"text/xml"},
-		{"image/png, text/html"}, {"multipart/x-mixed-replace; boundary=x"}, {"application/pdf"}, {"text/javascript"}, {"nonsense"},
+		nil,
+		{"text/html"},
+		{"Text/HTML; charset=utf-8"},
+		{"image/svg+xml"},
+		{"application/xhtml+xml"},
+		{"text/xml"},
+		{"image/png, text/html"},
+		{"multipart/x-mixed-replace; boundary=x"},
+		{"application/pdf"},
+		{"text/javascript"},
+		{"nonsense"},
 	} {
 		kind.Store(&given)
 		for _, a := range asks {

@@ -31,8 +31,10 @@ const friend = "https://app.example.com"
 
 func newEdge(t *testing.T, keys ...string) *edge {
 	t.Helper()
-	s := New(Config{Board: route.NewBoard(route.BoardConfig{}), Metrics: NewMetrics(prometheus.NewRegistry()), Keys: keys, Log: zerolog.Nop(),
-		AllowedOrigins: []string{friend, "http://localhost:8080", "app://obsidian.md"}})
+	s := New(Config{
+		Board: route.NewBoard(route.BoardConfig{}), Metrics: NewMetrics(prometheus.NewRegistry()), Keys: keys, Log: zerolog.Nop(),
+		AllowedOrigins: []string{friend, "http://localhost:8080", "app://obsidian.md"},
+	})
 	mux := s.router()
 	show := func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, map[string]string{"method": r.Method, "path": r.URL.Path})

@@ -210,7 +210,7 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 		}
 		if err != nil {
 			c.code, c.cause = "truncated", err
-			_ = control.Flush() // else a caller of something small would not even see that there was an answer
+			_ = control.Flush()         // else a caller of something small would not even see that there was an answer
 			panic(http.ErrAbortHandler) // what came is less than was announced
 		}
 	}

@@ -20,7 +20,7 @@ var growthNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // readers are the ways in for what the proxy itself reads of callers and providers.
 var readers = []growth.Reader{
 	{Name: "a refusal", Most: maxRefusal, Read: func(text []byte) {
-		resp := &http.Response{StatusCode: 400, Header: http.Header{}}
+		resp := &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}}
 		refusalError(resp, text, zg.RefusalDetail{Class: zg.RefusalRequest, Message: string(text)}, "0x01", zg.Credential{})
 	}},
 	{Name: "an error in a stream", Read: func(text []byte) { streamFailure(text) }},

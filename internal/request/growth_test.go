@@ -79,6 +79,7 @@ var formShapes = []growth.Shape{
 }
 
 func gzipShapes(tb testing.TB) []growth.Shape {
+	tb.Helper()
 	return []growth.Shape{
 		{Name: "members of nothing", Unit: string(zipped(tb, nil))},
 		{Name: "members of zeros", Unit: string(zipped(tb, make([]byte, 64)))},
