@@ -108,7 +108,6 @@ func answeredInManyWays() []specimen {
 		s.raw = &simprovider.RawAnswer{ContentType: contentType}
 		for _, p := range pieces {
 			s.raw.Pieces = append(s.raw.Pieces, []byte(p))
-			s.extras = s.extras || strings.Contains(p, "revised_prompt") || strings.Contains(p, `"x":`)
 		}
 		all = append(all, s)
 	}
@@ -252,7 +251,6 @@ func madeUp(n int) []specimen {
 		}
 		for _, p := range cutUp(w.Rand, w.out.String()) {
 			s.raw.Pieces = append(s.raw.Pieces, []byte(p))
-			s.extras = s.extras || strings.Contains(p, "revised_prompt") || strings.Contains(p, `"x":`)
 		}
 		all = append(all, s)
 	}

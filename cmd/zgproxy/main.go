@@ -25,7 +25,7 @@ func main() {
 // alone is run in a process that does nothing else, whose memory nobody gets to see.
 func alone(args []string, stdout, stderr io.Writer) int {
 	if err := private.Memory(); err != nil { // it works without; whoever confines processes that far knows why
-		fmt.Fprintf(stderr, "zgproxy: the process's memory is not as well protected as it could be: %v\n", err)
+		_, _ = fmt.Fprintf(stderr, "zgproxy: the process's memory is not as well protected as it could be: %v\n", err)
 	}
 	return run(args, stdout, stderr)
 }

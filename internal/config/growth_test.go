@@ -16,7 +16,7 @@ func decoder[T any, P interface {
 
 // readers are the ways in for what stands in variables and files. None of it is longer than maxEnvFile.
 var readers = []growth.Reader{
-	{Name: "a file of variables", Most: maxEnvFile, Read: func(text []byte) { parseEnvFile(text) }},
+	{Name: "a file of variables", Most: maxEnvFile, Read: func(text []byte) { _, _ = parseEnvFile(text) }},
 	decoder[EndpointList]("endpoints"), decoder[NameMap]("names"), decoder[AddressList]("addresses"),
 	decoder[StringsList]("words"), decoder[NodeURLs]("URLs of nodes"), decoder[SignerEndpoint]("the URL of a signer"),
 	decoder[Amount]("an amount"), decoder[GasPrice]("a price of gas"), decoder[ByteSize]("a size"),

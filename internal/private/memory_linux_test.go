@@ -29,7 +29,7 @@ func TestMemory(t *testing.T) {
 		return
 	}
 	for env, want := range map[string]bool{"GOTRACEBACK=all": true, "GOTRACEBACK=crash": false} {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemory$", "-test.v")
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemory$", "-test.v") //nolint:gosec // this test
 		cmd.Env = append(os.Environ(), asChild+"=1", env)
 		out, err := cmd.CombinedOutput()
 		if kept := err == nil && strings.Contains(string(out), "kept to itself"); kept != want {

@@ -21,14 +21,14 @@ var growthNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 var readers = []growth.Reader{
 	{Name: "a refusal", Most: maxRefusal, Read: func(text []byte) {
 		resp := &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{}}
-		refusalError(resp, text, zg.RefusalDetail{Class: zg.RefusalRequest, Message: string(text)}, "0x01", zg.Credential{})
+		_, _ = refusalError(resp, text, zg.RefusalDetail{Class: zg.RefusalRequest, Message: string(text)}, "0x01", zg.Credential{})
 	}},
 	{Name: "an error in a stream", Read: func(text []byte) { streamFailure(text) }},
 	{Name: "the state of images", Most: maxJobDocument, Read: func(text []byte) { imagesStatus(text) }},
 	{Name: "media in a request", Read: func(text []byte) { billing.HasMedia(text) }},
 	{Name: "words for people", Read: func(text []byte) { quotable(string(text)) }},
 	{Name: "a path", Most: growthHeader, Read: func(text []byte) {
-		errUnknownRoute("GET", string(text))
+		_ = errUnknownRoute("GET", string(text))
 		tidy(&url.URL{Path: string(text)})
 		hasID(string(text))
 	}},

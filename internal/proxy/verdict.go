@@ -118,7 +118,7 @@ const freePieces = 3 * (40 << 10)
 // callers.
 func (r *relaying) weigh() error {
 	if r.refused != nil {
-		return nil // it ends anyway, and nothing of it is kept any more
+		return nil //nolint:nilerr // it ends anyway, and nothing of it is kept any more
 	}
 	n := max(cap(r.clear)+cap(r.scratch)+cap(r.passed)-freePieces, 0) + r.tap.Kept()
 	if r.cutoff != nil {
