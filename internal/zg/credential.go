@@ -103,12 +103,16 @@ func (c Credential) Clean(text string) string {
 	return text
 }
 
-// CleanError is what an error says, for a log.
+// longestCause is how many characters of an error are logged: a transport quotes whole lines of a peer's header.
+const longestCause = 1000
+
+// CleanError is what an error says, for a log: one harmless line without the credential.
 func (c Credential) CleanError(err error) string {
 	if err == nil {
 		return ""
 	}
-	return c.Clean(err.Error())
+	said := err.Error()
+	return OneLine(c.Clean(said[:min(len(said), 4*longestCause)]), longestCause)
 }
 
 // unescaped takes one layer of escaping off a text.

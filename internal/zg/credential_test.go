@@ -2,8 +2,10 @@ package zg
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestCredentialInTexts(t *testing.T) {
@@ -27,5 +29,9 @@ func TestCredentialInTexts(t *testing.T) {
 	}
 	if c.CleanError(nil) != "" {
 		t.Error("no error says something")
+	}
+	long := c.CleanError(errors.New("malformed header " + strings.Repeat("x\n", 1<<17) + "Bearer app-sk-" + body))
+	if n := utf8.RuneCountInString(long); n > longestCause+1 || strings.ContainsRune(long, '\n') || c.In(long) {
+		t.Errorf("a cause of %d characters: %.100q", n, long)
 	}
 }
