@@ -170,6 +170,9 @@ func wicked(r zg.AnswerReceipt) zg.AnswerReceipt {
 // anything of it that a terminal would obey, and none lets them begin a line. And none ends as if all was well when what
 // it says cannot be written.
 func TestNoCommandObeysStrangers(t *testing.T) {
+	if raced {
+		t.Skip("one command after the other: there is nothing at the same time to watch")
+	}
 	change := func(name string, p *simprovider.Config, on *simchain.ServiceParams) {
 		p.Also = map[string]zg.Price{evilText: p.Price, "\u202eEVIL": p.Price}
 		if name == "gamma" {
