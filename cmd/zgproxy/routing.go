@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"time"
+
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/zgproxy/zgproxy/internal/config"
@@ -43,4 +46,37 @@ func routeOptions(cfg config.Config, suspended map[common.Address]zg.Suspension)
 		o.Endpoints = append(o.Endpoints, route.Endpoint{ID: e.ID, URL: e.URL, Models: e.Models, Priority: e.Priority})
 	}
 	return o
+}
+
+// followRoutes takes over what was read again: into the routes, and into the store for the next start.
+func (d *daemon) followRoutes(ctx context.Context) error {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.saveReadings()
+			return nil
+		case <-tick.C:
+			if ends := d.graceEnds.Load(); ends != 0 && time.Now().UnixMicro() >= ends {
+				d.rebuildRoutes()
+			}
+		case <-d.directory.Changed():
+			d.checkPins(ctx)
+			d.rebuildRoutes()
+		case <-d.catalogs.Changed():
+			d.rebuildRoutes()
+		}
+		d.saveReadings()
+	}
+}
+
+func (d *daemon) rebuildRoutes() {
+	d.routes.Lock()
+	defer d.routes.Unlock()
+	suspended, until := d.trust.inForce(time.Now())
+	if d.graceEnds.Store(0); !until.IsZero() {
+		d.graceEnds.Store(until.UnixMicro())
+	}
+	d.proxy.SetRoutes(route.Build(d.services(), d.catalogues(), routeOptions(d.cfg, suspended)))
 }

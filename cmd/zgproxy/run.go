@@ -336,39 +336,6 @@ func (d *daemon) warmSessions(ctx context.Context) {
 	}
 }
 
-// followRoutes takes over what is read anew: into the routes, and into the store for the next start.
-func (d *daemon) followRoutes(ctx context.Context) error {
-	tick := time.NewTicker(saveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			d.saveReadings()
-			return nil
-		case <-tick.C:
-			if ends := d.graceEnds.Load(); ends != 0 && time.Now().UnixMicro() >= ends {
-				d.rebuildRoutes()
-			}
-		case <-d.directory.Changed():
-			d.checkPins(ctx)
-			d.rebuildRoutes()
-		case <-d.catalogs.Changed():
-			d.rebuildRoutes()
-		}
-		d.saveReadings()
-	}
-}
-
-func (d *daemon) rebuildRoutes() {
-	d.routes.Lock()
-	defer d.routes.Unlock()
-	suspended, until := d.trust.inForce(time.Now())
-	if d.graceEnds.Store(0); !until.IsZero() {
-		d.graceEnds.Store(until.UnixMicro())
-	}
-	d.proxy.SetRoutes(route.Build(d.services(), d.catalogues(), routeOptions(d.cfg, suspended)))
-}
-
 // service finds a provider's offer in the last directory.
 func (d *daemon) service(p common.Address) (zg.Service, bool) {
 	return zg.ServiceOf(d.services().Services, p)
