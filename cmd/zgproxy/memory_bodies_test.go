@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,16 +29,11 @@ const (
 // peak is the largest resident memory that a process had, in MB.
 func peak(t *testing.T, pid int) int {
 	t.Helper()
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	mb, err := residentMemory(pid, "VmHWM")
 	if err != nil {
 		t.Skipf("resident memory is read from Linux: %v", err)
 	}
-	_, rest, ok := strings.Cut(string(text), "VmHWM:")
-	kb, err := strconv.Atoi(strings.Fields(rest)[0])
-	if !ok || err != nil {
-		t.Fatalf("read %q: %v", text, err)
-	}
-	return kb / 1000
+	return mb
 }
 
 // padded is a chat for a model that nobody has, with so much white space in it.

@@ -43,16 +43,11 @@ func TestMemoryUnderAttack(t *testing.T) {
 	}
 	resident := func() int {
 		t.Helper()
-		text, err := os.ReadFile("/proc/" + strconv.Itoa(d.pid) + "/status")
+		mb, err := residentMemory(d.pid, "VmRSS")
 		if err != nil {
 			t.Skipf("resident memory is read from Linux: %v", err)
 		}
-		_, rest, ok := strings.Cut(string(text), "VmRSS:")
-		kb, err := strconv.Atoi(strings.Fields(rest)[0])
-		if !ok || err != nil {
-			t.Fatalf("read %q: %v", text, err)
-		}
-		return kb / 1000
+		return mb
 	}
 	answers := func() {
 		t.Helper()
@@ -188,4 +183,19 @@ func TestMemoryUnderAttack(t *testing.T) {
 		})
 	}
 	answers()
+}
+
+// residentMemory is how much memory a process has in MB, as a line of Linux's /proc/PID/status says it: VmRSS at the moment, VmHWM
+// at most so far.
+func residentMemory(pid int, line string) (mb int, err error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, err
+	}
+	var kb int
+	_, rest, _ := strings.Cut(string(text), line+":")
+	if _, err := fmt.Sscanf(rest, "%d kB", &kb); err != nil {
+		return 0, fmt.Errorf("%s in %q: %w", line, text, err)
+	}
+	return kb / 1000, nil
 }

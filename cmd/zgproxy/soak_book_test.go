@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
-	"regexp"
-	"testing"
 
 	"github.com/zgproxy/zgproxy/internal/devnet"
 	"github.com/zgproxy/zgproxy/internal/devnet/simprovider"
@@ -162,16 +159,4 @@ func (s *soak) compareAnswers(db *sql.DB, p *simprovider.Provider) {
 		s.Fatal(err)
 	}
 	s.Logf("%s: %d answers exact, %d estimated, of %d exchanges", p.Model(), exact, estimated, n)
-}
-
-var highWaterLine = regexp.MustCompile(`VmHWM:\s*(\d+ kB)`)
-
-// highWater is the most memory a process ever had, where the system tells.
-func highWater(t *testing.T, pid int) string {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if m := highWaterLine.FindSubmatch(status); err == nil && m != nil {
-		return string(m[1])
-	}
-	return "not known"
 }

@@ -82,9 +82,9 @@ func (fullDevice) Write([]byte) (int, error) {
 var notWalked = map[string]string{
 	"serve":                 "its log is looked at instead",
 	"completion bash":       "a script of the library's",
-	"completion fish":       "likewise",
-	"completion powershell": "likewise",
-	"completion zsh":        "likewise",
+	"completion fish":       "a script of the library's",
+	"completion powershell": "a script of the library's",
+	"completion zsh":        "a script of the library's",
 }
 
 // arguments are what the usage line of a command asks for. A word that is not known fails the test: whoever writes a
