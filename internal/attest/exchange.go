@@ -38,7 +38,7 @@ type Exchange struct {
 	ResponseSHA256 [32]byte   // of the body as it came over the wire
 	Images         [][32]byte // digests of the decoded images, in order, if the answer held any
 	Extras         bool       // the answer holds more than the images that a client may show
-	Removed        bool       // likewise, and that is taken out before anybody gets it where only the images were signed
+	Removed        bool       // it does, and that is taken out before anybody gets it where only the images were signed
 	Complete       bool       // the answer was read to its end
 }
 

@@ -27,7 +27,7 @@ func (p *Provider) serveControl(w http.ResponseWriter, r *http.Request) {
 	case ControlRefused:
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(cmp.Or(fault.Status, http.StatusInternalServerError))
-		_, _ = io.WriteString(w, fault.Body) // likewise
+		_, _ = io.WriteString(w, fault.Body) // a client that has left needs none
 		return
 	default:
 	}
