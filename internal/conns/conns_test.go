@@ -16,6 +16,9 @@ import (
 	"time"
 )
 
+// long is how long a test waits for what is sure to come, so that a failure says what did not.
+const long = 3 * time.Minute
+
 // serve runs a server on a listener that has so many connections at most. Requests for /slow wait until slow is closed.
 func serve(t *testing.T, most int, slow <-chan struct{}) (l *Listener, refused *int) {
 	t.Helper()
@@ -47,6 +50,28 @@ func serve(t *testing.T, most int, slow <-chan struct{}) (l *Listener, refused *
 	return l, refused
 }
 
+// idle waits until so many connections are known to be idle: a server says so only after its answer has been read.
+func idle(t *testing.T, l *Listener, want int) {
+	t.Helper()
+	for end := time.Now().Add(long); ; {
+		l.mu.Lock()
+		n := l.idle.Len()
+		if l.change == nil {
+			l.change = make(chan struct{})
+		}
+		change := l.change
+		l.mu.Unlock()
+		if n == want {
+			return
+		}
+		select {
+		case <-change:
+		case <-time.After(time.Until(end)):
+			t.Fatalf("%d connections are idle, want %d", n, want)
+		}
+	}
+}
+
 // ask sends a request on a connection of its own and returns that with the answer's status.
 func ask(t *testing.T, l net.Listener, path string) (net.Conn, string) {
 	t.Helper()
@@ -55,6 +80,9 @@ func ask(t *testing.T, l net.Listener, path string) (net.Conn, string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(long)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -77,10 +105,12 @@ func TestLimit(t *testing.T) {
 	if status != "200 OK " {
 		t.Fatal(status)
 	}
-	for range 5 { // each takes the place of the one that has been idle for longest
+	idle(t, l, 1)
+	for i := range 5 { // each takes the place of the one that has been idle for longest
 		if _, status = ask(t, l, "/"); status != "200 OK " {
 			t.Fatal(status)
 		}
+		idle(t, l, min(i+2, 3))
 	}
 	if _, err := first.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the first connection: %v, want it closed", err)
@@ -99,6 +129,7 @@ func TestLimit(t *testing.T) {
 	}
 	_ = busy.Close()
 	close(slow)
+	idle(t, l, 2)
 	if _, status = ask(t, l, "/"); status != "200 OK " {
 		t.Errorf("when one has ended: %q", status)
 	}
