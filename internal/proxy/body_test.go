@@ -123,6 +123,7 @@ func TestStalledBody(t *testing.T) {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 			must(t, err)
 			defer func() { _ = conn.Close() }()
+			must(t, conn.SetDeadline(time.Now().Add(3*time.Minute)))
 			_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n\r\n%s", tc.path, tc.header, tc.body)
 			must(t, err)
 			text, err := io.ReadAll(conn) // until it is closed
@@ -155,6 +156,7 @@ func TestBodyOfAGet(t *testing.T) {
 	} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 		must(t, err)
+		must(t, conn.SetDeadline(time.Now().Add(3*time.Minute)))
 		_, err = io.WriteString(conn, "GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\n"+header)
 		must(t, err)
 		if text, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 "+status) {
