@@ -58,6 +58,7 @@ func TestOldListMovesNothing(t *testing.T) {
 	w.unlisted()
 	stranger := func(s *simchain.ServiceParams) { s.TEESigner = common.HexToAddress("0xbad") }
 	h.register(stranger)
+	h.looked() // else a look that has begun before pays for what is spent now
 	h.spend()
 	funding("signer_changed")
 	fund := "fund " + p.Hex() + " 1 "

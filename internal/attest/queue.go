@@ -314,6 +314,9 @@ func (q *Queue) confirm(ctx context.Context, x Exchange, sig zg.Signature, r Res
 		return unconfirmed, nil
 	}
 	now, err := q.signers.current(ctx, x.Provider, r.Signer)
+	for try := 1; try < signerTries && err != nil && ctx.Err() == nil; try++ {
+		now, err = q.signers.current(ctx, x.Provider, r.Signer)
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return r, ctx.Err()

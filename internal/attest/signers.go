@@ -11,6 +11,7 @@ import (
 const (
 	signerTimeout = 3 * time.Second // of one reading of the chain
 	signerGap     = 2 * time.Second // between two readings about one provider
+	signerTries   = 3               // readings that may fail before it stays unknown whose signature it is
 )
 
 // signers asks the chain whose signature counts. An older reading may show that a signer is the provider's, but only one that

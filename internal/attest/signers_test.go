@@ -103,6 +103,32 @@ func TestQueueAsksTheChain(t *testing.T) {
 	}
 }
 
+// One reading that fails does not leave it open whose signature it is: it is read again, and so often at most.
+func TestQueueAsksTheChainAgain(t *testing.T) {
+	errDown := errors.New("connection refused")
+	for _, tt := range []struct {
+		failing time.Duration
+		reads   int
+		verdict zg.Verdict
+		code    string
+	}{
+		{signerGap / 2, 2, zg.VerdictInvalid, CodeWrongSigner},
+		{signerGap * 3 / 2, 3, zg.VerdictInvalid, CodeWrongSigner},
+		{time.Hour, signerTries, zg.VerdictUnavailable, CodeUnconfirmed},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			chain := &registry{}
+			chain.set(common.Address{}, errDown)
+			b, _ := newSignerBench(t, chain)
+			time.AfterFunc(tt.failing, func() { chain.set(teeSigner, nil) })
+			r := b.Judge(t.Context(), numbered(1))
+			if r.Verdict != tt.verdict || r.Code != tt.code || len(chain.reads) != tt.reads {
+				t.Errorf("failing for %v: %+v after %d readings, want %s %s after %d", tt.failing, r, len(chain.reads), tt.verdict, tt.code, tt.reads)
+			}
+		})
+	}
+}
+
 // A signer that the chain names now signs a replay: both are told.
 func TestQueueReplayOfAChangedSigner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
