@@ -9,11 +9,33 @@ import (
 	"syscall"
 )
 
-// makeDir makes the data directory, and sees to it that nobody else decides what is in it: it is made with mode 0700,
-// one that others may write to is closed to them, and where that is not ours to do it is refused. What this program
-// writes must be there and nowhere else, so a symbolic link under one of its names is refused: the log of open
-// requests would go where the link leads, over whatever is there.
+// makeDir makes the data directory, as ownDir does. What this program writes must be there and nowhere else, so a symbolic
+// link under one of its names is refused: the log of open requests would go where the link leads, over whatever is
+// there.
 func makeDir(dir string) error {
+	if err := ownDir(dir); err != nil {
+		return err
+	}
+	for _, name := range append([]string{storeName, storeName + "-wal", storeName + "-shm", lockName}, openLogNames[:]...) {
+		path := filepath.Join(dir, name)
+		info, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("look at the data directory: %w", err)
+		case info.Mode()&fs.ModeSymlink != 0:
+			return fmt.Errorf("%s is a symbolic link, which zgproxy does not make: put the file itself there, or remove the link",
+				path)
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%s is not a file: remove it", path)
+		}
+	}
+	return nil
+}
+
+// ownDir makes a directory and sees to it that nobody else decides what is in it: it is made with mode 0700, one that
+// others may write to is closed to them, and where that is not ours to do it is refused.
+func ownDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create the data directory: %w", err)
 	}
@@ -32,20 +54,6 @@ func makeDir(dir string) error {
 	case mode&0o002 != 0: // a group that somebody else has set up, as volumes of containers have, is his decision
 		return fmt.Errorf("every user of this machine may write to the data directory %s (mode %04o), which belongs to user %d: "+
 			"choose another one with ZGPROXY_DATA_DIR", dir, mode, owner.Uid)
-	}
-	for _, name := range append([]string{storeName, storeName + "-wal", storeName + "-shm", lockName}, openLogNames[:]...) {
-		path := filepath.Join(dir, name)
-		info, err := os.Lstat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return fmt.Errorf("look at the data directory: %w", err)
-		case info.Mode()&fs.ModeSymlink != 0:
-			return fmt.Errorf("%s is a symbolic link, which zgproxy does not make: put the file itself there, or remove the link",
-				path)
-		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s is not a file: remove it", path)
-		}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package billing
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,6 +68,14 @@ func TestModeOfTheDataDirectory(t *testing.T) {
 		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != want {
 			t.Errorf("mode %04o has become %v, %v; want %04o", mode, info.Mode(), err, want)
 		}
+	}
+	open := filepath.Join(t.TempDir(), "data")
+	must(t, errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)))
+	if _, err := Restore(t.Context(), open, filepath.Join(t.TempDir(), "nothing"), noon); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if info, err := os.Stat(open); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("restoring into one leaves it %v, %v", info.Mode(), err)
 	}
 	dir := filepath.Join(t.TempDir(), "new")
 	if err := makeDir(dir); err != nil {

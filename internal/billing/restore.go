@@ -44,8 +44,8 @@ func Restore(ctx context.Context, dir, file string, now time.Time) (r Restored, 
 	if dir, err = filepath.Abs(dir); err != nil {
 		return r, fmt.Errorf("find the data directory: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return r, fmt.Errorf("create the data directory: %w", err)
+	if err := ownDir(dir); err != nil { // links are moved aside with what was there
+		return r, err
 	}
 	lock, err := lockDir(dir)
 	if err != nil {
