@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -155,6 +157,44 @@ func (w *walkers) looks(when, path string, args []string) {
 	}
 }
 
+// setsUp has init ask on a real terminal whom it may pay, and leaves.
+func (w *walkers) setsUp() {
+	w.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		w.Fatal(err)
+	}
+	cmd := exec.CommandContext(w.Context(), self, "init", "--light", "--network", "devnet", "--out", filepath.Join(w.TempDir(), "env"))
+	cmd.Env = append(w.variables(), asDaemon+"=1", "HOME="+w.TempDir(), "NO_COLOR=1", "ZGPROXY_PRIVATE_KEY=", "ZGPROXY_PROVIDERS=")
+	screen, err := startOnTerminal(cmd, 160)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer screen.close()
+	defer func() { _ = cmd.Process.Kill() }() // it should have ended
+	for _, play := range [][2]string{
+		{"Which [1]:", "1\n"},
+		{"New password", "correct horse battery\n"},
+		{"The same again:", "correct horse battery\n"},
+		{"Which [1]:", "2\n"},
+		{"EVIL-1", ""},
+		{"Which (numbers or addresses", "nine\n"},
+		{"Which (numbers or addresses", "\x03"},
+	} {
+		if err := screen.wait(play[0], patience); err != nil {
+			w.Fatalf("%v\n%s", err, screen)
+		}
+		if _, err := io.WriteString(screen.tty, play[1]); err != nil {
+			w.Fatal(err)
+		}
+	}
+	<-screen.ended
+	<-screen.read
+	if found := obeyed(strings.ReplaceAll(string(screen.raw), "\r\n", "\n")); found != "" {
+		w.Errorf("init on a terminal: %s", found)
+	}
+}
+
 // wicked makes all text of a receipt a stranger's.
 func wicked(r zg.AnswerReceipt) zg.AnswerReceipt {
 	v := reflect.ValueOf(&r).Elem()
@@ -268,6 +308,7 @@ func TestNoCommandObeysStrangers(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	w.walk("beside a daemon")
+	w.setsUp()
 	w.looks("beside a daemon", "receipts show", []string{"receipts", "show", ids[1]})
 	if err := d.stop(); err != nil {
 		t.Error(err)
