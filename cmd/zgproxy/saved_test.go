@@ -104,6 +104,7 @@ func TestServesFromWhatWasReadLast(t *testing.T) {
 }
 
 func TestSavedReadingsOfAnotherRealmOrTooOldAreNotUsed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, devnet.Config{})
 	w.stoppedWithReadings()
 	defer w.chainDown()()
@@ -146,6 +147,7 @@ func TestSavedReadingsOfAnotherRealmOrTooOldAreNotUsed(t *testing.T) {
 }
 
 func TestWrongNetworkEndsADaemonThatServesSavedReadings(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, devnet.Config{})
 	w.stoppedWithReadings()
 	w.net.Chain.SetFault(func(method string, _ []byte) *simchain.Fault {
@@ -168,6 +170,7 @@ func TestWrongNetworkEndsADaemonThatServesSavedReadings(t *testing.T) {
 // Contracts that do not answer any more are those of yesterday, as far as is known: what was read from them goes on being served,
 // and no money moves until they say again that they belong together. Without readings they are somebody's mistake.
 func TestServesWhileTheContractsDoNotAnswer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, devnet.Config{})
 	w.stoppedWithReadings()
 	w.mineSteadily()
