@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -21,6 +22,7 @@ type records interface {
 	AutoFunded(ctx context.Context) (billing.AutoFunded, error)
 	FeesBooked(ctx context.Context, since time.Time) (map[common.Address]zg.Neuron, error)
 	Owed(ctx context.Context) (map[common.Address]zg.Neuron, error)
+	Unknown(ctx context.Context, wallet string) (billing.Unknown, error)
 	Trust(ctx context.Context) (map[common.Address]zg.Pin, map[common.Address]zg.Suspension, error)
 }
 
@@ -42,6 +44,13 @@ func addRecorded(ctx context.Context, r records, cfg config.Config, out *account
 	if w := foreignWarning(foreign); w != "" {
 		f := foreignReport(out.Wallet.Address, foreign)
 		out.Foreign, out.Warnings = &f, append(out.Warnings, w)
+	}
+	unknown, err := r.Unknown(ctx, walletName(cfg, out.Wallet.Address))
+	if err != nil {
+		return err
+	}
+	if unknown.Any(time.Now()) {
+		out.Warnings = append(out.Warnings, unknown.String())
 	}
 	if out.Limits, err = limits(ctx, r, cfg, time.Now()); err != nil {
 		return err
@@ -112,10 +121,14 @@ func trustIn(ctx context.Context, dir string) (pins map[common.Address]zg.Pin, s
 	return r.Trust(ctx)
 }
 
-// limits are the owner's caps that are set, and what is left of them.
+// limits are the owner's caps that are set, and what is left of them. Nothing is, where it is not known what was spent.
 func limits(ctx context.Context, r records, cfg config.Config, now time.Time) ([]limitReport, error) {
 	out := []limitReport{}
 	since := now.Add(-24 * time.Hour)
+	unknown, err := r.Unknown(ctx, "") // what is not known of fees does not depend on the wallet
+	if err != nil {
+		return nil, err
+	}
 	for _, kind := range []struct {
 		name   string
 		budget billing.Budget
@@ -145,6 +158,9 @@ func limits(ctx context.Context, r records, cfg config.Config, now time.Time) ([
 				return
 			}
 			l := limitReport{Name: name, Limit: money(most), Used: money(used), Left: money(most.Sub(used))}
+			if kind.name == "FEES" && unknown.Fees(strings.HasSuffix(name, "_DAY"), now) {
+				l.Left = money(zg.Neuron{})
+			}
 			if p != nil {
 				l.Provider = &admin.Address{Address: *p}
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // childStep makes a child one that copies: backup or restore, a colon, and the step to stop at. The file is copy.db
@@ -430,8 +431,27 @@ func TestRestoredStoreKeepsBudgetsForFees(t *testing.T) {
 				t.Errorf("a day later, %+v: %q, want %q", *b, got, want)
 			}
 		}
+		left := func() float64 {
+			reg := prometheus.NewRegistry()
+			NewMeter(s, MeterConfig{Budgets: Budgets{Fees: total}, Registerer: reg})
+			families, err := reg.Gather()
+			must(t, err)
+			for _, f := range families {
+				if f.GetName() == "zgproxy_budget_left_neuron" {
+					return f.GetMetric()[0].GetGauge().GetValue()
+				}
+			}
+			t.Fatal("there is no such metric")
+			return 0
+		}
+		if got := left(); got != 0 {
+			t.Errorf("the metric says that %v are left", got)
+		}
 		_, err := s.AcceptRestored(time.Now())
 		must(t, err)
+		if got := left(); got == 0 {
+			t.Error("accepted: the metric says that nothing is left")
+		}
 		if got := refused(total); got != "" {
 			t.Errorf("accepted: %q", got)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // overBudget puts a shortage into words, and logs it when it is new.
@@ -79,13 +81,17 @@ type budgetCollector struct{ meter *Meter }
 func (c budgetCollector) Describe(out chan<- *prometheus.Desc) { out <- budgetDesc }
 
 func (c budgetCollector) Collect(out chan<- prometheus.Metric) {
-	m := c.meter
-	for _, r := range m.store.book.budgets(&m.cfg.Budgets.Fees, m.cfg.Now()) {
+	m, now := c.meter, c.meter.cfg.Now()
+	unknown := m.store.fees.Load()
+	for _, r := range m.store.book.budgets(&m.cfg.Budgets.Fees, now) {
 		provider := ""
 		if r.Provider != (common.Address{}) {
 			provider = r.Provider.Hex()
 		}
 		left := r.Cap.Sub(r.Spent.Add(r.Held))
+		if unknown != nil && unknown.Fees(r.Limit.byDay(), now) {
+			left = zg.Neuron{}
+		}
 		out <- prometheus.MustNewConstMetric(budgetDesc, prometheus.GaugeValue, left.Float(), r.Limit.metric(), provider)
 	}
 }

@@ -28,6 +28,11 @@ type Unknown struct {
 // Any reports whether anything is held back for what it does not know.
 func (u Unknown) Any(now time.Time) bool { return u.Money || now.Before(u.FeesUntil) }
 
+// Fees reports that it is not known what was spent of a budget for fees, by the day or for the total: it counts as used up.
+func (u Unknown) Fees(byDay bool, now time.Time) bool {
+	return !u.Restored.IsZero() && (!byDay || now.Before(u.FeesUntil))
+}
+
 // String says it in words.
 func (u Unknown) String() string {
 	from := "an unknown moment"
@@ -158,7 +163,7 @@ func (s *Store) feesUnknown(b *Budget, o *Order, now time.Time) (Limit, bool) {
 		return "", false
 	}
 	for _, l := range limits {
-		if c := b.Cap(l, o.Provider); c.set && (!l.byDay() || now.Before(u.FeesUntil)) {
+		if c := b.Cap(l, o.Provider); c.set && u.Fees(l.byDay(), now) {
 			return l, true
 		}
 	}
