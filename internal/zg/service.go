@@ -1,7 +1,9 @@
 package zg
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -61,12 +63,18 @@ func (i ServiceInfo) Separated() bool { return i.TargetSeparated && !i.Centraliz
 // Standard reports whether the provider signs nothing at all.
 func (i ServiceInfo) Standard() bool { return strings.EqualFold(i.ProviderType, "standard") }
 
+// What is read of a service's additionalInfo.
+const (
+	longestInfo = 64 << 10
+	mostTiers   = 100
+)
+
 // ParseServiceInfo reads a service's additionalInfo. Unknown keys are ignored, keys of the wrong type are skipped one
-// by one, so that one odd field does not hide the others.
+// by one, so that one odd field does not hide the others. Whoever registers writes it, so it is read up to 64 KiB.
 func ParseServiceInfo(text string) ServiceInfo {
 	var info ServiceInfo
 	var raw map[string]json.RawMessage
-	if json.Unmarshal([]byte(text), &raw) != nil {
+	if len(text) > longestInfo || json.Unmarshal([]byte(text), &raw) != nil {
 		return info
 	}
 	read := func(key string, into any) { _ = json.Unmarshal(raw[key], into) } // wrong type: field stays zero, by design
@@ -81,28 +89,44 @@ func ParseServiceInfo(text string) ServiceInfo {
 		info.TargetTEEAddress = common.HexToAddress(target)
 	}
 	var tiered struct {
-		Tiers []struct {
-			MaxInputTokens              uint64 `json:"maxInputTokens"`
-			InputMultiplier             uint64 `json:"inputMultiplier"`
-			InputMultiplierDenominator  uint64 `json:"inputMultiplierDenominator"`
-			OutputMultiplier            uint64 `json:"outputMultiplier"`
-			OutputMultiplierDenominator uint64 `json:"outputMultiplierDenominator"`
-		} `json:"tiers"`
+		Tiers json.RawMessage `json:"tiers"`
 	}
 	read("tieredPricing", &tiered)
-	for _, t := range tiered.Tiers {
-		info.Tiers = append(info.Tiers, Tier{
-			MaxInputTokens: t.MaxInputTokens,
-			Input:          Ratio{t.InputMultiplier, t.InputMultiplierDenominator},
-			Output:         Ratio{t.OutputMultiplier, t.OutputMultiplierDenominator},
-		})
-	}
+	info.Tiers = parseTiers(tiered.Tiers)
 	var cache struct {
 		Divisor uint64 `json:"divisor"`
 	}
 	read("cacheTokenBilling", &cache)
 	info.CacheDivisor = cache.Divisor
 	return info
+}
+
+// parseTiers reads the steps of a price, one after the other: a short text can have very many. More than mostTiers are
+// none.
+func parseTiers(text []byte) (tiers []Tier) {
+	in := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := in.Token(); err != nil || begin != json.Delim('[') {
+		return nil
+	}
+	for in.More() {
+		var t struct {
+			MaxInputTokens              uint64 `json:"maxInputTokens"`
+			InputMultiplier             uint64 `json:"inputMultiplier"`
+			InputMultiplierDenominator  uint64 `json:"inputMultiplierDenominator"`
+			OutputMultiplier            uint64 `json:"outputMultiplier"`
+			OutputMultiplierDenominator uint64 `json:"outputMultiplierDenominator"`
+		}
+		err := in.Decode(&t)
+		if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !odd || len(tiers) == mostTiers {
+			return nil
+		}
+		tiers = append(tiers, Tier{
+			MaxInputTokens: t.MaxInputTokens,
+			Input:          Ratio{t.InputMultiplier, t.InputMultiplierDenominator},
+			Output:         Ratio{t.OutputMultiplier, t.OutputMultiplierDenominator},
+		})
+	}
+	return tiers
 }
 
 // Price is what the service charges according to the chain.
