@@ -188,7 +188,9 @@ func (w *walkers) setsUp() {
 			w.Fatal(err)
 		}
 	}
-	<-screen.ended
+	if err := <-screen.ended; err == nil {
+		w.Error("init on a terminal ended well, though it was left")
+	}
 	<-screen.read
 	if found := obeyed(strings.ReplaceAll(string(screen.raw), "\r\n", "\n")); found != "" {
 		w.Errorf("init on a terminal: %s", found)
