@@ -183,7 +183,7 @@ func completed(root *cobra.Command) {
 	for _, path := range []string{"serve", "init", "doctor", "chat"} {
 		completeProviders(50).flag(find(path), "provider")
 	}
-	completeWords(config.Mainnet, config.Testnet, config.Devnet).flag(find("init"), "network")
+	completeWords(zg.NetworkNames()...).flag(find("init"), "network")
 	completeWords(transcriptFormats...).flag(find("transcribe"), "format")
 	completeWords("1h", "24h", "7d", "30d").flag(find("usage"), "since")
 	completeWords("12h", "7d", "30d", "365d", "never").flag(find("token create"), "expires")

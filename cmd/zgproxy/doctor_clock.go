@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/zgproxy/zgproxy/internal/chain"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 const (
@@ -19,7 +19,7 @@ func checkClock(ctx context.Context, d *doctor, _ *patient) finding {
 		return because("network.rpc", checkFail)
 	}
 	block := c.head.Time
-	if c.chainID == chain.DevnetChainID || d.cfg.ChainID == chain.DevnetChainID {
+	if c.chainID == zg.DevnetChainID || d.cfg.ChainID == zg.DevnetChainID {
 		block = time.Time{} // a simulated chain has a time of its own
 	}
 	date, at := d.date.last()

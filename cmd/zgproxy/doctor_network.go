@@ -127,7 +127,7 @@ const (
 
 func checkHead(ctx context.Context, d *doctor, _ *patient) finding {
 	d.block = d.contact(ctx).head
-	if d.cfg.ChainID == chain.DevnetChainID {
+	if d.cfg.ChainID == zg.DevnetChainID {
 		return passed("block %d of a simulated chain, which makes blocks when there is something for them", d.block.Number)
 	}
 	now, at := d.date.last() // by the endpoint's own clock, so that ours may be wrong

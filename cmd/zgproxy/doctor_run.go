@@ -172,9 +172,9 @@ func newDoctor(o doctorOptions, c console) (*doctor, error) {
 	}
 	var sources config.Sources
 	d.cfg, sources, d.cfgErr = loadConfig(config.Flags{})
-	if _, known := chain.LookupNetwork(d.cfg.Network); known && d.cfgErr != nil {
+	if _, known := zg.NetworkNamed(d.cfg.Network); known && d.cfgErr != nil {
 		// Something is wrong with it; the rest of it can be tried all the same.
-		d.cfgErr = errors.Join(d.cfgErr, fillNetwork(&d.cfg, sources))
+		d.cfgErr = errors.Join(d.cfgErr, d.cfg.FillNetwork(sources))
 	}
 	if len(o.providers) == 0 {
 		d.providers = d.cfg.Providers

@@ -12,8 +12,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // officialImport is what 0g-compute-cli was set up with.
@@ -80,13 +80,13 @@ func officialSettings(path string, lookup func(string) (string, bool)) (official
 	if (in.LedgerContract == "") != (in.InferenceContract == "") {
 		return in, usageError{errors.New("LEDGER_CA and INFERENCE_CA belong together: set both, or neither")}
 	}
-	for _, n := range chain.Networks() { // its own endpoint is no setting of the owner's
+	for _, n := range zg.Networks() { // its own endpoint is no setting of the owner's
 		if strings.TrimRight(in.RPCURL, "/") == n.RPCURL {
 			in.Network, in.RPCURL = n.Name, ""
 		}
 	}
-	if in.Network == "" && (file.Network == config.Mainnet || file.Network == config.Testnet) {
-		in.Network = file.Network
+	if n, ok := zg.NetworkNamed(file.Network); ok && in.Network == "" && !n.Simulated {
+		in.Network = n.Name
 	}
 	if key == "" && len(in.Found) == 0 {
 		return in, problem(codeNotFound, "Name its file: zgproxy init --import FILE", "0g-compute-cli has not been set up: there is neither %s nor one of its variables", path)

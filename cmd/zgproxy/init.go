@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
-	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/wallet"
 	"github.com/zgproxy/zgproxy/internal/zg"
@@ -54,7 +53,7 @@ A new key is kept in an encrypted keystore. --import takes over what 0g-compute-
 		Args: want(cobra.NoArgs),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.network, "network", "", "`NETWORK`: mainnet, testnet or devnet")
+	fl.StringVar(&f.network, "network", "", "`NETWORK`: "+zg.OneOf(zg.NetworkNames()))
 	fl.StringVar(&f.rpcURL, "rpc-url-file", "", "a `FILE` with the URL of the RPC endpoint, which may hold a key; else the network's own")
 	fl.BoolVar(&f.newWallet, "new-wallet", false, "make a new wallet")
 	fl.StringVar(&f.importKey, "import-key", "", "import the private key in this `FILE`")
@@ -235,14 +234,18 @@ func (s *setup) choose(ctx context.Context, question string, options ...string) 
 }
 
 func (s *setup) chooseNetwork(ctx context.Context, official officialImport) error {
-	given, proposal := s.flags.network, config.Mainnet
+	given, proposal := s.flags.network, zg.Networks()[0].Name
 	if given == "" && official.Network != "" {
 		proposal = official.Network
 	}
-	s.c.printf("%s\n", s.c.paint(styleHead, "The network: mainnet (real money), testnet (none), or devnet (zgdevnet on this machine)."))
+	var choices []string
+	for _, n := range zg.Networks() {
+		choices = append(choices, n.Name+" ("+n.Money+")")
+	}
+	s.c.printf("%s\n", s.c.paint(styleHead, "The network: "+zg.OneOf(choices)+"."))
 	network, err := s.ask(ctx, "Network", proposal, given, func(a string) error {
-		if _, ok := chain.LookupNetwork(a); !ok {
-			return errors.New("one of mainnet, testnet and devnet")
+		if _, ok := zg.NetworkNamed(a); !ok {
+			return errors.New("wanted: " + zg.OneOf(zg.NetworkNames()))
 		}
 		return nil
 	})

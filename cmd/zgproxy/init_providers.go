@@ -49,7 +49,7 @@ func (s *setup) config() (config.Config, error) {
 	if err != nil {
 		return cfg, usageError{err}
 	}
-	return cfg, fillNetwork(&cfg, sources)
+	return cfg, cfg.FillNetwork(sources)
 }
 
 func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {

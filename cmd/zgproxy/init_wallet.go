@@ -10,10 +10,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/private"
 	"github.com/zgproxy/zgproxy/internal/wallet"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 func (s *setup) chooseWallet(ctx context.Context, official officialImport) error {
@@ -153,7 +153,7 @@ func (s *setup) newKeystore(ctx context.Context) (err error) {
 }
 
 func (s *setup) chainID() uint64 {
-	n, _ := chain.LookupNetwork(s.report.Network)
+	n, _ := zg.NetworkNamed(s.report.Network)
 	return n.ChainID
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/private"
 	"github.com/zgproxy/zgproxy/internal/wallet"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // write shows what was decided, and writes it.
@@ -113,7 +114,7 @@ func (s *setup) check() error {
 	if standard, _ := config.EnvFile(); standard != s.out {
 		t.row("  export ZGPROXY_ENV_FILE="+s.out, "so that the other commands find it")
 	}
-	if s.report.Network != config.Devnet {
+	if !zg.Simulated(s.report.Network) {
 		t.row("  send 0G to "+s.address.Hex(), "unless there is enough in it")
 	}
 	if len(cfg.Providers) == 0 {

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
-	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -135,7 +134,7 @@ func withStore(ctx context.Context, f func(*billing.Reader, config.Config) error
 
 // networkOf is the configured network with its chain, which needs no complete configuration.
 func networkOf(cfg config.Config) (name string, chainID uint64) {
-	if n, ok := chain.LookupNetwork(cfg.Network); ok && cfg.ChainID == 0 {
+	if n, ok := zg.NetworkNamed(cfg.Network); ok && cfg.ChainID == 0 {
 		return cfg.Network, n.ChainID
 	}
 	return cfg.Network, cfg.ChainID

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zgproxy/zgproxy/internal/billing"
-	"github.com/zgproxy/zgproxy/internal/chain"
 	"github.com/zgproxy/zgproxy/internal/config"
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 func serveCommand() *cobra.Command {
@@ -62,24 +62,12 @@ func loadConfig(flags config.Flags) (config.Config, config.Sources, error) {
 	if err != nil {
 		return cfg, sources, err
 	}
-	return cfg, sources, fillNetwork(&cfg, sources)
-}
-
-// fillNetwork puts in what the chosen network stands for.
-func fillNetwork(cfg *config.Config, sources config.Sources) error {
-	n, ok := chain.LookupNetwork(cfg.Network)
-	if !ok { // config has checked the name
-		return fmt.Errorf("ZGPROXY_NETWORK: %q is not a known network", cfg.Network)
-	}
-	return cfg.FillNetwork(sources, config.NetworkValues{
-		RPCURL: n.RPCURL, ChainID: n.ChainID,
-		LedgerContract: config.Address{Address: n.Ledger}, InferenceContract: config.Address{Address: n.Inference},
-	})
+	return cfg, sources, cfg.FillNetwork(sources)
 }
 
 // refuseWithoutStore keeps a build that records nothing off every network with money in it.
 func refuseWithoutStore(recordsNothing bool, network string) error {
-	if recordsNothing && network != config.Devnet {
+	if recordsNothing && !zg.Simulated(network) {
 		return fmt.Errorf("this build is for benchmarks and records no request: it is refused on %s", network)
 	}
 	return nil
@@ -87,7 +75,7 @@ func refuseWithoutStore(recordsNothing bool, network string) error {
 
 // refuseDevnetKey keeps the wallet that everybody knows off every chain but the simulated one.
 func refuseDevnetKey(wallet common.Address, chainID uint64) error {
-	if wallet == chain.DevnetWallet && chainID != chain.DevnetChainID {
+	if wallet == zg.DevnetWallet && chainID != zg.DevnetChainID {
 		return fmt.Errorf("this is the devnet's wallet, whose key is public: it is refused on chain %d, where anybody could take what is in it", chainID)
 	}
 	return nil

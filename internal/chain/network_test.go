@@ -126,7 +126,7 @@ func TestNetworkCheck(t *testing.T) {
 	if name, err := n.client.ServiceName(t.Context()); name != "inference-v1.0" || err != nil {
 		t.Errorf("ServiceName = %q, %v", name, err)
 	}
-	if devnet, _ := chain.LookupNetwork("devnet"); devnet.ChainID != n.ChainID() || devnet.Ledger != n.Ledger() || devnet.Inference != n.Inference() {
+	if devnet, _ := zg.NetworkNamed("devnet"); devnet.ChainID != n.ChainID() || devnet.Ledger != n.Ledger() || devnet.Inference != n.Inference() {
 		t.Errorf("the devnet is known as %+v, the simulated chain has %s and %s", devnet, n.Ledger(), n.Inference())
 	}
 	for name, change := range map[string]func(*chain.Config){

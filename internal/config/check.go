@@ -113,12 +113,8 @@ func (c Config) outOfBounds() ProblemsError {
 		bad := false
 		switch value := v.Field(f.index).Interface().(type) {
 		case string:
-			if one := f.Tag.Get("oneof"); one != "" {
-				bad = true
-				for word := range strings.SplitSeq(one, "|") {
-					bad = bad && value != word
-				}
-			}
+			words := f.oneOf()
+			bad = len(words) > 0 && !slices.Contains(words, value)
 		case Duration:
 			bad = outside(f, value, (*Duration).Decode)
 		case ByteSize:
@@ -227,10 +223,10 @@ func (c Config) Warnings() []string {
 	if low.Less(zg.OneOG) {
 		add("LOW_WATER", "%s 0G is below the 1 0G that providers want to see in a sub-account before they serve", low.Og())
 	}
-	if c.Network != Devnet && c.MaxFeePerGas.Less(zg.NeuronOf(2*gwei)) {
+	if !zg.Simulated(c.Network) && c.MaxFeePerGas.Less(zg.NeuronOf(2*gwei)) {
 		add("MAX_FEE_PER_GAS", "%s is below 2gwei, the least tip that nodes of the network accept", c.MaxFeePerGas)
 	}
-	if c.Network != Devnet && c.AllowPrivate {
+	if !zg.Simulated(c.Network) && c.AllowPrivate {
 		add("ALLOW_PRIVATE_PROVIDERS", "a service registered on chain by anyone may now point zgproxy at machines of your own network")
 	}
 	return ws

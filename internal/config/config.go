@@ -16,13 +16,6 @@ import (
 // Prefix begins the name of every variable.
 const Prefix = "ZGPROXY_"
 
-// The networks that have a name.
-const (
-	Mainnet = "mainnet"
-	Testnet = "testnet"
-	Devnet  = "devnet"
-)
-
 // Off is the value that disables ADMIN_LISTEN and VERIFY.
 const Off = "off"
 
@@ -37,7 +30,7 @@ const (
 // The tag envconfig holds the full name of the variable. A name without the prefix would do, but then envconfig also
 // reads the variable of that bare name, and PORT, HOST or PRIVATE_KEY of some other program would become ours.
 type Config struct {
-	Network           string   `envconfig:"ZGPROXY_NETWORK" group:"Network" default:"mainnet" oneof:"mainnet|testnet|devnet" example:"testnet" desc:"Which 0G network to work on. It decides the RPC endpoint, the chain id and the two contracts below. devnet is the simulated network of zgdevnet on this machine."`
+	Network           string   `envconfig:"ZGPROXY_NETWORK" group:"Network" default:"mainnet" oneof:"networks" example:"testnet" desc:"Which 0G network to work on. It decides the RPC endpoint, the chain id and the two contracts below. devnet is the simulated network of zgdevnet on this machine."`
 	RPCURL            NodeURLs `envconfig:"ZGPROXY_RPC_URL" group:"Network" shown:"the network's own" allowed:"http or https URLs separated by commas" example:"https://rpc.example.com/my-key,https://rpc.example.org" desc:"JSON-RPC endpoint of a node of that network, or several, separated by commas. Several are asked together: another one answers where one does not, what they say of money is compared, a transaction is sent to all of them, and where two disagree nothing is paid. Everything but the host is hidden when it is printed, because many RPC vendors put a key into the path."`
 	ChainID           uint64   `envconfig:"ZGPROXY_CHAIN_ID" group:"Network" shown:"the network's own" allowed:"a whole number" example:"16661" desc:"Chain id that transactions are signed for. zgproxy refuses to start when the endpoint serves another chain; of several endpoints, one that does is not used."`
 	LedgerContract    Address  `envconfig:"ZGPROXY_LEDGER_CONTRACT" group:"Network" shown:"the network's own" allowed:"a contract address" example:"0x2dE54c845Cd948B72D2e32e39586fe89607074E3" desc:"Address of the LedgerManager contract. Set it together with the inference contract, and only for a deployment of your own."`

@@ -248,17 +248,14 @@ func TestNetworkFillsWhatIsUnset(t *testing.T) {
 	if !cfg.AllowPrivate || sources["ZGPROXY_ALLOW_PRIVATE_PROVIDERS"] != SourceNetwork {
 		t.Errorf("AllowPrivate on devnet = %v from %s", cfg.AllowPrivate, sources["ZGPROXY_ALLOW_PRIVATE_PROVIDERS"])
 	}
-	var a Address
-	if err := a.Decode(provider); err != nil {
-		t.Fatal(err)
-	}
-	if err := cfg.FillNetwork(sources, NetworkValues{"http://127.0.0.1:8545", 31337, a, a}); err != nil {
+	n, _ := zg.NetworkNamed("devnet")
+	if err := cfg.FillNetwork(sources); err != nil {
 		t.Fatal(err)
 	}
 	if cfg.ChainID != 7 || sources["ZGPROXY_CHAIN_ID"] != SourceEnv {
 		t.Errorf("ChainID = %d from %s, want the operator's", cfg.ChainID, sources["ZGPROXY_CHAIN_ID"])
 	}
-	if cfg.RPCURL.String() != "http://127.0.0.1:8545" || sources["ZGPROXY_RPC_URL"] != SourceNetwork || cfg.LedgerContract != a {
+	if cfg.RPCURL.String() != n.RPCURL || sources["ZGPROXY_RPC_URL"] != SourceNetwork || cfg.LedgerContract.Address != n.Ledger {
 		t.Errorf("RPCURL = %s from %s, LedgerContract = %s", cfg.RPCURL, sources["ZGPROXY_RPC_URL"], cfg.LedgerContract)
 	}
 	cfg, _ = mustRead(t, map[string]string{"NETWORK": "devnet", "ALLOW_PRIVATE_PROVIDERS": "false"})

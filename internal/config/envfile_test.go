@@ -33,7 +33,7 @@ func TestEnvFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Port != 4000 || cfg.Network != Testnet || cfg.Host != "127.0.0.3" || cfg.Routing != "balanced" || cfg.PrivateKey.Reveal() != key {
+	if cfg.Port != 4000 || cfg.Network != "testnet" || cfg.Host != "127.0.0.3" || cfg.Routing != "balanced" || cfg.PrivateKey.Reveal() != key {
 		t.Errorf("%d %s %s %s", cfg.Port, cfg.Network, cfg.Host, cfg.Routing)
 	}
 	for variable, want := range map[string]Source{

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // Source says where a value came from.
@@ -35,13 +37,6 @@ type Flags struct {
 	Host, Port string
 }
 
-// NetworkValues are what a named network stands for. The command looks them up; this package knows names only.
-type NetworkValues struct {
-	RPCURL                            string
-	ChainID                           uint64
-	LedgerContract, InferenceContract Address
-}
-
 // field is one variable, described by the tags of Config.
 type field struct {
 	reflect.StructField
@@ -62,11 +57,22 @@ var fields = sync.OnceValue(func() []field {
 // allowed says in words what may be given, with an example.
 func (f field) allowed() string {
 	text := f.Tag.Get("allowed")
-	if one := f.Tag.Get("oneof"); one != "" {
-		words := strings.Split(one, "|")
-		return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	if words := f.oneOf(); len(words) > 0 {
+		return zg.OneOf(words)
 	}
 	return text + " (example: " + f.Tag.Get("example") + ")"
+}
+
+// oneOf are the words of which one must be given; none: it is not a choice of words.
+func (f field) oneOf() []string {
+	switch tag := f.Tag.Get("oneof"); tag {
+	case "":
+		return nil
+	case "networks":
+		return zg.NetworkNames()
+	default:
+		return strings.Split(tag, "|")
+	}
 }
 
 func (f field) secret() bool {
@@ -157,7 +163,7 @@ func load(file envFile, problems ProblemsError) (Config, Sources, error) {
 		Prefix + "ALLOW_PRIVATE_PROVIDERS": func() { cfg.AllowPrivate = true },
 		Prefix + "CONFIRMATIONS":           func() { cfg.Confirmations = 1 },
 	} {
-		if cfg.Network == Devnet && sources[variable] == SourceDefault {
+		if zg.Simulated(cfg.Network) && sources[variable] == SourceDefault {
 			set()
 			sources[variable] = SourceNetwork
 		}
@@ -236,8 +242,12 @@ func (c *Config) ApplyFlags(sources Sources, flags Flags) error {
 }
 
 // FillNetwork supplies what the chosen network stands for, wherever the operator set nothing.
-func (c *Config) FillNetwork(sources Sources, n NetworkValues) error {
-	if len(c.RPCURL.Reveal()) == 0 && n.RPCURL != "" {
+func (c *Config) FillNetwork(sources Sources) error {
+	n, ok := zg.NetworkNamed(c.Network)
+	if !ok { // Check has said so
+		return fmt.Errorf("ZGPROXY_NETWORK: %q is not a known network", c.Network)
+	}
+	if len(c.RPCURL.Reveal()) == 0 {
 		if err := c.RPCURL.Decode(n.RPCURL); err != nil {
 			return fmt.Errorf("rpc endpoint of network %s: %w", c.Network, err)
 		}
@@ -248,11 +258,11 @@ func (c *Config) FillNetwork(sources Sources, n NetworkValues) error {
 		sources[Prefix+"CHAIN_ID"] = SourceNetwork
 	}
 	if c.LedgerContract == (Address{}) {
-		c.LedgerContract = n.LedgerContract
+		c.LedgerContract = Address{n.Ledger}
 		sources[Prefix+"LEDGER_CONTRACT"] = SourceNetwork
 	}
 	if c.InferenceContract == (Address{}) {
-		c.InferenceContract = n.InferenceContract
+		c.InferenceContract = Address{n.Inference}
 		sources[Prefix+"INFERENCE_CONTRACT"] = SourceNetwork
 	}
 	return nil

@@ -102,8 +102,8 @@ zgproxy is configured by variables, of the environment or of a file. This page i
 		case *Secret, *SecretList, *Password:
 			meaning = "Secret. " + meaning
 		}
-		if one := f.Tag.Get("oneof"); one != "" {
-			meaning += " One of `" + strings.ReplaceAll(one, "|", "`, `") + "`."
+		if words := f.oneOf(); len(words) > 0 {
+			meaning += " One of `" + strings.Join(words, "`, `") + "`."
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` |\n", f.variable, cell(def), cell(meaning), cell(f.Tag.Get("example")))
 	}

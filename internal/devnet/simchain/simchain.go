@@ -35,7 +35,7 @@ import (
 )
 
 // DefaultChainID is that of local test chains.
-const DefaultChainID = 31337
+const DefaultChainID = zg.DevnetChainID
 
 // The owner deploys the contracts. Its key is the first of the widely known test accounts, so that the contracts stand
 // where tools for local chains look for them: the addresses follow from the owner's and the nonce.
