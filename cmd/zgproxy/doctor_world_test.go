@@ -608,7 +608,7 @@ func TestDoctorBesideTheDaemon(t *testing.T) {
 	if r := decode[doctorReport](w, w.expect(exitFailure, args("doctor --json --provider "+w.net.Providers[0].Address().Hex()))); r.OK || r.Summary.Fail != 1 {
 		t.Errorf("%+v", r.Summary)
 	}
-	w.expect(exitUsage, args("doctor --provider nobody"), "is not an address")
+	w.expect(exitUsage, args("doctor --provider nobody"), "not an address")
 	w.expect(exitUsage, args("doctor --timeout 0s"), "--timeout")
 	w.expect(exitUsage, args("doctor --ask"), "--ask")
 

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -73,8 +71,8 @@ func officialSettings(path string, lookup func(string) (string, bool)) (official
 	env(&in.LedgerContract, "the ledger contract", "LEDGER_CA")
 	env(&in.InferenceContract, "the inference contract", "INFERENCE_CA")
 	for _, address := range []string{in.LedgerContract, in.InferenceContract} {
-		if address != "" && !common.IsHexAddress(address) {
-			return in, usageError{errors.New("LEDGER_CA or INFERENCE_CA is not an address")}
+		if _, err := zg.ParseAddress(address); address != "" && err != nil {
+			return in, usageError{fmt.Errorf("LEDGER_CA or INFERENCE_CA: %w", err)}
 		}
 	}
 	if (in.LedgerContract == "") != (in.InferenceContract == "") {

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/private"
 	"github.com/zgproxy/zgproxy/internal/wallet"
@@ -69,14 +67,13 @@ func (s *setup) useSigner(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address, err := s.ask(ctx, "Address that it signs for", "", s.flags.signerAddress, func(a string) error {
-		_, err := parseProvider(a)
+	_, err = s.ask(ctx, "Address that it signs for", "", s.flags.signerAddress, func(a string) (err error) {
+		s.address, err = parseProvider(a)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	s.address = common.HexToAddress(address)
 	if _, err := wallet.Open(wallet.Config{Signer: url, SignerAddress: s.address}); err != nil { //nolint:contextcheck // a signer has a few seconds
 		s.warn("the signer does not answer now (%v); zgproxy needs it to start", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
@@ -52,13 +51,9 @@ func (f *moneyFlags) amount(text string) (zg.Neuron, error) {
 }
 
 func parseProvider(text string) (common.Address, error) {
-	if !common.IsHexAddress(text) {
-		return common.Address{}, usageError{fmt.Errorf("%q is not an address (0x and 40 hex digits)", text)}
-	}
-	p := common.HexToAddress(text)
-	// Mixed case is a checksum; one that does not fit is a typing error.
-	if digits := strings.TrimPrefix(text, "0x"); digits != strings.ToLower(digits) && digits != strings.ToUpper(digits) && text != p.Hex() {
-		return p, usageError{fmt.Errorf("%s is mistyped: its checksum does not fit", text)}
+	p, err := zg.ParseAddress(text)
+	if err != nil {
+		return p, usageError{fmt.Errorf("%q: %w", text, err)}
 	}
 	return p, nil
 }

@@ -278,12 +278,12 @@ func OperatorHandler(cfg OperatorConfig) http.Handler {
 
 // provider reads the address in the path, and answers itself where it is none.
 func provider(w http.ResponseWriter, r *http.Request) (common.Address, bool) {
-	p := chi.URLParam(r, "provider")
-	if !common.IsHexAddress(p) {
-		write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: "this is not an address"}})
+	p, err := zg.ParseAddress(chi.URLParam(r, "provider"))
+	if err != nil {
+		write(w, http.StatusBadRequest, event{Error: &CommandError{Code: "usage", Message: err.Error()}})
 		return common.Address{}, false
 	}
-	return common.HexToAddress(p), true
+	return p, true
 }
 
 // readOrder reads a body, and answers itself where it cannot be read.

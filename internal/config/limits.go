@@ -115,7 +115,7 @@ func decodeEach[T any, P interface {
 			given = true
 			continue
 		}
-		p, err := ParseAddress(name)
+		p, err := parseAddress(name)
 		if err != nil {
 			return each, given, nil, valueError(quoted(strings.TrimSpace(name)) + ": " + err.Error())
 		}

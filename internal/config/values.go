@@ -135,9 +135,9 @@ func (b ByteSize) MarshalText() ([]byte, error) { return []byte(b.String()), nil
 // Address is one address; the zero value means that none is set.
 type Address struct{ common.Address }
 
-// Decode reads what ParseAddress reads.
+// Decode reads what zg.ParseAddress reads.
 func (a *Address) Decode(s string) error {
-	v, err := ParseAddress(s)
+	v, err := parseAddress(s)
 	if err != nil {
 		return err
 	}
@@ -156,22 +156,11 @@ func (a Address) String() string {
 // MarshalText writes what String writes.
 func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// ParseAddress reads an address with 0x in front. In all lower or all upper case it is taken as it is; in mixed case the
-// EIP-55 checksum has to be right, because then somebody meant it to guard against typing errors. The zero address is
-// refused.
-func ParseAddress(s string) (common.Address, error) {
-	t := strings.TrimSpace(s)
-	if !common.IsHexAddress(t) || !strings.HasPrefix(strings.ToLower(t), "0x") {
-		return common.Address{}, valueError("not an address (0x and 40 hex digits)")
-	}
-	a := common.HexToAddress(t)
-	digits := t[2:]
-	mixed := digits != strings.ToLower(digits) && digits != strings.ToUpper(digits)
-	if mixed && a.Hex()[2:] != digits {
-		return common.Address{}, valueError("the checksum (upper and lower case) is wrong: mistyped, or copied from a page that changed the case")
-	}
-	if a == (common.Address{}) {
-		return common.Address{}, valueError("the zero address is nobody")
+// parseAddress is zg.ParseAddress with an error that is about the value.
+func parseAddress(s string) (common.Address, error) {
+	a, err := zg.ParseAddress(s)
+	if err != nil {
+		return a, valueError(err.Error())
 	}
 	return a, nil
 }
@@ -187,7 +176,7 @@ func (l *AddressList) Decode(s string) error {
 		if part = strings.TrimSpace(part); part == "" {
 			continue
 		}
-		a, err := ParseAddress(part)
+		a, err := parseAddress(part)
 		if err != nil {
 			if part == strings.TrimSpace(s) {
 				return err

@@ -54,27 +54,6 @@ func TestByteSize(t *testing.T) {
 	}
 }
 
-func TestParseAddress(t *testing.T) {
-	for in, ok := range map[string]bool{
-		"0xa48f01287233509FD694a22Bf840225062E67836":         true,
-		"0xa48f01287233509fd694a22bf840225062e67836":         true,
-		"0XA48F01287233509FD694A22BF840225062E67836":         true,
-		" 0xa48f01287233509FD694a22Bf840225062E67836 ":       true,
-		"0xA48f01287233509FD694a22Bf840225062E67836":         false, // one letter in the wrong case
-		"a48f01287233509fd694a22bf840225062e67836":           false,
-		"0xa48f01287233509fd694a22bf840225062e6783":          false,
-		"0xa48f01287233509fd694a22bf840225062e678360":        false,
-		"0xg48f01287233509fd694a22bf840225062e67836":         false,
-		"0x0000000000000000000000000000000000000000":         false,
-		"0x47340d900bdFec2BD393c626E12ea0656F938d84,0x00...": false,
-		"": false,
-	} {
-		if a, err := ParseAddress(in); (err == nil) != ok {
-			t.Errorf("ParseAddress(%q) = %s, %v, want ok = %v", in, a, err, ok)
-		}
-	}
-}
-
 func TestEndpoint(t *testing.T) {
 	for in, want := range map[string]string{
 		"https://evmrpc.0g.ai":               "https://evmrpc.0g.ai",
