@@ -174,10 +174,11 @@ func completed(root *cobra.Command) {
 	} {
 		completeModels(kinds...).flag(find(path), "model")
 	}
-	types := completeWords(
-		string(zg.Chatbot), string(zg.TextToImage), string(zg.ImageEditing), string(zg.SpeechToText), string(zg.Embedding), string(zg.Decisions),
-		string(zg.AudioGeneration), string(zg.VideoGeneration),
-	)
+	var names []string
+	for _, t := range zg.ServiceTypes() {
+		names = append(names, string(t))
+	}
+	types := completeWords(names...)
 	types.flag(find("models"), "type")
 	types.flag(find("explain"), "type")
 	for _, path := range []string{"serve", "init", "doctor", "chat"} {

@@ -155,15 +155,10 @@ func (v *Offered) video(p zg.Price) {
 	}
 }
 
-// serviceTypes are those that models can have.
-var serviceTypes = []zg.ServiceType{
-	zg.Chatbot, zg.TextToImage, zg.ImageEditing, zg.SpeechToText, zg.Embedding, zg.Decisions, zg.AudioGeneration, zg.VideoGeneration,
-}
-
 func (s *Server) listModels(w http.ResponseWriter, r *http.Request) {
 	kind := zg.ServiceType(r.URL.Query().Get("type"))
-	if kind != "" && !slices.Contains(serviceTypes, kind) {
-		e := problem("unknown_type", "There is no such type of model as `"+shown(string(kind))+"`. There are: "+typeNames(serviceTypes)+".")
+	if kind != "" && !slices.Contains(zg.ServiceTypes(), kind) {
+		e := problem("unknown_type", "There is no such type of model as `"+shown(string(kind))+"`. There are: "+typeNames(zg.ServiceTypes())+".")
 		e.Param = "type"
 		s.deny(w, r, e)
 		return
@@ -192,7 +187,7 @@ func (s *Server) getModel(w http.ResponseWriter, r *http.Request) {
 	var found *Model
 	var none *route.NoOffer
 	seen := map[string]bool{} // endpoints, which have no type and are found for each
-	for _, kind := range serviceTypes {
+	for _, kind := range zg.ServiceTypes() {
 		offers, err := table.Find(route.Query{Type: kind, Model: id})
 		if no, ok := errors.AsType[*route.NoOffer](err); ok {
 			offers = no.Offers // such as would serve it but for something: they can be looked at

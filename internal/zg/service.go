@@ -25,6 +25,14 @@ const (
 	VideoGeneration ServiceType = "video-generation"
 )
 
+// ServiceTypes are all that are known, in the order in which they are listed. Whatever has to treat each of them switches
+// over all of them, which the linter checks.
+func ServiceTypes() []ServiceType {
+	return []ServiceType{
+		Chatbot, TextToImage, ImageEditing, SpeechToText, Embedding, Decisions, AudioGeneration, VideoGeneration,
+	}
+}
+
 // Service is one provider's offer as registered on chain (the contract's Service struct).
 type Service struct {
 	Provider      common.Address
