@@ -127,7 +127,7 @@ func showSteps(c console, r *accountReport, steps []step) {
 			plural(int(min(f.Count, 1<<30)), "transaction"))
 	}
 	if len(steps) == 0 {
-		c.printf("There is nothing to do: it is so already.\n")
+		c.printf("Nothing to do: it is already done.\n")
 	}
 	for _, s := range steps {
 		c.printf("%s, on %s\n", s.title, r.Network)

@@ -75,7 +75,7 @@ func broken(err error, resp *http.Response) error {
 	}
 	hint := "What was shown is not the whole answer."
 	if id := resp.Header.Get("X-Request-Id"); id != "" {
-		hint += " Its request is " + oneLine(id) + "."
+		hint += " (request " + oneLine(id) + ")"
 	}
 	return problem(codeAPI, hint, "the answer breaks off: %v", err)
 }

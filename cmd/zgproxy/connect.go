@@ -31,7 +31,7 @@ type connectFlags struct {
 }
 
 func (f *connectFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.direct, "direct", false, "do not look for a running daemon: be one for as long as it takes")
+	cmd.Flags().BoolVar(&f.direct, "direct", false, "run in-process instead of using the daemon")
 	cmd.Flags().StringVar(&f.url, "url", "", "base `URL` of a zgproxy elsewhere, such as http://host:3000/v1")
 	cmd.Flags().StringVar(&f.keyFile, "key-file", "", "a `FILE` with the local key for --url")
 	cmd.MarkFlagsMutuallyExclusive("url", "direct")
@@ -251,12 +251,16 @@ func refusal(resp *http.Response, text []byte) error {
 	if json.Unmarshal(text, &e) == nil && e.Error.Message != "" {
 		message = oneLine(e.Error.Message)
 	}
-	hint := ""
-	if id := resp.Header.Get("X-Request-Id"); id != "" {
-		hint = "Its request is " + oneLine(id) + "."
-	}
+	var words []string
 	if cause := resp.Header.Get("X-Zgproxy-Error"); cause != "" {
-		hint = strings.TrimSpace("The cause is " + oneLine(cause) + ". " + hint)
+		words = append(words, "code "+oneLine(cause))
+	}
+	if id := resp.Header.Get("X-Request-Id"); id != "" {
+		words = append(words, "request "+oneLine(id))
+	}
+	hint := ""
+	if len(words) > 0 {
+		hint = "(" + strings.Join(words, ", ") + ")"
 	}
 	return problem(codeAPI, hint, "%s (status %d)", message, resp.StatusCode)
 }

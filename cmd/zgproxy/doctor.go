@@ -164,7 +164,7 @@ func (d *doctor) examine(ctx context.Context, o doctorOptions) error {
 		p.end(&r, time.Since(began))
 	}
 	if !r.OK {
-		return &failedError{problem(codeUnwell, "", "not all is well"), true} // the report has told what
+		return &failedError{problem(codeUnwell, "", "%s failed, %s", plural(r.Summary.Fail, "check"), plural(r.Summary.Warn, "warning")), true} // the report has told what
 	}
 	return nil
 }

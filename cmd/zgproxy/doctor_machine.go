@@ -101,9 +101,9 @@ func checkConfiguration(_ context.Context, d *doctor, _ *patient) finding {
 		}
 	}
 	if len(all) > 0 {
-		return warned("zgproxy config shows what is in force", strings.Join(all, "; "), "%s may not be meant", plural(len(all), "setting"))
+		return warned("zgproxy config shows what is in force", strings.Join(all, "; "), "%s may be unintended", plural(len(all), "setting"))
 	}
-	return passed("%s, nothing contradicts itself", d.cfg.Network)
+	return passed("%s, no conflicting settings", d.cfg.Network)
 }
 
 // secretFiles are the files that hold something secret, by the variable that names them. What a file of variables names in
@@ -245,7 +245,7 @@ func checkStore(ctx context.Context, d *doctor, _ *patient) finding {
 	r, err := billing.OpenReadOnly(ctx, d.cfg.DataDir)
 	switch {
 	case errors.Is(err, billing.ErrNoStore):
-		return passed("nothing was ever recorded")
+		return passed("empty: no requests yet")
 	case errors.Is(err, billing.ErrOlderSchema):
 		f := warned("zgproxy serve", err.Error(), "it is an older version's")
 		f.cause = "machine.store"

@@ -15,7 +15,7 @@ import (
 
 func checkPort(ctx context.Context, d *doctor, _ *patient) finding {
 	if d.cfg.Port == 0 {
-		return passed("any free port is taken")
+		return passed("a free port will be chosen")
 	}
 	return d.port(ctx, d.cfg.ListenAddress(), "ZGPROXY_PORT")
 }
@@ -25,7 +25,7 @@ func checkOperatorPort(ctx context.Context, d *doctor, _ *patient) finding {
 		return skipped("ZGPROXY_ADMIN_LISTEN is off")
 	}
 	if strings.HasSuffix(d.cfg.AdminListen, ":0") {
-		return passed("any free port is taken")
+		return passed("a free port will be chosen")
 	}
 	return d.port(ctx, d.cfg.AdminListen, "ZGPROXY_ADMIN_LISTEN")
 }

@@ -209,7 +209,7 @@ func checkUnfinished(ctx context.Context, d *doctor, _ *patient) finding {
 		return d.becauseOf("wallet.key")
 	}
 	if d.store == nil {
-		return passed("nothing was ever recorded")
+		return passed("empty: no requests yet")
 	}
 	e, under, err := d.store.Unfinished(ctx, walletName(d.cfg, d.address))
 	if err != nil {

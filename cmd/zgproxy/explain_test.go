@@ -120,7 +120,7 @@ func TestExplainWithADaemon(t *testing.T) {
 	})
 
 	o := w.explain("gpt-4o")
-	w.saysOf(o, 0, "gpt-4o, an alias of echo-1: chatbot, by balanced", "0.3/0.3 0G per million in/out, 45 ms to the first byte, 100 % of late answered", "it has enough to do; left alone until")
+	w.saysOf(o, 0, "gpt-4o, an alias of echo-1: chatbot, by balanced", "0.3/0.3 0G per million in/out, 45 ms to the first byte, 100 % of recent requests succeeded", "it has enough to do; left alone until")
 	if strings.Contains(o.stdout, "nothing has been measured") || strings.Index(o.stdout, two.Hex()) < strings.Index(o.stdout, three.Hex()) {
 		t.Errorf("who is held back comes last, and what was measured counts:\n%s", o.stdout)
 	}

@@ -41,7 +41,7 @@ func imageCommand() *cobra.Command {
 	var f imageFlags
 	cmd := &cobra.Command{
 		Use:   "image PROMPT...",
-		Short: "Have a picture made, or changed, and write it to a file",
+		Short: "Generate or edit an image, and write it to a file",
 		Long: `Has pictures made from a PROMPT, or with --edit a picture changed, and writes them to files. Several get
 numbers in their names. A file that is there is not overwritten. What it cost, and what the provider's
 signature showed, goes to the standard error.

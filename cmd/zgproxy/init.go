@@ -72,7 +72,7 @@ A new key is kept in an encrypted keystore. --import takes over what 0g-compute-
 	fl.Lookup("import").NoOptDefVal = "-"
 	fl.StringVar(&f.out, "out", "", "the `FILE` of variables to write (default: env in the configuration directory)")
 	fl.BoolVar(&f.force, "force", false, "replace a file of variables that is there; it is kept with .bak and the time in its name")
-	fl.BoolVarP(&f.yes, "yes", "y", false, "ask nothing; take what is proposed")
+	fl.BoolVarP(&f.yes, "yes", "y", false, "ask nothing; accept the defaults")
 	fl.BoolVar(&f.json, "json", false, "one JSON object; needs --yes")
 	cmd.MarkFlagsMutuallyExclusive("new-wallet", "import-key", "keystore", "signer")
 	cmd.RunE = explained(&f.json, func(cmd *cobra.Command, _ []string) error {
@@ -163,7 +163,7 @@ func (s *setup) run(ctx context.Context) error {
 func (s *setup) where() error {
 	for _, name := range []string{"PRIVATE_KEY", "KEYSTORE", "KEYSTORE_PASSWORD", "SIGNER", "SIGNER_ADDRESS"} {
 		if os.Getenv(config.Prefix+name) != "" {
-			return problem(codeUsage, "Unset it first: unset "+config.Prefix+name, "%s%s is set in the environment, which goes before the file that init writes", config.Prefix, name)
+			return problem(codeUsage, "Unset it first: unset "+config.Prefix+name, "%s%s is set in the environment, which takes precedence over the file that init writes", config.Prefix, name)
 		}
 	}
 	s.out = s.flags.out
@@ -220,7 +220,7 @@ func (s *setup) choose(ctx context.Context, question string, options ...string) 
 	for i, o := range options {
 		s.c.printf("  %d  %s\n", i+1, o)
 	}
-	answer, err := s.ask(ctx, "Which", "1", "", func(a string) error {
+	answer, err := s.ask(ctx, fmt.Sprintf("Choose 1-%d", len(options)), "1", "", func(a string) error {
 		if n, err := strconv.Atoi(a); err != nil || n < 1 || n > len(options) {
 			return fmt.Errorf("a number from 1 to %d", len(options))
 		}
@@ -305,11 +305,11 @@ const (
 )
 
 func (s *setup) chooseLimits(ctx context.Context, _ officialImport) error {
-	s.c.printf("%s\n", s.c.paint(styleHead, "How much may be spent. Nothing is ever spent above these limits; you can change them later."))
+	s.c.printf("%s\n", s.c.paint(styleHead, "How much may be spent. Automatic spending stops at these limits; you can change them later."))
 	for _, q := range []struct{ name, question, proposal, given, word string }{
-		{"BUDGET_FEES_DAY", "The most that requests may cost in 24 hours, in 0G, or none", proposedFees, s.flags.fees, "none"},
-		{"BUDGET_TRANSFERS_DAY", "The most to move from your ledger to providers in 24 hours by itself, in 0G", proposedTransfers, s.flags.transfers, "none"},
-		{"AUTO_FUND", "The most for opening sub-accounts, and as much again for deposits from the wallet, by itself, in 0G, or off", proposedAutoFund, s.flags.autoFund, config.Off},
+		{"BUDGET_FEES_DAY", "Daily limit for what requests cost, in 0G, or none", proposedFees, s.flags.fees, "none"},
+		{"BUDGET_TRANSFERS_DAY", "Daily limit for automatic top-ups, in 0G", proposedTransfers, s.flags.transfers, "none"},
+		{"AUTO_FUND", "Total limit for opening sub-accounts automatically (a separate, equal limit applies to automatic deposits), in 0G, or off", proposedAutoFund, s.flags.autoFund, config.Off},
 	} {
 		answer, err := s.ask(ctx, q.question, q.proposal, q.given, isAmountOr(q.word))
 		if err != nil {

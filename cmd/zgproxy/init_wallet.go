@@ -38,7 +38,7 @@ func (s *setup) chooseWallet(ctx context.Context, official officialImport) error
 	case 1:
 		return s.newKeystore(ctx)
 	case 2:
-		from, err := s.ask(ctx, "File with the key, or - to type it unseen", "-", "", func(a string) error {
+		from, err := s.ask(ctx, "Path to the key file, or - to type the key (hidden)", "-", "", func(a string) error {
 			if looksLikeKey.MatchString(a) {
 				return errors.New("that is the key itself, and was seen: give the path of a file, or -")
 			}
@@ -162,8 +162,8 @@ func (s *setup) keepPassword(ctx context.Context) error {
 	case keep:
 	case s.flags.yes:
 	default:
-		n, err := s.choose(ctx, "The password, whenever the daemon or a command needs the key:",
-			"is asked for on the terminal", "is in a file beside the keystore that only you can read, so that the daemon starts by itself")
+		n, err := s.choose(ctx, "How should zgproxy get the password?",
+			"ask each time, on the terminal", "read it from a file beside the keystore that only you can read, so that the daemon starts unattended")
 		if err != nil {
 			return err
 		}

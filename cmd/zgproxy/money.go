@@ -42,7 +42,7 @@ func (f *moneyFlags) amount(text string) (zg.Neuron, error) {
 	}
 	n, err := parse(text)
 	if err == nil && n.IsZero() {
-		err = errors.New("the amount is nothing")
+		err = errors.New("the amount must be greater than zero")
 	}
 	if err != nil {
 		return n, usageError{err}

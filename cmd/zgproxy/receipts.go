@@ -33,7 +33,7 @@ type receiptsReport struct {
 func receiptsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "receipts",
-		Short: "Show what answers were shown to be, and check it again",
+		Short: "List verification receipts and re-check them",
 		Long: `A receipt is the record of one answer: digests of request and answer, the provider's signature over
 them, who had to sign, and the fee. It holds no content. Whoever has it can check it without the
 network, and whoever has the answer too can check that it is the one that was signed.

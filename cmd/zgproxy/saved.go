@@ -215,7 +215,7 @@ func (d *daemon) serveSaved() bool {
 	}
 	d.rebuildRoutes()
 	d.log.Info().Int("services", len(saved.directory.Services)).Time("read_at", saved.directory.ReadAt).
-		Msg("ready from what was read last; the chain is read meanwhile")
+		Msg("ready from cache; refreshing from the chain")
 	return true
 }
 

@@ -173,10 +173,10 @@ func (w *walkers) setsUp() {
 	defer screen.close()
 	defer func() { _ = cmd.Process.Kill() }() // it should have ended
 	for _, play := range [][2]string{
-		{"Which [1]:", "1\n"},
+		{"Choose 1-", "1\n"},
 		{"New password", "correct horse battery\n"},
-		{"The same again:", "correct horse battery\n"},
-		{"Which [1]:", "2\n"},
+		{"Repeat password:", "correct horse battery\n"},
+		{"Choose 1-", "2\n"},
 		{"EVIL-1", ""},
 		{"Which (numbers or addresses", "nine\n"},
 		{"Which (numbers or addresses", "\x03"},

@@ -38,7 +38,7 @@ func transcribeCommand() *cobra.Command {
 	var f transcribeFlags
 	cmd := &cobra.Command{
 		Use:   "transcribe FILE",
-		Short: "Have speech written down",
+		Short: "Transcribe audio",
 		Long: `Sends a recording to a model that writes down what is said, and prints that. FILE is - for the standard
 input. What it cost, and what the provider's signature showed, goes to the standard error.
 

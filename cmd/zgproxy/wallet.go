@@ -107,7 +107,7 @@ func askNewPassword(ctx context.Context, c console) (string, error) {
 		if len(first) < shortPassword {
 			c.printf("That is short: whoever gets the file can guess it.\n")
 		}
-		second, err := c.hidden(ctx, "The same again: ")
+		second, err := c.hidden(ctx, "Repeat password: ")
 		if err != nil {
 			return "", interrupted(err)
 		}

@@ -309,7 +309,7 @@ func (c *call) readRefusal(ctx context.Context, in io.Reader) ([]byte, error) {
 	return append(body, rest...), err
 }
 
-// refusal reads and classifies an answer that is none.
+// refusal reads and classifies a non-200 answer.
 func (c *call) refusal(ctx context.Context, resp *http.Response) (*refusal, zg.RefusalDetail) {
 	body, err := c.readRefusal(ctx, resp.Body)
 	detail := c.srv.cfg.Classify(resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("ZG-Failure-Source"), body)

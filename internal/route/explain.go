@@ -246,7 +246,7 @@ func (b *Board) why(o *Offer, v view, h Health) string {
 	if h.State == stateUntried {
 		words = append(words, "not tried yet")
 	} else {
-		words = append(words, fmt.Sprintf("%.0f %% of late answered", h.SuccessRate*100))
+		words = append(words, fmt.Sprintf("%.0f %% of recent requests succeeded", h.SuccessRate*100))
 	}
 	if h.State == string(Down) {
 		words = append(words, "down, and the next request shows whether it is back")

@@ -66,7 +66,7 @@ func TestExplain(t *testing.T) {
 		if err != nil || e.Type != zg.Chatbot || e.Alias != "echo-1" || e.Policy != Balanced || e.Reason != "" || strings.Join(e.Resolved, " ") != "echo-1" {
 			t.Errorf("Explain = %+v, %v", e, err)
 		}
-		want := `+ cheap echo-1: 0.3/0.48 0G per million in/out, 45 ms to the first byte, 100 % of late answered, 1 under way, 50 % of its answers not shown to be its own
+		want := `+ cheap echo-1: 0.3/0.48 0G per million in/out, 45 ms to the first byte, 100 % of recent requests succeeded, 1 under way, 50 % of its answers not shown to be its own
 + dear echo-1: 0.6/0.6 0G per million in/out, not tried yet, its sub-account is too low
 + endpoint:local echo-1: a direct endpoint, neither paid by zgproxy nor verified, not tried yet
 - ` + fourth.Hex() + ` echo-1: 3 failures in a row; at 2000-01-01T00:00:00Z one request may show whether it is back

@@ -28,7 +28,7 @@ var descriptions = struct{ state, success, firstByte, inFlight, most, waiting, p
 	state: prometheus.NewDesc("zgproxy_route_provider_state",
 		"1 for the state that a provider is in: ok, untried, down, paced or paused.", []string{"provider", "state"}, nil),
 	success: prometheus.NewDesc("zgproxy_route_provider_success_ratio",
-		"Share of a provider's late attempts that succeeded.", []string{"provider"}, nil),
+		"Share of a provider's recent attempts that succeeded.", []string{"provider"}, nil),
 	firstByte: prometheus.NewDesc("zgproxy_route_provider_first_byte_seconds",
 		"Mean recent time to a provider's first byte.", []string{"provider"}, nil),
 	inFlight: prometheus.NewDesc("zgproxy_route_provider_in_flight", "Requests under way at a provider.", []string{"provider"}, nil),
