@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 
 	"modernc.org/sqlite"
 )
@@ -28,21 +29,50 @@ func (w *watched) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, w.damage.notice(err)
 	}
-	return &watchedConn{c, w.damage}, nil
+	return &watchedConn{Conn: c, damage: w.damage, stmts: make(map[string]driver.Stmt)}, nil
 }
+
+// mostStmts is how many statements a connection keeps compiled. A look at the accounts asks some twenty questions, the same
+// ones every time, and compiling them takes longer than answering them.
+const mostStmts = 64
 
 // watchedConn passes on what the store's readers use of a connection: they prepare nothing and begin no transactions.
 type watchedConn struct {
 	driver.Conn
 	damage *damage
+	stmts  map[string]driver.Stmt // compiled, by their text
 }
 
 func (c *watchedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	rows, err := c.query(ctx, query, args)
 	if err != nil {
 		return nil, c.damage.notice(err)
 	}
 	return &watchedRows{rows, c.damage}, nil
+}
+
+func (c *watchedConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	stmt, ok := c.stmts[query]
+	if !ok {
+		if len(c.stmts) == mostStmts {
+			return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+		}
+		var err error
+		if stmt, err = c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query); err != nil {
+			return nil, err
+		}
+		c.stmts[query] = stmt
+	}
+	return stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
+}
+
+// Close ends the connection and what it keeps compiled.
+func (c *watchedConn) Close() error {
+	var errs []error
+	for _, stmt := range c.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, c.Conn.Close())...)
 }
 
 func (c *watchedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
