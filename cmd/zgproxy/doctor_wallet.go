@@ -209,7 +209,7 @@ func checkUnfinished(ctx context.Context, d *doctor, _ *patient) finding {
 		return d.becauseOf("wallet.key")
 	}
 	if d.store == nil {
-		return passed("empty: no requests yet")
+		return passed("none")
 	}
 	e, under, err := d.store.Unfinished(ctx, walletName(d.cfg, d.address))
 	if err != nil {
