@@ -111,7 +111,7 @@ func TestChatTellsWhatGoesWrong(t *testing.T) {
 			w.Header().Set("X-Zgproxy-Error", "budget")
 			w.WriteHeader(http.StatusPaymentRequired)
 			_, _ = io.WriteString(w, `{"error":{"message":"no more"}}`)
-		}, "", []string{"no more (status 402)", "cause is budget"}},
+		}, "", []string{"no more (status 402)", "code budget"}},
 		"refused by HTML": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusBadGateway)
 			_, _ = io.WriteString(w, "<html>bad gateway")

@@ -137,7 +137,7 @@ func TestMoneyByHandWithoutADaemon(t *testing.T) {
 	w.expect(4, args("deposit 5"), "there is no terminal", "--yes")
 	w.expect(4, args("deposit 5 --json"), `"not_confirmed"`)
 	for line, says := range map[string]string{
-		"deposit abc": "not a number of 0G", "deposit 0 --yes": "nothing", "deposit 1e3 --yes": "not a number", "deposit 1.5 --neuron --yes": "not a whole number",
+		"deposit abc": "not a number of 0G", "deposit 0 --yes": "greater than zero", "deposit 1e3 --yes": "not a number", "deposit 1.5 --neuron --yes": "not a whole number",
 		"deposit": "accepts 1 arg", "deposit 1 2": "accepts 1 arg", "fund 0x12 1": "not an address", "refund": "accepts 1 arg", "refund 1 --all": "unknown command",
 		"retrieve": "at least 1 arg", "fund " + strings.Replace(alpha.Hex(), "a", "A", 1) + " 1": "checksum", "usage --by colour": "wanted: day", "usage --since yore": "wanted: a duration",
 		"usage --by none,day": "nothing else", "fund " + devnet.Wallet().Hex() + " 1": "cannot be a provider", "deposit 1 --no-such-flag": "unknown flag", "usage --csv --json": "not both",
@@ -167,7 +167,7 @@ func TestMoneyByHandWithoutADaemon(t *testing.T) {
 	if u := decode[usageReport](w, w.must(args("usage --json"))); len(u.Rows) != 0 || !u.Total.Fees.IsZero() {
 		t.Errorf("usage --json of nothing = %+v", u)
 	}
-	w.must(args("provider acknowledge "+alpha.Hex()+" --yes"), "nothing to do")
+	w.must(args("provider acknowledge "+alpha.Hex()+" --yes"), "Nothing to do")
 	total("100")
 	if _, err := os.Stat(w.data); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("the data directory was created (%v)", err)

@@ -182,7 +182,7 @@ func TestOfficialCLI(t *testing.T) {
 	o.agree(p)
 	o.must([]string{"provider", "revoke", p, "--yes"}, "confirmed")
 	o.says("inference acknowledge-provider --provider "+p, "acknowledged successfully")
-	o.must([]string{"provider", "acknowledge", p, "--yes"}, "nothing to do")
+	o.must([]string{"provider", "acknowledge", p, "--yes"}, "Nothing to do")
 	o.says("refund --amount 2", "Refunded amount: 2 0G")
 	o.must(args("refund 3 --yes"), "confirmed")
 	o.agree(p)
