@@ -23,7 +23,7 @@ func TestFollowTellsSquares(t *testing.T) {
 			}
 		}, true},
 		{"copies again", func(b []byte) {
-			for i := 0; i < len(b); i += 512 {
+			for i := 0; i < len(b); i += 64 {
 				sink += len(bytes.Clone(b[:i]))
 			}
 		}, true},
