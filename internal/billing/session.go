@@ -19,7 +19,7 @@ const constraint = 19
 type session struct {
 	ctx    context.Context // never ends: a write that has begun is not given up
 	conn   driver.Conn
-	stmts  map[string]driver.Stmt
+	stmts  statements
 	args   []driver.NamedValue // reused by every statement
 	damage *damage             // is told what SQLite says
 }
@@ -33,7 +33,7 @@ func newSession(ctx context.Context, dsn string, d *damage) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the spend store: %w", err)
 	}
-	return &session{ctx: context.WithoutCancel(ctx), conn: conn, stmts: make(map[string]driver.Stmt), damage: d}, nil
+	return &session{ctx: context.WithoutCancel(ctx), conn: conn, stmts: make(statements), damage: d}, nil
 }
 
 // exec runs one statement and returns how many rows it changed. Values are the driver's types: int64, float64, string,
@@ -96,15 +96,8 @@ func (s *session) query(query string, each func(row []driver.Value) error, value
 }
 
 func (s *session) prepare(query string) (driver.Stmt, error) {
-	if stmt, ok := s.stmts[query]; ok {
-		return stmt, nil
-	}
-	stmt, err := s.conn.Prepare(query)
-	if err != nil {
-		return nil, s.damage.notice(err)
-	}
-	s.stmts[query] = stmt
-	return stmt, nil
+	stmt, err := s.stmts.of(s.conn, query)
+	return stmt, s.damage.notice(err)
 }
 
 func (s *session) bind(values []any) []driver.NamedValue {
@@ -115,12 +108,30 @@ func (s *session) bind(values []any) []driver.NamedValue {
 	return s.args
 }
 
-func (s *session) close() error {
+func (s *session) close() error { return errors.Join(s.stmts.close(), s.conn.Close()) }
+
+// statements are what a connection keeps compiled, by their text: compiling takes longer than most answers.
+type statements map[string]driver.Stmt
+
+// of compiles a query for the connection, once.
+func (s statements) of(conn driver.Conn, query string) (driver.Stmt, error) {
+	if stmt, ok := s[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := conn.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	s[query] = stmt
+	return stmt, nil
+}
+
+func (s statements) close() error {
 	var errs []error
-	for _, stmt := range s.stmts {
+	for _, stmt := range s {
 		errs = append(errs, stmt.Close())
 	}
-	return errors.Join(append(errs, s.conn.Close())...)
+	return errors.Join(errs...)
 }
 
 // violates reports that a statement failed by its own fault, with the transaction around it intact.

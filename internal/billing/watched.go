@@ -29,18 +29,18 @@ func (w *watched) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, w.damage.notice(err)
 	}
-	return &watchedConn{Conn: c, damage: w.damage, stmts: make(map[string]driver.Stmt)}, nil
+	return &watchedConn{Conn: c, damage: w.damage, stmts: make(statements)}, nil
 }
 
-// mostStmts is how many statements a connection keeps compiled. A look at the accounts asks some twenty questions, the same
-// ones every time, and compiling them takes longer than answering them.
+// mostStmts is how many statements a reader's connection keeps compiled. A look at the accounts asks some twenty questions,
+// the same ones every time; those of commands are put together from what is asked for.
 const mostStmts = 64
 
 // watchedConn passes on what the store's readers use of a connection: they prepare nothing and begin no transactions.
 type watchedConn struct {
 	driver.Conn
 	damage *damage
-	stmts  map[string]driver.Stmt // compiled, by their text
+	stmts  statements
 }
 
 func (c *watchedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -52,28 +52,18 @@ func (c *watchedConn) QueryContext(ctx context.Context, query string, args []dri
 }
 
 func (c *watchedConn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	stmt, ok := c.stmts[query]
-	if !ok {
-		if len(c.stmts) == mostStmts {
-			return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
-		}
-		var err error
-		if stmt, err = c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query); err != nil {
-			return nil, err
-		}
-		c.stmts[query] = stmt
+	if _, kept := c.stmts[query]; !kept && len(c.stmts) == mostStmts {
+		return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+	}
+	stmt, err := c.stmts.of(c.Conn, query)
+	if err != nil {
+		return nil, err
 	}
 	return stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
 }
 
 // Close ends the connection and what it keeps compiled.
-func (c *watchedConn) Close() error {
-	var errs []error
-	for _, stmt := range c.stmts {
-		errs = append(errs, stmt.Close())
-	}
-	return errors.Join(append(errs, c.Conn.Close())...)
-}
+func (c *watchedConn) Close() error { return errors.Join(c.stmts.close(), c.Conn.Close()) }
 
 func (c *watchedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	res, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
