@@ -328,7 +328,11 @@ func checkBudgets(ctx context.Context, d *doctor, _ *patient) finding {
 	if d.store == nil {
 		return passed("nothing was ever spent")
 	}
-	all, err := limits(ctx, d.store, d.cfg, d.now())
+	unknown, err := d.store.Unknown(ctx, "") // of fees, which does not depend on the wallet
+	var all []limitReport
+	if err == nil {
+		all, err = limits(ctx, d.store, d.cfg, unknown, d.now())
+	}
 	if err != nil {
 		return failed(restoreFix, err.Error(), "what was spent cannot be read")
 	}

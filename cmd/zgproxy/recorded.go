@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -52,7 +51,7 @@ func addRecorded(ctx context.Context, r records, cfg config.Config, out *account
 	if unknown.Any(time.Now()) {
 		out.Warnings = append(out.Warnings, unknown.String())
 	}
-	if out.Limits, err = limits(ctx, r, cfg, time.Now()); err != nil {
+	if out.Limits, err = limits(ctx, r, cfg, unknown, time.Now()); err != nil {
 		return err
 	}
 	owed, err := r.Owed(ctx)
@@ -122,13 +121,9 @@ func trustIn(ctx context.Context, dir string) (pins map[common.Address]zg.Pin, s
 }
 
 // limits are the owner's caps that are set, and what is left of them. Nothing is, where it is not known what was spent.
-func limits(ctx context.Context, r records, cfg config.Config, now time.Time) ([]limitReport, error) {
+func limits(ctx context.Context, r records, cfg config.Config, unknown billing.Unknown, now time.Time) ([]limitReport, error) {
 	out := []limitReport{}
 	since := now.Add(-24 * time.Hour)
-	unknown, err := r.Unknown(ctx, "") // what is not known of fees does not depend on the wallet
-	if err != nil {
-		return nil, err
-	}
 	for _, kind := range []struct {
 		name   string
 		budget billing.Budget
@@ -152,13 +147,13 @@ func limits(ctx context.Context, r records, cfg config.Config, now time.Time) ([
 		if err != nil {
 			return nil, err
 		}
-		add := func(name string, limit billing.Cap, p *common.Address, used zg.Neuron) {
+		add := func(name string, byDay bool, limit billing.Cap, p *common.Address, used zg.Neuron) {
 			most, set := limit.Limit()
 			if !set {
 				return
 			}
 			l := limitReport{Name: name, Limit: money(most), Used: money(used), Left: money(most.Sub(used))}
-			if kind.name == "FEES" && unknown.Fees(strings.HasSuffix(name, "_DAY"), now) {
+			if kind.name == "FEES" && unknown.Fees(byDay, now) {
 				l.Left = money(zg.Neuron{})
 			}
 			if p != nil {
@@ -166,11 +161,11 @@ func limits(ctx context.Context, r records, cfg config.Config, now time.Time) ([
 			}
 			out = append(out, l)
 		}
-		add("ZGPROXY_BUDGET_"+kind.name+"_DAY", kind.budget.Day, nil, sumOf(day))
-		add("ZGPROXY_BUDGET_"+kind.name+"_TOTAL", kind.budget.Total, nil, sumOf(total))
+		add("ZGPROXY_BUDGET_"+kind.name+"_DAY", true, kind.budget.Day, nil, sumOf(day))
+		add("ZGPROXY_BUDGET_"+kind.name+"_TOTAL", false, kind.budget.Total, nil, sumOf(total))
 		for _, p := range cfg.Providers {
-			add("ZGPROXY_BUDGET_PROVIDER_"+kind.name+"_DAY", kind.budget.ProviderDay.For(p), &p, day[p])
-			add("ZGPROXY_BUDGET_PROVIDER_"+kind.name+"_TOTAL", kind.budget.ProviderTotal.For(p), &p, total[p])
+			add("ZGPROXY_BUDGET_PROVIDER_"+kind.name+"_DAY", true, kind.budget.ProviderDay.For(p), &p, day[p])
+			add("ZGPROXY_BUDGET_PROVIDER_"+kind.name+"_TOTAL", false, kind.budget.ProviderTotal.For(p), &p, total[p])
 		}
 	}
 	if most := cfg.AutoFund.Neuron; !most.IsZero() {
