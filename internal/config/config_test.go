@@ -255,7 +255,7 @@ func TestNetworkFillsWhatIsUnset(t *testing.T) {
 	if cfg.ChainID != 7 || sources["ZGPROXY_CHAIN_ID"] != SourceEnv {
 		t.Errorf("ChainID = %d from %s, want the operator's", cfg.ChainID, sources["ZGPROXY_CHAIN_ID"])
 	}
-	if cfg.RPCURL.String() != n.RPCURL || sources["ZGPROXY_RPC_URL"] != SourceNetwork || cfg.LedgerContract.Address != n.Ledger {
+	if cfg.RPCURL.String() != "http://127.0.0.1:8545" || sources["ZGPROXY_RPC_URL"] != SourceNetwork || cfg.LedgerContract.Address != n.Ledger {
 		t.Errorf("RPCURL = %s from %s, LedgerContract = %s", cfg.RPCURL, sources["ZGPROXY_RPC_URL"], cfg.LedgerContract)
 	}
 	cfg, _ = mustRead(t, map[string]string{"NETWORK": "devnet", "ALLOW_PRIVATE_PROVIDERS": "false"})

@@ -16,8 +16,11 @@ func TestNetworks(t *testing.T) {
 	if !Simulated("devnet") || Simulated("mainnet") || Simulated("Devnet") || Simulated("") {
 		t.Error("one network is simulated, devnet")
 	}
-	if n, _ := NetworkNamed("devnet"); n.ChainID != DevnetChainID {
-		t.Errorf("devnet has the chain id %d", n.ChainID)
+	if n, ok := NetworkNamed("devnet"); !ok || n.ChainID != 31337 || n.RPCURL != "http://127.0.0.1:8545" {
+		t.Errorf("devnet is %+v", n)
+	}
+	if n, ok := NetworkNamed("Mainnet"); ok {
+		t.Errorf("NetworkNamed(Mainnet) = %+v", n)
 	}
 	for words, want := range map[*[]string]string{{}: "", {"a"}: "a", {"a", "b"}: "a or b", {"a", "b", "c"}: "a, b or c"} {
 		if got := OneOf(*words); got != want {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -77,12 +78,19 @@ const (
 	mostTiers   = 100
 )
 
+// unread stands for steps of a price that were not read: no request is affordable by them, so none is sent.
+var unread = []Tier{{Input: Ratio{Num: math.MaxUint64, Den: 1}, Output: Ratio{Num: math.MaxUint64, Den: 1}}}
+
 // ParseServiceInfo reads a service's additionalInfo. Unknown keys are ignored, keys of the wrong type are skipped one
 // by one, so that one odd field does not hide the others. Whoever registers writes it, so it is read up to 64 KiB.
 func ParseServiceInfo(text string) ServiceInfo {
 	var info ServiceInfo
 	var raw map[string]json.RawMessage
-	if len(text) > longestInfo || json.Unmarshal([]byte(text), &raw) != nil {
+	if len(text) > longestInfo {
+		info.Tiers = unread
+		return info
+	}
+	if json.Unmarshal([]byte(text), &raw) != nil {
 		return info
 	}
 	read := func(key string, into any) { _ = json.Unmarshal(raw[key], into) } // wrong type: field stays zero, by design
@@ -110,7 +118,7 @@ func ParseServiceInfo(text string) ServiceInfo {
 }
 
 // parseTiers reads the steps of a price, one after the other: a short text can have very many. More than mostTiers are
-// none.
+// unread.
 func parseTiers(text []byte) (tiers []Tier) {
 	in := json.NewDecoder(bytes.NewReader(text))
 	if begin, err := in.Token(); err != nil || begin != json.Delim('[') {
@@ -125,8 +133,11 @@ func parseTiers(text []byte) (tiers []Tier) {
 			OutputMultiplierDenominator uint64 `json:"outputMultiplierDenominator"`
 		}
 		err := in.Decode(&t)
-		if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !odd || len(tiers) == mostTiers {
+		if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err != nil && !odd {
 			return nil
+		}
+		if len(tiers) == mostTiers {
+			return unread
 		}
 		tiers = append(tiers, Tier{
 			MaxInputTokens: t.MaxInputTokens,

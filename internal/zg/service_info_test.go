@@ -21,13 +21,17 @@ func TestServiceInfoIsBounded(t *testing.T) {
 		"not a list":   {tiers(step), nil},
 		"null":         {tiers("null"), nil},
 		"as many":      {tiers("[" + strings.Repeat(step+",", mostTiers-1) + step + "]"), slices.Repeat([]Tier{one}, mostTiers)},
-		"one too many": {tiers("[" + strings.Repeat(step+",", mostTiers) + step + "]"), nil},
+		"one too many": {tiers("[" + strings.Repeat(step+",", mostTiers) + step + "]"), unread},
 	} {
 		if got := ParseServiceInfo(tt.text); !slices.Equal(got.Tiers, tt.want) || !got.MultiModel {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}
 	}
-	if got := ParseServiceInfo(tiers("[" + step + "]" + strings.Repeat(" ", longestInfo))); got.MultiModel || got.Tiers != nil {
+	if got := ParseServiceInfo(tiers("[" + step + "]" + strings.Repeat(" ", longestInfo))); got.MultiModel || !slices.Equal(got.Tiers, unread) {
 		t.Errorf("a text that is too long: %+v", got)
+	}
+	price := Price{Input: NeuronOf(1_000_000_000), Output: NeuronOf(1_000_000_000), Tiers: unread} // a thousandth of a 0G per million
+	if in, out := price.Ceiling(); in.Less(OneOG) || out.Less(OneOG) {
+		t.Errorf("by steps that were not read a token costs %s and %s 0G at most; nobody could know that", in.Og(), out.Og())
 	}
 }
