@@ -35,6 +35,21 @@ const accountNotExists = "0x08ca03ac"
 func (c *Chain) send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Receipt, error) {
 	c.sending.Lock()
 	defer c.sending.Unlock()
+	for {
+		tx, err := c.signed(ctx, key, to, value, data)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.client.SendTransaction(ctx, tx); err != nil {
+			return nil, err
+		}
+		if receipt, err := c.mined(ctx, key, tx); !errors.Is(err, errOvertaken) {
+			return receipt, err
+		}
+	}
+}
+
+func (c *Chain) signed(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Transaction, error) {
 	from := crypto.PubkeyToAddress(key.PublicKey)
 	nonce, err := c.client.PendingNonceAt(ctx, from)
 	if err != nil {
@@ -51,20 +66,18 @@ func (c *Chain) send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 	if most := new(big.Int).Mul(gwei, big.NewInt(100)); feeCap.Cmp(most) > 0 {
 		feeCap = most
 	}
-	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(c.chainID), &types.DynamicFeeTx{
+	return types.SignNewTx(key, types.LatestSignerForChainID(c.chainID), &types.DynamicFeeTx{
 		ChainID: c.chainID, Nonce: nonce, To: to, Value: value, Data: data, Gas: gas,
 		GasTipCap: new(big.Int).Mul(gwei, big.NewInt(4)), GasFeeCap: feeCap,
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := c.client.SendTransaction(ctx, tx); err != nil {
-		return nil, err
-	}
+}
+
+// mined waits until a transaction is in a block.
+func (c *Chain) mined(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Transaction) (*types.Receipt, error) {
 	c.Mine()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		receipt, err := c.client.TransactionReceipt(ctx, tx.Hash())
 		switch {
 		case err == nil && receipt.Status == types.ReceiptStatusSuccessful:
@@ -76,12 +89,67 @@ func (c *Chain) send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addr
 		case !errors.Is(err, ethereum.NotFound) && err.Error() != "transaction indexing is in progress":
 			return nil, err
 		}
+		if n%lostAfter == 0 {
+			if err := c.found(ctx, key, tx); err != nil {
+				return nil, err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// lostAfter is how many looks for a receipt find none before it is looked whether the transaction is still there.
+const lostAfter = 100
+
+// errOvertaken means that another transaction of the same sender has the nonce, so that this one is never mined.
+var errOvertaken = errors.New("another transaction has taken the nonce")
+
+// found sees to it that a transaction can still be mined. Reorganisations and DropPending empty the pool, whoever has put
+// something into it meanwhile: what was lost is sent once more, and so is something in the place of what was lost before
+// it.
+func (c *Chain) found(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Transaction) error {
+	from := crypto.PubkeyToAddress(key.PublicKey)
+	used, err := c.client.NonceAt(ctx, from, nil)
+	if err != nil {
+		return err
+	}
+	if used > tx.Nonce() {
+		return c.overtaken(ctx, from, tx)
+	}
+	for nonce := used; nonce < tx.Nonce(); nonce++ {
+		filler, err := types.SignNewTx(key, types.LatestSignerForChainID(c.chainID), &types.DynamicFeeTx{
+			ChainID: c.chainID, Nonce: nonce, To: &from, Gas: 21_000, GasTipCap: tx.GasTipCap(), GasFeeCap: tx.GasFeeCap(),
+		})
+		if err != nil {
+			return err
+		}
+		_ = c.client.SendTransaction(ctx, filler) // refused where one is there that pays as much
+	}
+	_ = c.client.SendTransaction(ctx, tx) // refused where it is there
+	c.Mine()
+	return nil
+}
+
+// overtaken is errOvertaken where a block has another transaction with this nonce.
+func (c *Chain) overtaken(ctx context.Context, from common.Address, tx *types.Transaction) error {
+	block, err := c.client.BlockByNumber(ctx, nil)
+	for ; err == nil; block, err = c.client.BlockByHash(ctx, block.ParentHash()) {
+		for _, other := range block.Transactions() {
+			by, err := types.Sender(types.LatestSignerForChainID(c.chainID), other)
+			if err != nil || by != from || other.Nonce() != tx.Nonce() {
+				continue
+			}
+			if other.Hash() != tx.Hash() {
+				return errOvertaken
+			}
+			return nil // it is mined, and its receipt is still to come
+		}
+	}
+	return err
 }
 
 // Fund gives an account money out of nothing.
