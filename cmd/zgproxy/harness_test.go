@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,8 +62,9 @@ func (c leakChecked) Run() int {
 	return 0
 }
 
-// httpClient is the tests' own, so that its connections can be closed before goroutines are counted.
-var httpClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+// httpClient is the tests' own, so that its connections can be closed before goroutines are counted. An answer that never
+// ends is a failure that names its test, not one of all of them.
+var httpClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: 2 * patience}
 
 // world is a devnet with a daemon in front of it.
 type world struct {
@@ -123,7 +125,13 @@ func (w *world) inProcess() *running {
 	d.stop = func() error {
 		once.Do(func() {
 			cancel()
-			result = <-ended
+			select {
+			case result = <-ended:
+			case <-time.After(patience):
+				var stacks bytes.Buffer
+				_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1) // to memory
+				result = fmt.Errorf("it does not end\n%s", &stacks)
+			}
 			httpClient.CloseIdleConnections()
 		})
 		return result
@@ -242,7 +250,17 @@ func startChildWith(files int, env []string, logs *logBuffer) (*running, error) 
 	go func() { ended <- cmd.Wait() }()
 	var once sync.Once
 	var result error
-	wait := func() error { once.Do(func() { result = <-ended }); return result }
+	wait := func() error {
+		once.Do(func() {
+			select {
+			case result = <-ended:
+			case <-time.After(patience):
+				_ = cmd.Process.Signal(syscall.SIGQUIT) // its log says where it is
+				result = errors.Join(errors.New("it does not end"), <-ended)
+			}
+		})
+		return result
+	}
 	d := &running{
 		log:  logs,
 		pid:  cmd.Process.Pid,

@@ -3,6 +3,7 @@ package simchain
 import (
 	"context"
 	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -72,8 +73,11 @@ func (c *Chain) signed(ctx context.Context, key *ecdsa.PrivateKey, to *common.Ad
 	})
 }
 
-// mined waits until a transaction is in a block.
+// mined waits until a transaction is in a block, and not for ever: a test that hangs says nothing.
 func (c *Chain) mined(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Transaction) (*types.Receipt, error) {
+	whole := ctx
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	c.Mine()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -86,7 +90,7 @@ func (c *Chain) mined(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Tran
 			return receipt, nil
 		case err == nil:
 			return receipt, fmt.Errorf("transaction %s reverted", tx.Hash())
-		case !errors.Is(err, ethereum.NotFound) && err.Error() != "transaction indexing is in progress":
+		case ctx.Err() == nil && !errors.Is(err, ethereum.NotFound) && err.Error() != "transaction indexing is in progress":
 			return nil, err
 		}
 		if n%lostAfter == 0 {
@@ -95,11 +99,31 @@ func (c *Chain) mined(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Tran
 			}
 		}
 		select {
+		case <-whole.Done():
+			return nil, whole.Err()
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("transaction %s is in no block after %s: %s", tx.Hash(), longest, c.stuck(whole, key, tx))
 		case <-tick.C:
 		}
 	}
+}
+
+// longest is how long an actor waits for a block with its transaction.
+const longest = 2 * time.Minute
+
+// stuck tells what the node knows of a sender whose transaction is not mined.
+func (c *Chain) stuck(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Transaction) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	from := crypto.PubkeyToAddress(key.PublicKey)
+	used, err := c.client.NonceAt(ctx, from, nil)
+	next, err2 := c.client.PendingNonceAt(ctx, from)
+	var pool json.RawMessage
+	err3 := c.client.Client().CallContext(ctx, &pool, "txpool_contentFrom", from)
+	head, err4 := c.client.BlockNumber(ctx)
+	_, err5 := c.client.TransactionReceipt(ctx, tx.Hash())
+	return fmt.Sprintf("its nonce is %d, %d are used, %d is the next; the pool has %s; block %d; %v", tx.Nonce(), used, next, pool, head,
+		errors.Join(err, err2, err3, err4, err5))
 }
 
 // lostAfter is how many looks for a receipt find none before it is looked whether the transaction is still there.
