@@ -37,7 +37,8 @@ demo: build ## a whole network on this machine, the proxy in front of it, and a 
 
 .PHONY: build
 build: ## bin/zgproxy and bin/zgdevnet
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/zgproxy ./cmd/zgdevnet
+	@echo "Building bin/zgproxy and bin/zgdevnet. The first build compiles some hundreds of packages and takes minutes; later ones take seconds." >&2
+	@tools/progress.sh go build -v -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/zgproxy ./cmd/zgdevnet
 
 .PHONY: test
 test: ## all tests

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -47,6 +48,10 @@ Usage:
   zgdevnet [flags]                   run the network until Ctrl-C
   zgdevnet demo [flags] ./zgproxy    run the network, zgproxy in front of it, and a conversation
 
+The demo ignores your own settings of zgproxy: its variables in the environment, and the file
+that "zgproxy init" wrote. What it should use, --set gives. Ports that are in use are replaced
+by free ones.
+
 Then, in another terminal, paste the export lines that are printed, and:
   zgproxy serve
   curl http://127.0.0.1:3000/v1/chat/completions -H 'Content-Type: application/json' \
@@ -70,6 +75,9 @@ type options struct {
 	twins       int
 	json        bool
 	demo        string // path of the zgproxy binary; empty: no demo
+	port        int    // of the demo's zgproxy, and below of its operator side; 0: any free one
+	adminPort   int
+	set         []string // settings of the demo's zgproxy, as NAME=VALUE
 }
 
 // maxTwins is what the ports behind the highest --providers-port-base have room for.
@@ -92,6 +100,15 @@ func parse(args []string, stdout, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.settleEvery, "settle-every", 30*time.Second, "how often providers take on chain what they are owed; 0: never")
 	fs.BoolVar(&o.allKinds, "all-kinds", false, "also run a provider of each further kind of service: embeddings, edits of pictures, speech from text, video, decisions")
 	fs.IntVar(&o.twins, "twins", 0, "`NUMBER` of further providers of echo-1, each a little dearer than the one before")
+	fs.IntVar(&o.port, "port", 3000, "demo: `PORT` of zgproxy; any free one if it is in use, or 0")
+	fs.IntVar(&o.adminPort, "admin-port", 3090, "demo: `PORT` of zgproxy's operator side; any free one if it is in use, or 0")
+	fs.Func("set", "demo: a setting of zgproxy, `NAME=VALUE`; repeatable", func(kv string) error {
+		if name, _, ok := strings.Cut(kv, "="); !ok || !strings.HasPrefix(name, ourPrefix) || strings.ContainsAny(kv, "\r\n") {
+			return errors.New("expected one line, ZGPROXY_NAME=VALUE")
+		}
+		o.set = append(o.set, kv)
+		return nil
+	})
 	fs.BoolVar(&o.json, "json", false, "print one JSON object instead of text")
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -118,6 +135,10 @@ func (o *options) check(rest []string, isDemo bool) error {
 		return fmt.Errorf("unknown argument %q", rest[0])
 	case isDemo && o.json:
 		return errors.New("--json and demo do not go together")
+	case !isDemo && len(o.set) > 0:
+		return errors.New("--set is for the demo, which runs zgproxy")
+	case min(o.port, o.adminPort) < 0 || max(o.port, o.adminPort) > 65535:
+		return errors.New("--port and --admin-port are between 0 and 65535")
 	case o.minimums != "mainnet" && o.minimums != "testnet":
 		return fmt.Errorf("--minimums: %q is neither mainnet nor testnet", o.minimums)
 	case o.rpcPort < 0 || o.rpcPort > 65535:
@@ -153,6 +174,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // serve runs the network until ctx ends.
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	if o.demo != "" {
+		if err := o.choosePorts(ctx, stdout); err != nil {
+			return err
+		}
+		if names := ours(os.Environ()); len(names) > 0 {
+			// A closed terminal ends the demo by signal.
+			_, _ = fmt.Fprintf(stdout, "The demo ignores %s in the environment; --set gives it a setting.\n", strings.Join(names, ", "))
+		}
+	}
 	network, err := devnet.Start(ctx, devnet.Config{
 		RPCListen:    net.JoinHostPort("127.0.0.1", strconv.Itoa(o.rpcPort)),
 		ProviderPort: o.portBase,
@@ -182,7 +212,11 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return fmt.Errorf("print the network: %w", err)
 	}
 	if o.demo != "" {
-		return demo(ctx, network.Env(), demoModel, o.demo, stdout)
+		where, err := newPlace(o, network.Env())
+		if err != nil {
+			return err
+		}
+		return demonstration{binary: o.demo, model: demoModel, place: where, out: stdout}.run(ctx)
 	}
 	<-ctx.Done()
 	return nil

@@ -107,6 +107,9 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--rpc-port", "65536"}, exitUsage, "65536 is no port"},
 		{[]string{"--providers-port-base", "65535"}, exitUsage, "leaves no room"},
 		{[]string{"--pace", "-1s"}, exitUsage, "cannot be negative"},
+		{[]string{"--set", "ZGPROXY_ROUTING=price"}, exitUsage, "--set is for the demo"},
+		{[]string{"demo", "--set", "HOME=/tmp", "x"}, exitUsage, "ZGPROXY_NAME=VALUE"},
+		{[]string{"demo", "--port", "65536", "x"}, exitUsage, "between 0 and 65535"},
 		{[]string{"--twins", "21"}, exitUsage, "not between 0 and 20"},
 	} {
 		var out bytes.Buffer

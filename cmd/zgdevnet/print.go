@@ -70,11 +70,11 @@ Wallet     %s  (private key %s)
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", p.Address(), p.Type(), p.Model(), price(p), p.URL())
 	}
 	_ = table.Flush() // into the buffer
-	_, _ = fmt.Fprintln(&b)
-	for _, e := range r.Env {
-		_, _ = fmt.Fprintln(&b, "export "+e)
-	}
-	if o.demo == "" {
+	if o.demo == "" { // the demo has a file with them
+		_, _ = fmt.Fprintln(&b)
+		for _, e := range r.Env {
+			_, _ = fmt.Fprintln(&b, "export "+e)
+		}
 		_, _ = fmt.Fprintln(&b, "\nPaste the export lines into another terminal and run: zgproxy serve\nCtrl-C ends the network.")
 	}
 	_, err := w.Write(b.Bytes())
