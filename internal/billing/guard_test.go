@@ -194,6 +194,43 @@ func TestKeeperWithoutEvents(t *testing.T) {
 	})
 }
 
+// A block's number is no state: while the accounts are read, a reorganisation may put another block there. What one look found
+// at a number is not believed of another look at the same one.
+func TestKeeperReadsTheSameBlockOfAnotherBranch(t *testing.T) {
+	for _, blocks := range []uint64{0, 1} { // that follow on the new branch after the first look at it
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t)
+			n.set(alice, "5")
+			s := openStore(t, t.TempDir())
+			k, stop := n.run(s, KeeperConfig{DriftTolerance: og(t, "0.1")}, alice)
+			spend(t, s, "a", "0.5")
+			n.set(alice, "4.5")
+			advance(31 * time.Second)
+			elsewhere := func(balance string) {
+				n.with(func() {
+					n.debits, n.changed = nil, make(map[common.Address]uint64)
+					n.accounts[alice] = zg.SubAccount{Provider: alice, Balance: og(t, balance), Acknowledged: true}
+				})
+				for before := n.looks(); n.looks() == before; {
+					advance(time.Second)
+				}
+				n.blocks(blocks)
+				advance(10 * time.Minute)
+			}
+			elsewhere("5")
+			if pv := k.View().Providers[alice]; !pv.Debited.IsZero() || !pv.Drift.IsZero() {
+				t.Errorf("%d blocks: debited %s, drift %s; want neither, the debit is gone",
+					blocks, pv.Debited.Og(), pv.Drift.Og())
+			}
+			elsewhere("3")
+			if pv := k.View().Providers[alice]; pv.Debited != og(t, "2") || pv.Drift != og(t, "1.5") {
+				t.Errorf("%d blocks: debited %s, drift %s; want 2 and the 1.5 that nobody asked for", blocks, pv.Debited.Og(), pv.Drift.Og())
+			}
+			stopped(t, stop)
+		})
+	}
+}
+
 // What the owner does not know a provider as gets no top-up. The question is asked about the reading that the decision is made
 // from, and where it cannot be answered, nothing is paid.
 func TestKeeperPaysWhomTheOwnerKnows(t *testing.T) {

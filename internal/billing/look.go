@@ -282,7 +282,8 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 		if !changed {
 			before = zg.Standing{Balance: a.balance, PendingRefund: a.pending}
 		}
-		if r.told = told && before == now; r.told || a.block == 0 || a.block >= h.Block {
+		// At the block of the last look the same has to be there, else it is a block of another branch.
+		if r.told = told && before == now; r.told || a.block == 0 || a.block > h.Block {
 			k.puzzled[p] = 0
 			for _, d := range moves.Settlements {
 				if d.Provider == p && d.Block > a.block {

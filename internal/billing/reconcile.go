@@ -83,9 +83,10 @@ func (m *matching) run(r reading, firstNew int64) (err error) {
 	switch {
 	case m.block == 0:
 		err = m.begin(r, firstNew)
-	case r.block > m.block && r.told:
+	case r.block < m.block:
+	case r.told:
 		news, err = m.count(r.debits)
-	case r.block > m.block:
+	default:
 		news, err = m.guess(r)
 	}
 	if err != nil {
@@ -155,7 +156,7 @@ func (m *matching) guess(r reading) ([]taken, error) {
 		m.undo(back)
 		return nil, m.markUndone(back)
 	}
-	fresh, err := m.insert(fmt.Sprintf("balance of %s at block %d", m.provider.Hex(), r.block), -1, amount, r.block)
+	fresh, err := m.insert(fmt.Sprintf("balance of %s at block %d: %s", m.provider.Hex(), r.block, r.now.Balance), -1, amount, r.block)
 	if err != nil || !fresh {
 		return nil, err
 	}

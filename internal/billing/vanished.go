@@ -132,7 +132,7 @@ func (k *Keeper) recall(ctx context.Context, h zg.Holdings, providers []common.A
 	var gone map[common.Address]missed // nil: nothing was looked for
 	for _, p := range providers {
 		a, now := k.accounts[p], h.Accounts[p]
-		if _, changed := moves.Last[p]; changed || a.block == 0 || a.block >= h.Block || !now.Balance.Less(a.balance) {
+		if _, changed := moves.Last[p]; changed || a.block == 0 || a.block > h.Block || !now.Balance.Less(a.balance) {
 			continue
 		}
 		if gone == nil {
