@@ -15,6 +15,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/provider"
+	"github.com/zgproxy/zgproxy/internal/trust"
 	"github.com/zgproxy/zgproxy/internal/wallet"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -148,17 +149,17 @@ func checkSigner(_ context.Context, d *doctor, p *patient) finding {
 		code = pin.Against(p.service)
 	}
 	why, suspended := d.suspended[p.address]
-	if suspended && why.Code == zg.SuspendedStranger && namesSigner(p.service, why.Signer) {
+	if suspended && why.Code == zg.SuspendedStranger && trust.NamesSigner(p.service, why.Signer) {
 		why, suspended = zg.Suspension{}, false // the chain names who signed: an upgrade, of which the daemon takes note by itself
 	}
 	switch {
-	case knownAgain(p.service, code, pin, why, d.accepted[p.address]):
+	case trust.KnownAgain(p.service, code, pin, why, d.accepted[p.address]):
 		return warned("Start the daemon, or wait for its next look at the chain.",
 			"The daemon takes it back by itself: you have accepted this signer before.", "it signs with a key that you know, %s", signer)
 	case suspended:
 		return failed(accept, why.Reason, "it is suspended")
 	case code != "":
-		return failed(accept, changeReason(code, pin, p.service), "it has changed since you began to use it")
+		return failed(accept, trust.ChangeReason(code, pin, p.service), "it has changed since you began to use it")
 	}
 	switch {
 	case !signs && d.cfg.Verify == config.Enforce:

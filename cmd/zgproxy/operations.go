@@ -19,7 +19,7 @@ import (
 
 // account is what the wallet has, as the keeper saw it last or as it is now.
 func (d *daemon) account(ctx context.Context, fresh bool) (any, error) {
-	if err := d.trust.save(); err != nil { // so that it tells of a suspension as soon as requests are refused for it
+	if err := d.trust.Save(); err != nil { // so that it tells of a suspension as soon as requests are refused for it
 		return nil, err
 	}
 	view := d.keeper.View()
@@ -74,7 +74,7 @@ func (d *daemon) provider(ctx context.Context, p common.Address) (any, error) {
 	if _, b.suspended, err = d.store.Trust(ctx); err != nil {
 		return nil, err
 	}
-	pin, _ := d.trust.pin(p)
+	pin, _ := d.trust.Pin(p)
 	return providerNow(ctx, d.cfg, d.client, b, p, pin)
 }
 
@@ -157,11 +157,11 @@ func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Accept
 	}
 	d.log.Warn().Str("provider", p.Hex()).Stringer("drift_neuron", accepted.Drift).Str("signer", accepted.Pin.Signer.Hex()).Str("url", accepted.Pin.URL).
 		Str("suspended", accepted.Lifted.Code).Msg("the operator accepts a provider as it is")
-	if err := d.trust.reload(ctx, p); err != nil {
+	if err := d.trust.Reload(ctx, p); err != nil {
 		return err
 	}
 	if svc.TEESignerAcknowledged {
-		d.trust.waited(p)
+		d.trust.Waited(p)
 	}
 	d.rebuildRoutes()
 	d.keeper.Ask()

@@ -63,7 +63,7 @@ func listProviders(cfg config.Config, b balances) providersReport {
 			Suspended: b.suspended[p].Reason,
 		})
 		if registered {
-			out.Providers[len(out.Providers)-1].Waiting = waitingFor(&svc)
+			out.Providers[len(out.Providers)-1].Waiting = svc.WaitingFor()
 		}
 	}
 	for _, svc := range b.services {

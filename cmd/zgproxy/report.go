@@ -212,7 +212,7 @@ func subAccount(cfg config.Config, b balances, p common.Address, account zg.SubA
 		s.Registered, s.Model, s.Type, s.Vouched = true, svc.Model, string(svc.Type), svc.TEESignerAcknowledged
 		s.Signer = admin.Address{Address: svc.TEESigner}
 		s.Current = pinReport(zg.PinOf(svc, time.Time{}))
-		s.Waiting = waitingFor(&svc)
+		s.Waiting = svc.WaitingFor()
 	}
 	for _, r := range account.Refunds {
 		free := r.CreatedAt.Add(b.holdings.LockTime)

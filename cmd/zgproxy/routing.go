@@ -74,7 +74,7 @@ func (d *daemon) followRoutes(ctx context.Context) error {
 func (d *daemon) rebuildRoutes() {
 	d.routes.Lock()
 	defer d.routes.Unlock()
-	suspended, until := d.trust.inForce(time.Now())
+	suspended, until := d.trust.InForce(time.Now())
 	if d.graceEnds.Store(0); !until.IsZero() {
 		d.graceEnds.Store(until.UnixMicro())
 	}

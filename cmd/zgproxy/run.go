@@ -26,6 +26,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/provider"
 	"github.com/zgproxy/zgproxy/internal/proxy"
 	"github.com/zgproxy/zgproxy/internal/route"
+	"github.com/zgproxy/zgproxy/internal/trust"
 	"github.com/zgproxy/zgproxy/internal/wallet"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
@@ -56,7 +57,7 @@ type daemon struct {
 	api       atomic.Pointer[string] // the base URL for callers; nil: nobody listens yet
 	checked   atomic.Bool            // the chain behind the RPC is the configured one
 	saved     *readings
-	trust     *trust
+	trust     *trust.Register
 	routes    sync.Mutex   // one rebuilding at a time, so that the last one has seen everything
 	graceEnds atomic.Int64 // µs since 1970: when the routes change because a grace is over; 0: they will not
 }
@@ -127,7 +128,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 	if d.store, err = billing.Open(ctx, cfg.DataDir, billing.StoreOptions{Log: log, Registerer: d.registry}); err != nil {
 		return nil, d.conns.close(err)
 	}
-	if d.trust, err = newTrust(ctx, d.store, cfg.SignerGrace.Std(), log, d.registry); err != nil {
+	if d.trust, err = trust.New(ctx, d.store, cfg.SignerGrace.Std(), log, d.registry); err != nil {
 		return nil, d.conns.close(errors.Join(err, d.store.Close()))
 	}
 	d.journal = newJournal(cfg, d.store, d.sender, d.wallet.Address(), log, d.registry)
@@ -135,7 +136,7 @@ func build(ctx context.Context, cfg config.Config, log zerolog.Logger, from *pur
 		Every: cfg.KeeperInterval.Std(), Budget: budgets(cfg).Transfers, AutoFund: cfg.AutoFund.Neuron, WalletFloor: cfg.WalletFloor.Neuron,
 		Water:      func(p common.Address) (low, high zg.Neuron) { return cfg.LowWater.For(p), cfg.HighWater.For(p) },
 		MaxReserve: cfg.MaxReserve.Neuron, DriftTolerance: cfg.DriftTolerance.Neuron, QuietFor: min(time.Minute, 2*cfg.KeeperInterval.Std()),
-		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Suspended: d.trust.reason, Trusted: d.trust.trusted, Log: log, Registerer: d.registry,
+		Providers: func() []common.Address { return cfg.Providers }, Service: d.service, Unsettled: d.unsettled, Suspended: d.trust.Reason, Trusted: d.trust.Trusted, Log: log, Registerer: d.registry,
 		Changed: func() bool { return len(d.client.Changed()) > 0 },
 	}
 	if from != nil {
@@ -209,7 +210,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	if d.verify != nil {
 		g.Go(func() error { return d.verify.Run(gctx) })
 	}
-	g.Go(func() error { return d.trust.run(gctx, d.rebuildRoutes) })
+	g.Go(func() error { return d.trust.Run(gctx, d.rebuildRoutes) })
 	g.Go(func() error { return d.followChain(gctx, g, fromSaved) })
 	g.Go(func() error {
 		select {
@@ -227,7 +228,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 		stopLoops()
 		return err
 	})
-	err = errors.Join(g.Wait(), d.trust.save()) // the last answers may have shown something
+	err = errors.Join(g.Wait(), d.trust.Save()) // the last answers may have shown something
 	if errors.Is(err, context.Canceled) {
 		err = nil // the loops ended because they were told to
 	}

@@ -80,7 +80,7 @@ func (d *daemon) limitChecks() (out []admin.Check) {
 	}
 	view := d.keeper.View()
 	for _, p := range d.cfg.Providers {
-		if why, waits := d.trust.waits(p); waits {
+		if why, waits := d.trust.Waits(p); waits {
 			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf(
 				"%s waits since %s: %s. It gets no requests, and comes back by itself; other providers of its models serve meanwhile.",
 				p, why.At.UTC().Format(time.RFC3339), zg.WaitingForSigner)})
@@ -165,7 +165,7 @@ func (d *daemon) status() any {
 		a := account{Provider: p.Hex(), Model: svc.Model, URL: svc.URL}
 		if !known {
 			a.Warnings = append(a.Warnings, "not registered on chain")
-		} else if a.Waiting = waitingFor(&svc); a.Waiting != "" {
+		} else if a.Waiting = svc.WaitingFor(); a.Waiting != "" {
 			a.Warnings = append(a.Warnings, "waiting: "+a.Waiting+"; it gets no requests, and comes back by itself")
 		}
 		pv := view.Providers[p]
@@ -187,7 +187,7 @@ func (d *daemon) status() any {
 			seconds := int64(left.Seconds())
 			a.Runway = &seconds
 		}
-		if pin, ok := d.trust.pin(p); ok && pin.Settler != (common.Address{}) {
+		if pin, ok := d.trust.Pin(p); ok && pin.Settler != (common.Address{}) {
 			a.Signer = pin.Settler.Hex()
 		}
 		accounts = append(accounts, a)

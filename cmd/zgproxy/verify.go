@@ -13,6 +13,7 @@ import (
 
 	"github.com/zgproxy/zgproxy/internal/attest"
 	"github.com/zgproxy/zgproxy/internal/proxy"
+	"github.com/zgproxy/zgproxy/internal/trust"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
@@ -76,7 +77,7 @@ func (d *daemon) exchange(a *proxy.Answered) attest.Exchange {
 // says now is compared with it where an answer's is another.
 func (d *daemon) exchangeWith(svc *zg.Service) attest.Exchange {
 	signer, signs := svc.Signer()
-	if pin, ok := d.trust.pin(svc.Provider); ok && pin.Signer != (common.Address{}) {
+	if pin, ok := d.trust.Pin(svc.Provider); ok && pin.Signer != (common.Address{}) {
 		signer = pin.Signer
 	}
 	return attest.Exchange{
@@ -102,7 +103,7 @@ func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 		Reason: "The signature of an answer does not fit: " + j.Sentence(x.Centralized) + ".",
 	}
 	if j.Code == attest.CodeWrongSigner {
-		if d.trust.straggles(x.Provider, j.Signer, x.At) {
+		if d.trust.Straggles(x.Provider, j.Signer, x.At) {
 			return
 		}
 		// Forged, or signed by a provider in the middle of an upgrade, whose new signer is not on chain yet: it cannot be told
@@ -110,7 +111,7 @@ func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 		why.Code, why.Signer = zg.SuspendedStranger, j.Signer
 		why.Reason += fmt.Sprintf(" If it is being upgraded, this ends when the chain names %s as its signer.", j.Signer.Hex())
 	}
-	d.trust.suspend(why)
+	d.trust.Suspend(why)
 }
 
 var (
@@ -140,16 +141,16 @@ func (d *daemon) freshSigner(ctx context.Context, p common.Address) (common.Addr
 func (d *daemon) checkPins(ctx context.Context) {
 	for _, p := range d.cfg.Providers {
 		code, svc := d.changedSince(p)
-		d.trust.saw(svc)
-		if err := d.trust.explained(svc); err != nil {
+		d.trust.Saw(svc)
+		if err := d.trust.Explained(svc); err != nil {
 			d.log.Error().Err(err).Str("provider", p.Hex()).Msg("the suspension of a provider could not be ended")
 		}
-		_, suspended := d.trust.suspension(p)
+		_, suspended := d.trust.Suspension(p)
 		if svc.TEESignerAcknowledged && (code == "" || suspended) {
-			d.trust.waited(p)
+			d.trust.Waited(p)
 		}
-		back := d.trust.comesBack(svc, code)
-		_, waits := d.trust.waits(p)
+		back := d.trust.ComesBack(svc, code)
+		_, waits := d.trust.Waits(p)
 		if !back && (code == "" || (code == zg.SuspendedUnacked && waits)) {
 			continue
 		}
@@ -167,24 +168,24 @@ func (d *daemon) checkPins(ctx context.Context) {
 // changed acts on a change of a provider that two readings have shown.
 func (d *daemon) changed(p common.Address) {
 	code, svc := d.changedSince(p)
-	if d.trust.comesBack(svc, code) {
-		if err := d.trust.takeBack(svc, time.Now()); err != nil {
+	if d.trust.ComesBack(svc, code) {
+		if err := d.trust.TakeBack(svc, time.Now()); err != nil {
 			d.log.Error().Err(err).Str("provider", p.Hex()).Msg("a provider that is what it was before could not be taken back")
 		}
 		return
 	}
 	if code == "" {
-		d.trust.waited(p)
+		d.trust.Waited(p)
 		return
 	}
-	pin, _ := d.trust.pin(p)
-	why := zg.Suspension{Provider: p, Code: code, At: time.Now(), Reason: changeReason(code, pin, svc)}
+	pin, _ := d.trust.Pin(p)
+	why := zg.Suspension{Provider: p, Code: code, At: time.Now(), Reason: trust.ChangeReason(code, pin, svc)}
 	if code == zg.SuspendedUnacked {
-		d.trust.wait(why)
+		d.trust.Wait(why)
 		return
 	}
-	d.trust.suspend(why) // before the waiting ends, so that no request slips between
-	d.trust.waited(p)
+	d.trust.Suspend(why) // before the waiting ends, so that no request slips between
+	d.trust.Waited(p)
 }
 
 // changedSince compares a provider in the last reading of the chain with its pin.
@@ -193,33 +194,11 @@ func (d *daemon) changedSince(p common.Address) (code string, s zg.Service) {
 	if !ok {
 		return "", s
 	}
-	code, err := d.trust.observe(s, time.Now())
+	code, err := d.trust.Observe(s, time.Now())
 	if err != nil {
 		d.log.Error().Err(err).Str("provider", p.Hex()).Msg("a provider's signer is not remembered")
 	}
 	return code, s
-}
-
-func changeReason(code string, pin zg.Pin, s zg.Service) string {
-	switch code {
-	case zg.SuspendedSigner:
-		now, signs := s.Signer()
-		if signs && now == pin.Signer || pin.Signer == (common.Address{}) {
-			return fmt.Sprintf("The signer that it settles with is %s now; it was %s.", s.TEESigner.Hex(), pin.Settler.Hex())
-		}
-		if !signs {
-			return fmt.Sprintf("Its answers were signed by %s, and now it says that it signs none.", pin.Signer.Hex())
-		}
-		return fmt.Sprintf("Its signer on chain is %s now; it was %s.", now.Hex(), pin.Signer.Hex())
-	case zg.SuspendedURL:
-		return fmt.Sprintf("Its address on chain is %.200q now; it was %.200q.", s.URL, pin.URL)
-	}
-	if pin.Provider == (common.Address{}) {
-		return "The chain has not acknowledged its signer yet: the owner of the contract has to vouch for it first. " +
-			"It waits for that, and is used as soon as that happens."
-	}
-	return "The chain has not acknowledged its signer yet: the owner of the contract no longer vouches for it, as happens for a " +
-		"while when a provider is upgraded. It waits for that, and comes back by itself if it is a signer that you know."
 }
 
 // currentPin is what a provider is now.

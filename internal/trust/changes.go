@@ -1,4 +1,4 @@
-package main
+package trust
 
 import (
 	"fmt"
@@ -10,17 +10,9 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// waitingFor says what a registered provider waits for, or "": until its signer is vouched for it serves nobody.
-func waitingFor(s *zg.Service) string {
-	if s.TEESignerAcknowledged {
-		return ""
-	}
-	return zg.WaitingForSigner
-}
-
-// observe pins what is seen for the first time, and reports the code of what has changed since, or "".
-func (t *trust) observe(s zg.Service, now time.Time) (code string, err error) {
-	pin, known := t.pin(s.Provider)
+// Observe pins what is seen for the first time, and reports the code of what has changed since, or "".
+func (t *Register) Observe(s zg.Service, now time.Time) (code string, err error) {
+	pin, known := t.Pin(s.Provider)
 	if known {
 		if code = pin.Against(s); code != "" || pin.Settler != (common.Address{}) {
 			return code, nil
@@ -43,23 +35,23 @@ func (t *trust) observe(s zg.Service, now time.Time) (code string, err error) {
 	return "", nil
 }
 
-// trusted is what the keeper asks about the reading that it decides from.
-func (t *trust) trusted(s zg.Service) (code string, err error) { return t.observe(s, time.Now()) }
+// Trusted is Observe now: what the keeper asks about the reading that it decides from.
+func (t *Register) Trusted(s zg.Service) (code string, err error) { return t.Observe(s, time.Now()) }
 
-// comesBack reports whether a provider is what its owner accepted once, or what it is pinned as, and only a change of signer
+// ComesBack reports whether a provider is what its owner accepted once, or what it is pinned as, and only a change of signer
 // stands against it: it was upgraded, and then started again as it was.
-func (t *trust) comesBack(s zg.Service, code string) bool {
+func (t *Register) ComesBack(s zg.Service, code string) bool {
 	if !s.TEESignerAcknowledged || s.TEESigner == (common.Address{}) {
 		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	why := t.suspended[s.Provider]
-	return knownAgain(s, code, t.pins[s.Provider], why, t.accepted[s.Provider])
+	return KnownAgain(s, code, t.pins[s.Provider], why, t.accepted[s.Provider])
 }
 
-// knownAgain decides that for whoever has read pin, suspension and accepted signers; code is what has changed since the pin.
-func knownAgain(s zg.Service, code string, pin zg.Pin, why zg.Suspension, accepted []zg.Pin) bool {
+// KnownAgain decides that for whoever has read pin, suspension and accepted signers; code is what has changed since the pin.
+func KnownAgain(s zg.Service, code string, pin zg.Pin, why zg.Suspension, accepted []zg.Pin) bool {
 	if !pin.MayReturn(s.URL, why) {
 		return false
 	}
@@ -72,9 +64,9 @@ func knownAgain(s zg.Service, code string, pin zg.Pin, why zg.Suspension, accept
 	return false
 }
 
-// takeBack ends the suspension of a provider that comesBack, and expects its signature from now on. Where the store says that
+// TakeBack ends the suspension of a provider that comesBack, and expects its signature from now on. Where the store says that
 // it does not come back, nothing changes.
-func (t *trust) takeBack(s zg.Service, now time.Time) error {
+func (t *Register) TakeBack(s zg.Service, now time.Time) error {
 	t.saving.Lock() // no suspension is on its way to the store
 	defer t.saving.Unlock()
 	pin := zg.PinOf(s, now)
@@ -102,20 +94,20 @@ func (t *trust) takeBack(s zg.Service, now time.Time) error {
 }
 
 // outstanding reports whether a suspension is in force and not in the store yet. mu is held.
-func (t *trust) outstanding(p common.Address) bool {
+func (t *Register) outstanding(p common.Address) bool {
 	return slices.ContainsFunc(t.unsaved, func(s zg.Suspension) bool { return s.Provider == p })
 }
 
-// explained ends the suspension for an answer that a stranger signed, where the chain names the stranger by now. What follows
+// Explained ends the suspension for an answer that a stranger signed, where the chain names the stranger by now. What follows
 // from the new signer is for whoever calls this to see to: nothing has been shown to be accepted by it.
-func (t *trust) explained(s zg.Service) error {
+func (t *Register) Explained(s zg.Service) error {
 	t.saving.Lock()
 	defer t.saving.Unlock()
 	t.mu.Lock()
 	why, is := t.suspended[s.Provider]
 	unsaved := t.outstanding(s.Provider)
 	t.mu.Unlock()
-	if !is || unsaved || why.Code != zg.SuspendedStranger || !namesSigner(s, why.Signer) {
+	if !is || unsaved || why.Code != zg.SuspendedStranger || !NamesSigner(s, why.Signer) {
 		return nil
 	}
 	done, err := t.store.Explain(s.Provider, why.Signer)
@@ -141,8 +133,8 @@ type signerChanges struct {
 // maxNamed bounds how many signers of a provider are remembered as named.
 const maxNamed = 8
 
-// saw takes note of whom the chain names for a provider, vouched for or not.
-func (t *trust) saw(s zg.Service) {
+// Saw takes note of whom the chain names for a provider, vouched for or not.
+func (t *Register) Saw(s zg.Service) {
 	if s.Provider == (common.Address{}) {
 		return
 	}
@@ -160,7 +152,7 @@ func (t *trust) saw(s zg.Service) {
 }
 
 // of are the changes of a provider. mu is held.
-func (t *trust) of(p common.Address) *signerChanges {
+func (t *Register) of(p common.Address) *signerChanges {
 	c := t.changes[p]
 	if c == nil {
 		c = &signerChanges{}
@@ -169,9 +161,9 @@ func (t *trust) of(p common.Address) *signerChanges {
 	return c
 }
 
-// straggles reports whether an answer is one from before a change of signer was over, by a signer that the chain has named, or
+// Straggles reports whether an answer is one from before a change of signer was over, by a signer that the chain has named, or
 // that was accepted: its verdict came late, and shows nothing of the provider as it is now.
-func (t *trust) straggles(p, signer common.Address, given time.Time) bool {
+func (t *Register) Straggles(p, signer common.Address, given time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := t.of(p)
@@ -180,14 +172,14 @@ func (t *trust) straggles(p, signer common.Address, given time.Time) bool {
 	}))
 }
 
-// namesSigner reports whether the chain names a signer for a service, vouched for or not.
-func namesSigner(s zg.Service, signer common.Address) bool {
+// NamesSigner reports whether the chain names a signer for a service, vouched for or not.
+func NamesSigner(s zg.Service, signer common.Address) bool {
 	return signer != (common.Address{}) && (s.TEESigner == signer || s.Info.Separated() && s.Info.TargetTEEAddress == signer)
 }
 
-// wait keeps requests from a provider for as long as nobody vouches for its signer. That is no suspension: an upgrade takes
+// Wait keeps requests from a provider for as long as nobody vouches for its signer. That is no suspension: an upgrade takes
 // the acknowledgement away for a while, and nothing is shown by it. Top-ups stop because of what the chain says.
-func (t *trust) wait(s zg.Suspension) {
+func (t *Register) Wait(s zg.Suspension) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, already := t.waiting[s.Provider]; already {
@@ -197,16 +189,16 @@ func (t *trust) wait(s zg.Suspension) {
 	t.log.Warn().Str("provider", s.Provider.Hex()).Str("code", s.Code).Msg("provider waits: " + s.Reason)
 }
 
-// waits tells why a provider waits, and since when.
-func (t *trust) waits(p common.Address) (zg.Suspension, bool) {
+// Waits tells why a provider waits, and since when.
+func (t *Register) Waits(p common.Address) (zg.Suspension, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s, ok := t.waiting[p]
 	return s, ok
 }
 
-// waited ends the waiting: the chain vouches for its signer again, whoever that is.
-func (t *trust) waited(p common.Address) {
+// Waited ends the waiting: the chain vouches for its signer again, whoever that is.
+func (t *Register) Waited(p common.Address) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, ok := t.waiting[p]; ok {
@@ -214,4 +206,27 @@ func (t *trust) waited(p common.Address) {
 		t.of(p).over = time.Now()
 		t.log.Info().Str("provider", p.Hex()).Msg("the provider's signer is vouched for again")
 	}
+}
+
+// ChangeReason says, for the owner, what has changed about a provider since it was pinned.
+func ChangeReason(code string, pin zg.Pin, s zg.Service) string {
+	switch code {
+	case zg.SuspendedSigner:
+		now, signs := s.Signer()
+		if signs && now == pin.Signer || pin.Signer == (common.Address{}) {
+			return fmt.Sprintf("The signer that it settles with is %s now; it was %s.", s.TEESigner.Hex(), pin.Settler.Hex())
+		}
+		if !signs {
+			return fmt.Sprintf("Its answers were signed by %s, and now it says that it signs none.", pin.Signer.Hex())
+		}
+		return fmt.Sprintf("Its signer on chain is %s now; it was %s.", now.Hex(), pin.Signer.Hex())
+	case zg.SuspendedURL:
+		return fmt.Sprintf("Its address on chain is %.200q now; it was %.200q.", s.URL, pin.URL)
+	}
+	if pin.Provider == (common.Address{}) {
+		return "The chain has not acknowledged its signer yet: the owner of the contract has to vouch for it first. " +
+			"It waits for that, and is used as soon as that happens."
+	}
+	return "The chain has not acknowledged its signer yet: the owner of the contract no longer vouches for it, as happens for a " +
+		"while when a provider is upgraded. It waits for that, and comes back by itself if it is a signer that you know."
 }

@@ -1,4 +1,6 @@
-package main
+// Package trust keeps whom the owner trusts: what each provider was when it was used first or accepted last, what has changed
+// since, and who is suspended or waits because of it.
+package trust
 
 import (
 	"context"
@@ -11,14 +13,29 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
-	"github.com/zgproxy/zgproxy/internal/billing"
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// trust is whom the owner trusts: what each provider was when it was used first, or accepted last, and who is suspended
+// Store keeps pins and suspensions for good.
+type Store interface {
+	// Trust reads what every provider is pinned as, and who is suspended.
+	Trust(ctx context.Context) (map[common.Address]zg.Pin, map[common.Address]zg.Suspension, error)
+	// Signers reads every pin that each provider ever had.
+	Signers(ctx context.Context) (map[common.Address][]zg.Pin, error)
+	// Pin remembers a provider; false where it was known.
+	Pin(zg.Pin) (bool, error)
+	// Suspend records a suspension; false where there was one that outranks it.
+	Suspend(zg.Suspension) (bool, error)
+	// Return ends the suspension of a provider that signs as it did before; false where something else stands against it.
+	Return(zg.Pin) (bool, error)
+	// Explain ends the suspension for an answer that this signer gave; false where there is none.
+	Explain(provider, signer common.Address) (bool, error)
+}
+
+// Register is whom the owner trusts: what each provider was when it was used first, or accepted last, and who is suspended
 // since. The store has it all; this is what is asked on the way of a request.
-type trust struct {
-	store *billing.Store
+type Register struct {
+	store Store
 	log   zerolog.Logger
 	grace time.Duration // requests go on for so long after a change on chain
 
@@ -33,8 +50,8 @@ type trust struct {
 	saving    sync.Mutex                        // taken before mu, and held while the store writes
 }
 
-func newTrust(ctx context.Context, store *billing.Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*trust, error) {
-	t := &trust{store: store, log: log, grace: grace, wake: make(chan struct{}, 1), waiting: map[common.Address]zg.Suspension{}, changes: map[common.Address]*signerChanges{}}
+func New(ctx context.Context, store Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*Register, error) {
+	t := &Register{store: store, log: log, grace: grace, wake: make(chan struct{}, 1), waiting: map[common.Address]zg.Suspension{}, changes: map[common.Address]*signerChanges{}}
 	var err error
 	if t.pins, t.suspended, err = store.Trust(ctx); err == nil {
 		t.accepted, err = store.Signers(ctx)
@@ -58,30 +75,30 @@ func newTrust(ctx context.Context, store *billing.Store, grace time.Duration, lo
 	return t, nil
 }
 
-// pin is what a provider was when it was used first.
-func (t *trust) pin(p common.Address) (zg.Pin, bool) {
+// Pin is what a provider was when it was used first.
+func (t *Register) Pin(p common.Address) (zg.Pin, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	pin, ok := t.pins[p]
 	return pin, ok
 }
 
-// suspension tells why a provider is suspended. In its grace it is suspended already: nothing is paid in to it any more.
-func (t *trust) suspension(p common.Address) (zg.Suspension, bool) {
+// Suspension tells why a provider is suspended. In its grace it is suspended already: nothing is paid in to it any more.
+func (t *Register) Suspension(p common.Address) (zg.Suspension, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s, ok := t.suspended[p]
 	return s, ok
 }
 
-// reason is why top-ups to a provider are paused, or "".
-func (t *trust) reason(p common.Address) string {
-	s, _ := t.suspension(p)
+// Reason is why top-ups to a provider are paused, or "".
+func (t *Register) Reason(p common.Address) string {
+	s, _ := t.Suspension(p)
 	return s.Reason
 }
 
-// inForce are the suspensions that keep requests away now. until is when the next one will, or zero.
-func (t *trust) inForce(now time.Time) (out map[common.Address]zg.Suspension, until time.Time) {
+// InForce are the suspensions that keep requests away now. until is when the next one will, or zero.
+func (t *Register) InForce(now time.Time) (out map[common.Address]zg.Suspension, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out = maps.Clone(t.suspended)
@@ -106,8 +123,8 @@ func (t *trust) inForce(now time.Time) (out map[common.Address]zg.Suspension, un
 	return out, until
 }
 
-// suspend stops requests and top-ups to a provider at once, and has it made durable by run. It never waits.
-func (t *trust) suspend(s zg.Suspension) {
+// Suspend stops requests and top-ups to a provider at once, and has it made durable by run. It never waits.
+func (t *Register) Suspend(s zg.Suspension) {
 	t.mu.Lock()
 	before, already := t.suspended[s.Provider]
 	if already = already && !s.Outranks(before); !already {
@@ -129,8 +146,8 @@ func (t *trust) suspend(s zg.Suspension) {
 	ev.Msg("provider suspended: " + s.Reason + " Look at it, then: zgproxy provider accept " + s.Provider.Hex())
 }
 
-// reload takes over what the store says after the owner has accepted provider p.
-func (t *trust) reload(ctx context.Context, p common.Address) error {
+// Reload takes over what the store says after the owner has accepted provider p.
+func (t *Register) Reload(ctx context.Context, p common.Address) error {
 	pins, suspended, err := t.store.Trust(ctx)
 	if err != nil {
 		return err
@@ -149,27 +166,27 @@ func (t *trust) reload(ctx context.Context, p common.Address) error {
 	return nil
 }
 
-// run makes suspensions durable until ctx ends, and tells changed of each.
-func (t *trust) run(ctx context.Context, changed func()) error {
+// Run makes suspensions durable until ctx ends, and tells changed of each.
+func (t *Register) Run(ctx context.Context, changed func()) error {
 	var retry <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
-			return t.save() // what came in at the very end
+			return t.Save() // what came in at the very end
 		case <-t.wake:
 			changed()
 		case <-retry:
 		}
 		retry = nil
-		if err := t.save(); err != nil {
+		if err := t.Save(); err != nil {
 			t.log.Error().Err(err).Msg("a suspension is in force and could not be recorded; it is tried again")
 			retry = time.After(time.Second)
 		}
 	}
 }
 
-// save makes what is in force durable.
-func (t *trust) save() error {
+// Save makes what is in force durable.
+func (t *Register) Save() error {
 	t.saving.Lock()
 	defer t.saving.Unlock()
 	for {

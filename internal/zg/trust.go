@@ -66,6 +66,14 @@ const (
 	SuspendedUnacked  = "signer_not_accepted" // the contract's owner does not vouch for the signer: the provider waits
 )
 
+// WaitingFor says what a registered provider waits for, or "": until its signer is acknowledged it serves nobody.
+func (s *Service) WaitingFor() string {
+	if s.TEESignerAcknowledged {
+		return ""
+	}
+	return WaitingForSigner
+}
+
 // WaitingForSigner says in words what a provider waits for that is SuspendedUnacked.
 const WaitingForSigner = "the chain has not acknowledged its signer yet"
 
