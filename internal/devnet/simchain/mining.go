@@ -30,7 +30,7 @@ func (c *Chain) mineAlways() {
 		}
 		c.mining.Lock()
 		if !c.paused && (pending > 0 || again || time.Since(last) > heartbeat) {
-			c.backend.Commit()
+			_, _ = c.backend.Commit() // why there is none is told to whoever waits for it: see mined
 			last, again = time.Now(), pending > 0
 		}
 		c.mining.Unlock()
@@ -59,8 +59,13 @@ func (c *Chain) setPaused(p bool) {
 	c.paused = p
 }
 
-// Mine makes a block now.
+// Mine makes a block now, and returns the newest one.
 func (c *Chain) Mine() common.Hash {
+	hash, _ := c.mine() // why there is none is told to whoever waits for it: see mined
+	return hash
+}
+
+func (c *Chain) mine() (common.Hash, error) {
 	c.mining.Lock()
 	defer c.mining.Unlock()
 	return c.backend.Commit()
@@ -71,7 +76,9 @@ func (c *Chain) Mine() common.Hash {
 func (c *Chain) AdvanceTime(d time.Duration) error {
 	c.mining.Lock()
 	defer c.mining.Unlock()
-	c.backend.Commit()
+	if _, err := c.backend.Commit(); err != nil {
+		return err
+	}
 	if err := c.backend.AdjustTime(d); err != nil {
 		return fmt.Errorf("advance the chain's clock: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -25,11 +24,12 @@ func (c *Chain) Reorg(depth int, without ...common.Hash) error {
 	ctx := context.Background()
 	undone, err := c.fork(ctx, depth)
 	for range 10 { // transactions that wait are in the way, and actors, which do not use the JSON-RPC, may send more at any time
-		if err == nil || !strings.Contains(err.Error(), "pending block dirty") {
+		if !errors.Is(err, errWaiting) {
 			break
 		}
-		c.backend.Commit()
-		undone, err = c.fork(ctx, depth)
+		if _, err = c.backend.Commit(); err == nil {
+			undone, err = c.fork(ctx, depth)
+		}
 	}
 	if err != nil {
 		return err
@@ -40,7 +40,9 @@ func (c *Chain) Reorg(depth int, without ...common.Hash) error {
 	}
 	for range depth + 1 {
 		c.backend.Rollback() // keeps the returned transactions out of the new blocks
-		c.backend.Commit()
+		if _, err := c.backend.Commit(); err != nil {
+			return err
+		}
 	}
 	now, err := c.client.BlockNumber(ctx)
 	if err == nil && now <= head+uint64(depth) {

@@ -22,11 +22,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/eth/ethconfig"
 	"github.com/ethereum/go-ethereum/ethclient"
-	"github.com/ethereum/go-ethereum/ethclient/simulated"
 	"github.com/ethereum/go-ethereum/log"
-	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/zgproxy/zgproxy/internal/chain/bindings"
@@ -68,7 +65,7 @@ type Config struct {
 
 // Chain is a running chain.
 type Chain struct {
-	backend           *simulated.Backend
+	backend           *backend
 	client            *ethclient.Client
 	chainID           *big.Int
 	ledger, inference common.Address
@@ -133,13 +130,9 @@ func Start(cfg Config) (_ *Chain, err error) {
 	}
 	socket := filepath.Join(c.dir, "node.ipc")
 	alloc := types.GenesisAlloc{ownerAddr: {Balance: zg.OneOG.Mul(1_000_000_000).Big()}}
-	c.backend = simulated.NewBackend(alloc, func(n *node.Config, e *ethconfig.Config) {
-		n.IPCPath = socket
-		genesis := *e.Genesis.Config
-		genesis.ChainID = c.chainID
-		e.Genesis.Config = &genesis
-		e.NetworkId = cfg.ChainID
-	})
+	if c.backend, err = newBackend(c.chainID, alloc, socket); err != nil {
+		return nil, errors.Join(err, listener.Close(), os.RemoveAll(c.dir))
+	}
 	rpcClient, err := rpc.Dial(socket)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reach the node: %w", err), c.backend.Close(), listener.Close(), os.RemoveAll(c.dir))
