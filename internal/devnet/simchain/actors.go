@@ -78,7 +78,9 @@ func (c *Chain) mined(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Tran
 	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	c.Mine()
+	if _, err := c.mine(); err != nil {
+		return nil, err
+	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for n := 1; ; n++ {
@@ -86,8 +88,8 @@ func (c *Chain) mined(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Tran
 		switch {
 		case err == nil && receipt.Status == types.ReceiptStatusSuccessful:
 			// The pool learns of a block with the next one; without it, it would refuse what this money is to pay for.
-			c.Mine()
-			return receipt, nil
+			_, err := c.mine()
+			return receipt, err
 		case err == nil:
 			return receipt, fmt.Errorf("transaction %s reverted", tx.Hash())
 		case ctx.Err() == nil && !errors.Is(err, ethereum.NotFound) && err.Error() != "transaction indexing is in progress":
@@ -154,8 +156,8 @@ func (c *Chain) found(ctx context.Context, key *ecdsa.PrivateKey, tx *types.Tran
 		_ = c.client.SendTransaction(ctx, filler) // refused where one is there that pays as much
 	}
 	_ = c.client.SendTransaction(ctx, tx) // refused where it is there
-	c.Mine()
-	return nil
+	_, err = c.mine()
+	return err
 }
 
 // overtaken is errOvertaken where a block has another transaction with this nonce.

@@ -1,6 +1,7 @@
 package simchain
 
 import (
+	"math"
 	"math/big"
 	"testing"
 
@@ -46,5 +47,22 @@ func TestNothingIsFinal(t *testing.T) {
 			t.Fatalf("block %d: %v, %v; want one that follows %s", n, h, err, before)
 		}
 		before = h.Hash()
+	}
+}
+
+// A chain that makes no blocks any more says so to whoever waits for one.
+func TestNoMoreBlocks(t *testing.T) {
+	c, err := Start(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.mining.Lock()
+	c.backend.time = math.MaxUint64 // the next one would be later
+	c.mining.Unlock()
+	if err := c.Pay(t.Context(), c.owner, common.HexToAddress("0x1234"), zg.OneOG); err == nil {
+		t.Error("it was paid")
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 }
