@@ -3,10 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
 
 func manCommand() *cobra.Command {
@@ -23,15 +21,11 @@ func manCommand() *cobra.Command {
 			if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // everybody may read them
 				return err
 			}
-			at := time.Unix(0, 0).UTC() // the same pages from the same program
-			root := cmd.Root()
-			root.DisableAutoGenTag = true
-			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "zgproxy " + thisBuild().Version, Manual: "zgproxy", Date: &at}, dir); err != nil {
-				return err
-			}
-			pages, err := filepath.Glob(filepath.Join(dir, "zgproxy*.1"))
-			if err != nil {
-				return err
+			pages := manPages(cmd.Root())
+			for name, page := range pages {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(page), 0o644); err != nil { //nolint:gosec // as above
+					return err
+				}
 			}
 			consoleOf(cmd).printf("%s in %s\n", plural(len(pages), "page"), dir)
 			return nil

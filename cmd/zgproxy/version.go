@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ import (
 var (
 	version string
 	commit  string
+	date    string
 )
 
 // buildInfo is what "zgproxy version" tells.
@@ -23,18 +25,25 @@ type buildInfo struct {
 	Go      string `json:"go"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
+	Date    string `json:"-"`                         // the day of the commit, for the manual; empty if it is not known
 	NoStore bool   `json:"records_nothing,omitempty"` // a build for benchmarks
 }
 
 func thisBuild() buildInfo {
-	b := buildInfo{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, NoStore: billing.RecordsNothing}
+	b := buildInfo{
+		Version: version, Commit: commit, Date: date, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		NoStore: billing.RecordsNothing,
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if b.Version == "" {
 			b.Version = info.Main.Version
 		}
 		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && b.Commit == "" {
+			switch {
+			case s.Key == "vcs.revision" && b.Commit == "":
 				b.Commit = s.Value
+			case s.Key == "vcs.time" && b.Date == "":
+				b.Date, _, _ = strings.Cut(s.Value, "T")
 			}
 		}
 	}
