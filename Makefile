@@ -67,7 +67,7 @@ check-modules:
 
 # Whatever is generated is generated again and compared with what was there, committed or not. docs/cli.md has times and block
 # numbers in it: its own test compares the rest.
-GENERATED := docs/config.md docs/json.md docs/doctor.md cmd/zgproxy/testdata/help internal/chain/bindings internal/devnet/contracts
+GENERATED := docs/config.md docs/json.md docs/metrics.md docs/doctor.md cmd/zgproxy/testdata/help internal/chain/bindings internal/devnet/contracts
 
 .PHONY: check-generated
 check-generated:
@@ -158,8 +158,9 @@ generate: docs ## docs/cli.md, config.md, json.md and doctor.md, the golden help
 	go generate ./internal/...
 
 .PHONY: docs
-docs: ## docs/cli.md, docs/json.md and the golden help texts, from the commands
-	go test -count=1 -run '^(TestCommandsPage|TestJSONIsDocumented|TestHelpTexts)$$' ./cmd/zgproxy -update-cli -update-json -update-help
+docs: ## docs/cli.md, docs/json.md, docs/metrics.md and the golden help texts, from the program
+	go test -count=1 -run '^(TestCommandsPage|TestJSONIsDocumented|TestMetricsAreDocumented|TestHelpTexts)$$' ./cmd/zgproxy \
+		-update-cli -update-json -update-metrics -update-help
 
 .PHONY: man
 man: build ## bin/man1: a manual page for every command

@@ -44,7 +44,7 @@ func (d *daemon) newConnections() (*connections, error) {
 	callers, out := conns.Shares(limit.Cur)
 	callers = min(callers, d.headersFit())
 	c := &connections{callers: callers, out: conns.NewOut(out), refused: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "zgproxy_connections_refused_total", Help: "Connections of callers for which there was no room.",
+		Name: "zgproxy_connections_refused_total", Help: "Connections of callers that were closed because the limit was reached.",
 	})}
 	d.registry.MustRegister(c.refused)
 	level := zerolog.InfoLevel

@@ -263,6 +263,7 @@ func TestTopUpHappensOnceAndIsRecordedBefore(t *testing.T) {
 		if code != http.StatusOK || strings.Count(topups, `outcome="mined"`) != len(w.net.Providers) || strings.Contains(topups, "} 2") {
 			return fmt.Errorf("%d: the metrics do not show one top-up each:\n%s", code, topups)
 		}
+		checkExported(t, body)
 		return nil
 	})
 	code, status := w.get(w.daemon.admin + "/v1/status")

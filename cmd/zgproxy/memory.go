@@ -48,10 +48,10 @@ func newMemory(cfg config.Config, log zerolog.Logger, reg prometheus.Registerer)
 			Name: "zgproxy_memory_held_bytes", Help: "Memory set aside for requests, bodies and answers that are held.",
 		}, func() float64 { now, _ := b.Used(); return float64(now) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "zgproxy_memory_held_peak_bytes", Help: "Most of it at one time since the start.",
+			Name: "zgproxy_memory_held_peak_bytes", Help: "Highest zgproxy_memory_held_bytes since the start.",
 		}, func() float64 { _, peak := b.Used(); return float64(peak) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "zgproxy_memory_limit_bytes", Help: "Most that may be set aside.",
+			Name: "zgproxy_memory_limit_bytes", Help: "Limit of zgproxy_memory_held_bytes.",
 		}, func() float64 { return float64(most) }),
 	)
 	return b

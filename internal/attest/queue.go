@@ -105,7 +105,7 @@ func NewQueue(cfg QueueConfig) *Queue {
 		ready: make(chan *job, cfg.Depth), urgent: make(chan *job, cfg.Depth), waiting: make(map[*job]*time.Timer),
 		busy: make(map[common.Address]int), parked: make(map[common.Address][]*job),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zgproxy_verdicts_total", Help: "Answers by what their signature showed.",
+			Name: "zgproxy_verdicts_total", Help: "Answers, by the verdict about their signature.",
 		}, []string{"provider", "verdict"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zgproxy_verify_would_refuse_total", Help: "Answers that are refused where verification is enforced, and would be where it is not.",

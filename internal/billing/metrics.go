@@ -50,7 +50,7 @@ type meterMetrics struct {
 func newMeterMetrics(reg prometheus.Registerer) *meterMetrics {
 	m := &meterMetrics{
 		fees: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zgproxy_fees_neuron_total", Help: "Fees booked, in neuron (10^-18 0G), by how they came about.",
+			Name: "zgproxy_fees_neuron_total", Help: "Fees recorded, in neuron (10^-18 0G), by what they were computed from.",
 		}, []string{"provider", "model", "basis"}),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zgproxy_tokens_total", Help: "Tokens that answers reported. Cached tokens are part of the input tokens.",
@@ -59,10 +59,11 @@ func newMeterMetrics(reg prometheus.Registerer) *meterMetrics {
 			Name: "zgproxy_meter_refusals_total", Help: "Requests refused before anything was sent or spent.",
 		}, []string{"reason"}),
 		told: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zgproxy_told_fees_total", Help: "Answers that told their fee in neuron, by what became of it: booked, disagrees (booked; the usage leads to another), above_bound, unreadable.",
+			Name: "zgproxy_told_fees_total", Help: "Answers that stated their fee in neuron, by what became of it: booked, disagrees (booked; the usage leads to another), " +
+				"above_bound, unreadable.",
 		}, []string{"provider", "outcome"}),
 		above: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "zgproxy_fees_above_bound_total", Help: "Requests whose fee was higher than the upper bound computed before.",
+			Name: "zgproxy_fees_above_bound_total", Help: "Requests whose fee was higher than the upper bound computed before they were sent.",
 		}),
 	}
 	register(reg, m.fees, m.tokens, m.refused, m.told, m.above)
@@ -93,16 +94,16 @@ type journalMetrics struct {
 func newJournalMetrics(reg prometheus.Registerer) *journalMetrics {
 	m := &journalMetrics{
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zgproxy_transactions_total", Help: "Transactions of the wallet, by what they were for, who wanted them, and how they ended.",
+			Name: "zgproxy_transactions_total", Help: "Transactions of the wallet, by what they were for, what asked for them, and how they ended.",
 		}, []string{"kind", "origin", "outcome"}),
 		gas: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "zgproxy_gas_spent_neuron_total", Help: "What the wallet paid for gas, in neuron (10^-18 0G), of those that reverted too.",
+			Name: "zgproxy_gas_spent_neuron_total", Help: "Gas paid by the wallet, in neuron (10^-18 0G), including that of transactions that reverted.",
 		}),
 		replacements: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "zgproxy_transaction_replacements_total", Help: "Transactions signed with higher fees in place of one that was not mined.",
 		}),
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "zgproxy_transaction_pending", Help: "Whether a transaction of the wallet is under way: 1 or 0.",
+			Name: "zgproxy_transaction_pending", Help: "1 while a transaction of the wallet is pending, otherwise 0.",
 		}),
 	}
 	register(reg, m.ended, m.gas, m.replacements, m.pending)
@@ -127,21 +128,21 @@ func newKeeperMetrics(reg prometheus.Registerer, k *Keeper) *keeperMetrics {
 }
 
 var (
-	balanceDesc   = prometheus.NewDesc("zgproxy_balance_neuron", "What a provider may count on in its sub-account.", []string{"provider"}, nil)
-	unsettledDesc = prometheus.NewDesc("zgproxy_unsettled_neuron", "Fees the provider says it has not taken on chain yet.", []string{"provider"}, nil)
-	owedDesc      = prometheus.NewDesc("zgproxy_owed_neuron", "Fees of requests that the provider has not taken on chain yet, by our own book.", []string{"provider"}, nil)
-	driftDesc     = prometheus.NewDesc("zgproxy_drift_neuron", "What the provider has taken or claims beyond what was witnessed here.", []string{"provider"}, nil)
-	watchedDesc   = prometheus.NewDesc("zgproxy_watched_neuron", "Claimed beyond what was witnessed, and no drift yet: a settlement under way may explain it.", []string{"provider"}, nil)
-	unclaimedDesc = prometheus.NewDesc("zgproxy_unclaimed_neuron", "Booked, and at rest neither taken nor claimed by the provider.", []string{"provider"}, nil)
-	settledDesc   = prometheus.NewDesc("zgproxy_settled_neuron_total", "Taken on chain by the provider and matched with requests.", []string{"provider"}, nil)
-	debitedDesc   = prometheus.NewDesc("zgproxy_debited_neuron_total", "Taken on chain by the provider.", []string{"provider"}, nil)
-	correctedDesc = prometheus.NewDesc("zgproxy_corrected_neuron_total", "What requests were booked at above what was taken for them.", []string{"provider"}, nil)
-	runwayDesc    = prometheus.NewDesc("zgproxy_runway_seconds", "How long the sub-account lasts above the provider's reserve at the rate of the last hour. Absent while nothing is spent.", []string{"provider"}, nil)
+	balanceDesc   = prometheus.NewDesc("zgproxy_balance_neuron", "What is in the sub-account with a provider and not under refund.", []string{"provider"}, nil)
+	unsettledDesc = prometheus.NewDesc("zgproxy_unsettled_neuron", "Fees that the provider says it has not settled on chain yet.", []string{"provider"}, nil)
+	owedDesc      = prometheus.NewDesc("zgproxy_owed_neuron", "Fees of recorded requests that the provider has not settled on chain yet.", []string{"provider"}, nil)
+	driftDesc     = prometheus.NewDesc("zgproxy_drift_neuron", "What the provider has settled or claims beyond the fees recorded here.", []string{"provider"}, nil)
+	watchedDesc   = prometheus.NewDesc("zgproxy_watched_neuron", "Claimed beyond the fees recorded here, but not drift yet: a settlement under way may explain it.", []string{"provider"}, nil)
+	unclaimedDesc = prometheus.NewDesc("zgproxy_unclaimed_neuron", "Fees recorded here that the provider, with nothing under way, has neither settled nor claimed.", []string{"provider"}, nil)
+	settledDesc   = prometheus.NewDesc("zgproxy_settled_neuron_total", "Settled on chain by the provider and matched with recorded requests.", []string{"provider"}, nil)
+	debitedDesc   = prometheus.NewDesc("zgproxy_debited_neuron_total", "Settled on chain by the provider.", []string{"provider"}, nil)
+	correctedDesc = prometheus.NewDesc("zgproxy_corrected_neuron_total", "Recorded fees in excess of what was settled for the same requests.", []string{"provider"}, nil)
+	runwayDesc    = prometheus.NewDesc("zgproxy_runway_seconds", "How long the sub-account stays above the provider's reserve at the rate of the last hour. Absent while nothing is spent.", []string{"provider"}, nil)
 	availableDesc = prometheus.NewDesc("zgproxy_ledger_available_neuron", "What is left in the ledger for top-ups.", nil, nil)
-	walletDesc    = prometheus.NewDesc("zgproxy_wallet_neuron", "What the wallet itself holds; it pays for gas.", nil, nil)
+	walletDesc    = prometheus.NewDesc("zgproxy_wallet_neuron", "Balance of the wallet itself, which pays for gas.", nil, nil)
 	foreignDesc   = prometheus.NewDesc("zgproxy_foreign_transactions", "Transactions of the wallet that were not made here and that the owner has not accepted. Nothing is topped up while there are any.", nil, nil)
 	othersDesc    = prometheus.NewDesc("zgproxy_foreign_waiting", "Transactions of the wallet that were not made here and wait to be mined. Nothing is topped up while there are any.", nil, nil)
-	heldDesc      = prometheus.NewDesc("zgproxy_held_neuron", "Upper bounds of the requests under way.", []string{"provider"}, nil)
+	heldDesc      = prometheus.NewDesc("zgproxy_held_neuron", "Sum of the upper bounds of the fees of requests under way.", []string{"provider"}, nil)
 )
 
 // viewCollector reads the keeper's last view when it is scraped. What was never read is absent, not zero.

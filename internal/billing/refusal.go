@@ -73,7 +73,7 @@ func (r BudgetReached) String() string {
 }
 
 var budgetDesc = prometheus.NewDesc("zgproxy_budget_left_neuron",
-	"What a budget still allows, after what is held for requests under way. Only limits that are set.", []string{"budget", "provider"}, nil)
+	"What a budget still allows, less what is held for requests under way. Only for limits that are set.", []string{"budget", "provider"}, nil)
 
 // budgetCollector reads what is left when it is scraped.
 type budgetCollector struct{ meter *Meter }

@@ -24,10 +24,10 @@ func newClientMetrics(reg prometheus.Registerer) *clientMetrics {
 			Name: "zgproxy_rpc_seconds", Help: "Time of one call to the chain's JSON-RPC.", Buckets: prometheus.ExponentialBuckets(.002, 2, 13),
 		}, []string{"method"}),
 		newest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "zgproxy_rpc_endpoint_block", Help: "Newest block that an RPC endpoint has shown, where there are several.",
+			Name: "zgproxy_rpc_endpoint_block", Help: "Newest block that an RPC endpoint has reported, if there are several endpoints.",
 		}, []string{"endpoint"}),
 		outvoted: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zgproxy_rpc_endpoint_outvoted_total", Help: "Readings at which an RPC endpoint said something else than the others agree on.",
+			Name: "zgproxy_rpc_endpoint_outvoted_total", Help: "Readings in which an RPC endpoint differed from what the others agree on.",
 		}, []string{"endpoint"}),
 	}
 	if reg != nil {

@@ -27,7 +27,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "zgproxy_requests_total", Help: "Requests answered, by route, provider, model and status sent to the caller.",
 		}, []string{"route", "provider", "model", "status"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zgproxy_errors_total", Help: "Errors of the proxy's own making sent to callers, by code.",
+			Name: "zgproxy_errors_total", Help: "Errors sent to callers that the proxy itself made, by code.",
 		}, []string{"code"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "zgproxy_provider_refusals_total", Help: "Answers other than 200 from providers, by class.",
@@ -51,7 +51,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "zgproxy_drains_total", Help: "Answers read to their end after the caller had left, by outcome.",
 		}, []string{"outcome"}),
 		failovers: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "zgproxy_failovers_total", Help: "Attempts at a provider after which another one was asked, by why.",
+			Name: "zgproxy_failovers_total", Help: "Attempts at a provider after which another one was asked, by the code of the failure.",
 		}, []string{"provider", "code"}),
 	}
 	reg.MustRegister(m.requests, m.errors, m.refusals, m.firstByte, m.duration, m.bytes, m.open, m.streams, m.drains, m.failovers)

@@ -33,7 +33,7 @@ var descriptions = struct{ state, success, firstByte, inFlight, most, waiting, p
 		"Mean recent time to a provider's first byte.", []string{"provider"}, nil),
 	inFlight: prometheus.NewDesc("zgproxy_route_provider_in_flight", "Requests under way at a provider.", []string{"provider"}, nil),
 	most: prometheus.NewDesc("zgproxy_route_provider_at_once",
-		"Requests that a provider takes at a time, learned from its refusals; 0: not known.", []string{"provider"}, nil),
+		"Requests that a provider accepts at a time, learned from its refusals; 0: not known.", []string{"provider"}, nil),
 	waiting: prometheus.NewDesc("zgproxy_route_provider_waiting",
 		"Requests that wait until a provider has room; one that could go to several counts at each.", []string{"provider"}, nil),
 	picks: prometheus.NewDesc("zgproxy_route_picks_total", "Times that a provider was chosen.", []string{"provider"}, nil),
