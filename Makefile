@@ -29,7 +29,7 @@ VULNDB ?=
 .PHONY: help
 help: ## list the targets
 	@echo "zgproxy $(VERSION)"; echo
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## a whole network on this machine, the proxy in front of it, and a conversation
@@ -165,6 +165,32 @@ docs: ## docs/cli.md, docs/json.md, docs/metrics.md and the golden help texts, f
 .PHONY: man
 man: build ## bin/man1: a manual page for every command
 	./bin/zgproxy man --dir bin/man1
+
+DIST ?= dist
+TARGETS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64
+EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0))
+
+.PHONY: release
+release: ## archives for TARGETS (linux and darwin, amd64 and arm64), what is in them, and checksums, in DIST (dist)
+	go run ./cmd/zgrelease -version '$(VERSION)' -commit '$(COMMIT)' -date '$(EPOCH)' -targets '$(TARGETS)' -out '$(DIST)'
+
+FRESH ?=
+
+# The second release is built from a copy of the source in another directory, without git; with FRESH=1 it is compiled again
+# from nothing, which takes minutes for each target.
+.PHONY: check-release
+check-release: ## two releases have the same bytes; the archive works; go install works from a module proxy (FRESH=1: compile all twice)
+	@dir=$$(mktemp -d); trap 'chmod -R u+w "$$dir"; rm -rf "$$dir"' EXIT; \
+	$(MAKE) --no-print-directory release DIST="$$dir/one"; \
+	mkdir "$$dir/source"; git ls-files -z | tar -cf - --null -T - | tar -xf - -C "$$dir/source"; \
+	$(if $(FRESH),export GOCACHE="$$dir/cache";) \
+	$(MAKE) --no-print-directory -C "$$dir/source" release DIST="$$dir/two" VERSION='$(VERSION)' COMMIT='$(COMMIT)' EPOCH='$(EPOCH)'; \
+	diff -r "$$dir/one" "$$dir/two" || { echo "two builds of one source differ"; exit 1; }; \
+	(cd "$$dir/one" && sha256sum --quiet --check SHA256SUMS); \
+	for packed in "$$dir"/one/*_$$(go env GOHOSTOS)_$$(go env GOHOSTARCH).tar.gz; do \
+		tar -xzf "$$packed" -C "$$dir"; "$$dir/$$(basename "$$packed" .tar.gz)/bin/zgproxy" version; \
+	done; echo "two builds of one source are the same"
+	ZG_TEST_INSTALL=1 go test -count=1 -run '^TestInstall$$' -timeout 30m ./cmd/zgrelease
 
 .PHONY: startup
 startup: build ## how long commands take to start: the median of their --help
