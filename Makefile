@@ -162,6 +162,10 @@ docs: ## docs/cli.md, docs/json.md, docs/metrics.md and the golden help texts, f
 	go test -count=1 -run '^(TestCommandsPage|TestJSONIsDocumented|TestMetricsAreDocumented|TestHelpTexts)$$' ./cmd/zgproxy \
 		-update-cli -update-json -update-metrics -update-help
 
+.PHONY: demo-recording
+demo-recording: ## docs/demo.svg, from the demo on a terminal
+	go test -count=1 -run '^TestRecording$$' ./cmd/zgdevnet -update-recording
+
 .PHONY: man
 man: build ## bin/man1: a manual page for every command
 	./bin/zgproxy man --dir bin/man1

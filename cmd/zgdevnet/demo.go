@@ -23,8 +23,8 @@ type demonstration struct {
 // say tells the terminal. If that is closed, a signal ends the demo.
 func (d demonstration) say(format string, args ...any) { _, _ = fmt.Fprintf(d.out, format, args...) }
 
-// run starts the daemon, has one completion streamed through it, says what it cost and what was verified, and keeps both
-// running until ctx ends. The daemon's log outlives it.
+// run starts the daemon, has one completion streamed through it, says what it cost and what was verified, and keeps
+// both running until ctx ends. The daemon's log outlives it.
 func (d demonstration) run(ctx context.Context) (err error) {
 	defer func() {
 		err = errors.Join(err, d.place.clear())
@@ -35,7 +35,8 @@ func (d demonstration) run(ctx context.Context) (err error) {
 	defer func() { // before its files go
 		stop()
 		if exited != nil {
-			<-exited
+			for range exited { // until it has ended
+			}
 		}
 	}()
 	if err != nil {
@@ -73,17 +74,19 @@ func (d demonstration) run(ctx context.Context) (err error) {
 
 var errEnded = errors.New("nobody asked it to")
 
-// start runs the daemon. What is received is how it ended; nil if it ended as it was asked to, and every time after the first.
+// start runs the daemon. What is received is how it ended; nil if it ended as it was asked to, and every
+// time after the first.
 func (d demonstration) start(ctx context.Context) (<-chan error, error) {
 	logFile, err := os.Create(d.place.log())
 	if err != nil {
 		return nil, fmt.Errorf("create the log of zgproxy: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, d.binary, "serve", "--env-file", d.place.envFile()) //nolint:gosec // the caller names it
+	//nolint:gosec // the caller names it
+	cmd := exec.CommandContext(ctx, d.binary, "serve", "--env-file", d.place.envFile())
 	cmd.Env = withoutOurs(os.Environ())
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	// Ctrl-C goes to every process in the terminal's group. zgproxy is not in it, so that it gets one signal only: a second
-	// would end it at once.
+	// Ctrl-C goes to every process in the terminal's group. zgproxy is not in it, so that it gets one signal only: a
+	// second would end it at once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 40 * time.Second

@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// ourPrefix begins the names of zgproxy's variables. Neither those of the caller's environment nor the file of variables that
-// the caller may have must reach the demo: it would run on a real wallet.
+// ourPrefix begins the names of zgproxy's variables. Neither those of the caller's environment nor the file of variables
+// that the caller may have must reach the demo: it would run on a real wallet.
 const ourPrefix = "ZGPROXY_"
 
 // place is where a demonstration lives: a directory of its own, and two ports.
@@ -47,7 +47,8 @@ func newPlace(o options, network []string) (place, error) {
 		lines = slices.DeleteFunc(lines, func(have string) bool { return strings.HasPrefix(have, name+"=") })
 		lines = append(lines, kv)
 	}
-	text := "# Written by zgdevnet demo. The key is public and its money is worth nothing.\n" + strings.Join(lines, "\n") + "\n"
+	const head = "# Written by zgdevnet demo. The key is public and its money is worth nothing.\n"
+	text := head + strings.Join(lines, "\n") + "\n"
 	if err := os.WriteFile(p.envFile(), []byte(text), 0o600); err != nil {
 		return place{}, errors.Join(fmt.Errorf("write the settings of the demo: %w", err), os.RemoveAll(dir))
 	}
@@ -81,7 +82,7 @@ func (o *options) choosePorts(ctx context.Context, out io.Writer) (err error) {
 			return fmt.Errorf("find a port for %s: %w", c.what, err)
 		}
 		held = append(held, l)
-		chosen := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // it listens on TCP
+		chosen := l.Addr().(*net.TCPAddr).Port
 		if taken {
 			// A closed terminal ends the demo by signal.
 			_, _ = fmt.Fprintf(out, "Port %d is in use by another program; %s listens on %d instead.\n", *c.port, c.what, chosen)
@@ -119,7 +120,8 @@ func withoutOurs(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(kv string) bool { return strings.HasPrefix(kv, ourPrefix) })
 }
 
-// command is how the daemon is reached from the caller's shell, whose own variables would take precedence over the file.
+// command is how the daemon is reached from the caller's shell, whose own variables would take precedence over the
+// file.
 func (d demonstration) command(environ []string) string {
 	var b strings.Builder
 	if names := ours(environ); len(names) > 0 {

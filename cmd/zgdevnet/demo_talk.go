@@ -96,7 +96,8 @@ func (d demonstration) receipt(ctx context.Context, id string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("request %s was not recorded and checked in time: state %q, verdict %q", id, rec.State, rec.Verdict)
+			return fmt.Errorf("request %s was not recorded and checked in time: state %q, verdict %q",
+				id, rec.State, rec.Verdict)
 		case <-tick.C:
 		}
 	}

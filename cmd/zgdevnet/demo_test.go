@@ -59,7 +59,7 @@ func demoCommand(t *testing.T, flags ...string) *exec.Cmd {
 		t.Fatalf("build zgproxy: %v", err)
 	}
 	home := t.TempDir()
-	temporary, err := os.MkdirTemp("", "zgd") // short: a socket's path must not be long
+	temporary, err := os.MkdirTemp("", "zgd") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,8 @@ func demoCommand(t *testing.T, flags ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, append(append([]string{"demo", "--settle-every", "0"}, flags...), "./zgproxy")...)
+	args := append(append([]string{"demo", "--settle-every", "0"}, flags...), "./zgproxy")
+	cmd := exec.CommandContext(t.Context(), self, args...)
 	cmd.Dir = filepath.Dir(binary)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + temporary, asDevnet + "=1"}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -96,8 +97,8 @@ func takenPort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })               // nothing was accepted
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert,errcheck // it listens on TCP
+	t.Cleanup(func() { _ = l.Close() }) // nothing was accepted
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 var (
@@ -111,7 +112,8 @@ var (
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	ports := []string{takenPort(t), takenPort(t), takenPort(t)}
-	cmd := demoCommand(t, "--rpc-port", ports[0], "--port", ports[1], "--admin-port", ports[2], "--set", "ZGPROXY_LOG_FORMAT=json")
+	cmd := demoCommand(t, "--rpc-port", ports[0], "--port", ports[1], "--admin-port", ports[2],
+		"--set", "ZGPROXY_LOG_FORMAT=json")
 	cmd.Env = append(cmd.Env, "ZGPROXY_RPC_URL=http://127.0.0.1:1", "ZGPROXY_PROVIDERS=nobody")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -161,7 +163,7 @@ func TestDemo(t *testing.T) {
 		}
 	}
 
-	account := exec.CommandContext(t.Context(), "sh", "-c", find(shownCommand)) //nolint:gosec // as it would be pasted
+	account := exec.CommandContext(t.Context(), "sh", "-c", find(shownCommand))
 	account.Dir, account.Env = cmd.Dir, cmd.Env
 	if out, err := account.CombinedOutput(); err != nil || !strings.Contains(string(out), devnet.Wallet().Hex()) {
 		t.Errorf("%s: %v\n%s", find(shownCommand), err, out)

@@ -67,7 +67,7 @@ func TestBill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := os.ReadFile(self) //nolint:gosec // this test
+	program, err := os.ReadFile(self)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,6 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	dirs := strings.Fields(string(cache))
-	//nolint:gosec // nothing of it comes from outside
 	install := exec.CommandContext(t.Context(), "go", "install", "-trimpath",
 		"github.com/zgproxy/zgproxy/cmd/zgproxy@latest")
 	install.Dir = temporary
@@ -146,7 +145,7 @@ func writeModule(t *testing.T, proxy string) {
 	}
 	var packed bytes.Buffer
 	archive := zip.NewWriter(&packed)
-	for _, name := range strings.Split(strings.TrimSpace(string(list)), "\n") {
+	for name := range strings.SplitSeq(strings.TrimSpace(string(list)), "\n") {
 		if strings.HasPrefix(name, "tools/go.") || strings.Contains(name, "testdata/") { // another module; of no use here
 			continue
 		}
