@@ -191,6 +191,7 @@ func (c console) working(what string) (now func(string), stop func()) {
 type table struct {
 	rows   []string
 	headed bool
+	whole  bool // its addresses are what somebody consents to: never shortened
 }
 
 // row adds cells. Each is one harmless line, like what printf prints.
@@ -213,16 +214,23 @@ func (t *table) head(cells ...any) {
 
 var addresses = regexp.MustCompile(`0x[0-9a-fA-F]{40}`)
 
-// show writes a table: with its heading in bold, and on a terminal that is too narrow for it with addresses cut short.
+// show writes a table: with its heading in bold, and on a terminal that is too narrow for it with addresses cut short, or where
+// that is not enough row by row, each cell in a line of its own.
 func (c console) show(t *table) {
 	text := t.String()
 	if f, ok := fileOf(c.out); ok && c.shown && t.headed {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && widest(text) > width {
-			narrow := table{}
-			for _, row := range t.rows {
-				narrow.rows = append(narrow.rows, addresses.ReplaceAllStringFunc(row, func(a string) string { return a[:6] + "…" + a[38:] }))
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && widest(text) > width {
+			narrow := table{rows: t.rows}
+			if !t.whole {
+				narrow.rows = nil
+				for _, row := range t.rows {
+					narrow.rows = append(narrow.rows, addresses.ReplaceAllStringFunc(row, func(a string) string { return a[:6] + "…" + a[38:] }))
+				}
 			}
-			text = narrow.String()
+			if text = narrow.String(); widest(text) > width {
+				c.printf("%s", styled(t.records()))
+				return
+			}
 		}
 	}
 	if first, rest, ok := strings.Cut(text, "\n"); ok && t.headed {
@@ -236,6 +244,26 @@ func widest(text string) (most int) {
 		most = max(most, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")))
 	}
 	return most
+}
+
+// records is the table row by row: each cell that is not empty in a line of its own, behind its heading.
+func (t *table) records() string {
+	heads := strings.Split(t.rows[0], "\t")
+	margin := 0
+	for _, h := range heads {
+		margin = max(margin, utf8.RuneCountInString(h))
+	}
+	var b strings.Builder
+	for _, row := range t.rows[1:] {
+		for i, cell := range strings.Split(row, "\t") {
+			if cell == "" || i >= len(heads) {
+				continue
+			}
+			_, _ = fmt.Fprintf(&b, "%-*s  %s\n", margin, heads[i], cell) // into memory
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
 
 // String is the aligned text, without the blanks that an empty last column would leave.

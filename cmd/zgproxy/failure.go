@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/zgproxy/zgproxy/internal/admin"
 	"github.com/zgproxy/zgproxy/internal/billing"
@@ -216,6 +218,21 @@ func isCommandLine(err error) bool {
 		}
 	}
 	return false
+}
+
+// noEmptyFlags refuses a flag that is given with nothing behind it, as by a variable of the shell that is not set: to be taken
+// for one that is not given it would choose what nobody has chosen, such as a new wallet or any provider.
+func noEmptyFlags(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.Type() == "string" && strings.TrimSpace(f.Value.String()) == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = slices.ContainsFunc(list.GetSlice(), func(s string) bool { return strings.TrimSpace(s) == "" })
+		}
+		if empty && err == nil {
+			err = usageError{fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name)}
+		}
+	})
+	return err
 }
 
 // want turns cobra's complaint about the arguments into one that says so.

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -118,15 +118,21 @@ type setup struct {
 	env      [][2]string // variable and value, in order
 	out      string
 	keystore string         // the keystore that is used
-	create   bool           // it is made at the end, from key
-	key      wallet.Config  // what it is made from; empty: a new one
+	create   bool           // it is made at the end …
+	imports  bool           // … from key; else from a new one
+	key      wallet.Config  // what it is made from
 	password string         // for it
 	address  common.Address // zero: not made yet
+	localKey string         // what callers have to present; empty: nothing
+	answered int            // questions of this step that somebody has answered
 	services []zg.Service   // what can be chosen
+	held     *zg.Holdings   // what the wallet has, and the contracts want; nil: not known
 	report   setupReport
 }
 
+// set writes a variable down, in place of what it was.
 func (s *setup) set(name, value string) {
+	s.env = slices.DeleteFunc(slices.Clone(s.env), func(kv [2]string) bool { return kv[0] == config.Prefix+name })
 	s.env = append(s.env, [2]string{config.Prefix + name, value})
 }
 
@@ -150,10 +156,13 @@ func (s *setup) run(ctx context.Context) error {
 		}
 		s.c.printf("\n")
 	}
-	for _, step := range []func(context.Context, officialImport) error{s.chooseNetwork, s.chooseWallet, s.chooseProviders, s.chooseLimits, s.chooseCallers} {
-		if err := step(ctx, official); err != nil {
+	if s.flags.password != "" { // before anybody answers questions in vain
+		if _, err := passwordFrom(s.flags.password); err != nil {
 			return err
 		}
+	}
+	if err := s.steps(ctx, official); err != nil {
+		return err
 	}
 	return s.write(ctx)
 }
@@ -184,55 +193,6 @@ func (s *setup) where() error {
 	return nil
 }
 
-// ask asks until the answer can be used. With --yes, or by an empty answer, it is the proposal. given was answered by a flag.
-func (s *setup) ask(ctx context.Context, question, proposal, given string, check func(string) error) (string, error) {
-	if given != "" || s.flags.yes {
-		answer := given
-		if answer == "" {
-			answer = proposal
-		}
-		if err := check(answer); err != nil {
-			return "", usageError{fmt.Errorf("%s: %w", strings.TrimRight(question, "? :"), err)}
-		}
-		return answer, nil
-	}
-	if proposal != "" {
-		question += " [" + proposal + "]"
-	}
-	for {
-		answer, err := s.c.line(ctx, sprintf("%s: ", question))
-		if err != nil {
-			return "", err
-		}
-		if answer == "" {
-			answer = proposal
-		}
-		if err = check(answer); err == nil {
-			return answer, nil
-		}
-		s.c.printf("%s\n", s.c.paint(styleWarn, "  "+err.Error()))
-	}
-}
-
-// choose asks for one of several, by its number.
-func (s *setup) choose(ctx context.Context, question string, options ...string) (int, error) {
-	s.c.printf("%s\n", s.c.paint(styleHead, question))
-	for i, o := range options {
-		s.c.printf("  %d  %s\n", i+1, o)
-	}
-	answer, err := s.ask(ctx, fmt.Sprintf("Choose 1-%d", len(options)), "1", "", func(a string) error {
-		if n, err := strconv.Atoi(a); err != nil || n < 1 || n > len(options) {
-			return fmt.Errorf("a number from 1 to %d", len(options))
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	s.c.printf("\n")
-	return strconv.Atoi(answer)
-}
-
 func (s *setup) chooseNetwork(ctx context.Context, official officialImport) error {
 	given, proposal := s.flags.network, zg.Networks()[0].Name
 	if given == "" && official.Network != "" {
@@ -254,6 +214,7 @@ func (s *setup) chooseNetwork(ctx context.Context, official officialImport) erro
 	}
 	s.report.Network = network
 	s.set("NETWORK", network)
+	s.keepSurroundings()
 	url := official.RPCURL
 	if s.flags.rpcURL != "" {
 		var secret config.Secret
@@ -328,14 +289,30 @@ func (s *setup) chooseCallers(ctx context.Context, _ officialImport) error {
 	wanted := s.flags.localKey
 	if !wanted && !s.flags.yes {
 		s.c.printf("%s\n", s.c.paint(styleHead, "Who may call. zgproxy listens on 127.0.0.1 only: every program of this machine can spend within the limits."))
-		wanted = s.c.ask(ctx, "Make a local key that callers have to present?")
-		if ctx.Err() != nil {
-			return ctx.Err()
+		answer, err := s.ask(ctx, "Make a local key that callers have to present? [y/N]", "", "", isYesOrNo)
+		if err != nil {
+			return err
 		}
+		wanted = saysYes(answer)
 		s.c.printf("\n")
 	}
 	if wanted {
-		s.set("API_KEYS", "sk-local-"+rand.Text())
+		s.localKey = "sk-local-" + rand.Text()
+		s.set("API_KEYS", s.localKey)
 	}
 	return nil
+}
+
+// keepSurroundings writes down which chain the environment of this command names: the daemon starts in another one, and would
+// look for the wallet and its money elsewhere.
+func (s *setup) keepSurroundings() {
+	for _, name := range []string{"CHAIN_ID", "RPC_URL", "LEDGER_CONTRACT", "INFERENCE_CONTRACT"} {
+		if value := os.Getenv(config.Prefix + name); value != "" && !s.has(name) {
+			s.set(name, value)
+		}
+	}
+}
+
+func (s *setup) has(name string) bool {
+	return slices.ContainsFunc(s.env, func(kv [2]string) bool { return kv[0] == config.Prefix+name })
 }

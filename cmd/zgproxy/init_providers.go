@@ -31,10 +31,7 @@ func (s *setup) read(ctx context.Context) (zg.Holdings, error) {
 		return zg.Holdings{}, err
 	}
 	s.services = dir.Services
-	if s.address == (common.Address{}) {
-		return zg.Holdings{}, nil
-	}
-	return client.Holdings(ctx)
+	return client.Holdings(ctx) // of nobody where there is no wallet yet: what the contracts want of everybody
 }
 
 // config is what the answers so far amount to.
@@ -52,6 +49,14 @@ func (s *setup) config() (config.Config, error) {
 	return cfg, cfg.FillNetwork(sources)
 }
 
+// yours is what the wallet has with a provider already; empty: nothing.
+func yours(accounts map[common.Address]zg.SubAccount, p common.Address) string {
+	if a, ok := accounts[p]; ok && !a.Balance.IsZero() {
+		return short(a.Balance) + " 0G"
+	}
+	return ""
+}
+
 func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
 	s.c.printf("%s\n", s.c.paint(styleDim, "Reading the chain …"))
 	h, err := s.read(ctx)
@@ -59,6 +64,7 @@ func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
+		s.held = nil
 		s.warn("the chain cannot be read now: %v", err)
 	case s.address != (common.Address{}):
 		s.c.printf("In the wallet: %s 0G", short(h.Wallet))
@@ -66,6 +72,9 @@ func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
 			s.c.printf(", and in its ledger %s 0G, %s of it available", short(h.Ledger.Total), short(h.Ledger.Available))
 		}
 		s.c.printf(".\n")
+	}
+	if err == nil {
+		s.held = &h
 	}
 	var list []zg.Service
 	for _, svc := range s.services {
@@ -79,10 +88,11 @@ func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
 	if len(s.flags.providers) == 0 && !s.flags.yes && len(list) > 0 {
 		s.c.printf("\n%s\n", s.c.paint(styleHead, "The providers that may be paid. Anybody can register; choose those that you know, or that you are ready to try."))
 		var t table
-		t.head("", "PROVIDER", "TYPE", "MODEL", "PRICE IN 0G")
+		t.whole = true
+		t.head("", "PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "YOURS IN IT")
 		for i, svc := range list {
 			p := providerReport{Type: string(svc.Type), Registered: true, InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice}
-			t.row(strconv.Itoa(i+1), svc.Provider.Hex(), oneLine(p.Type), oneLine(svc.Model), p.price())
+			t.row(strconv.Itoa(i+1), svc.Provider.Hex(), oneLine(p.Type), oneLine(svc.Model), p.price(), yours(h.Accounts, svc.Provider))
 		}
 		s.c.show(&t)
 	}
@@ -114,9 +124,11 @@ func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(chosen, common.Address.Cmp)
 	var names []string
-	for _, p := range slices.Compact(chosen) {
+	for i, p := range chosen { // in the order in which they were named: it is that of ZGPROXY_ROUTING=priority
+		if slices.Contains(chosen[:i], p) {
+			continue
+		}
 		names = append(names, p.Hex())
 		s.report.Providers = append(s.report.Providers, admin.Address{Address: p})
 		if _, ok := zg.ServiceOf(s.services, p); !ok && len(s.services) > 0 {

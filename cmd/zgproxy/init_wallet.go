@@ -24,8 +24,11 @@ func (s *setup) chooseWallet(ctx context.Context, official officialImport) error
 		return s.importKey(ctx, s.flags.importKey)
 	case official.PrivateKey.IsSet():
 		s.c.printf("The key of 0g-compute-cli is imported into an encrypted keystore. Its own file, with the bare key, stays as it is.\n")
-		s.key = wallet.Config{PrivateKey: official.PrivateKey.Reveal()}
+		s.key, s.imports = wallet.Config{PrivateKey: official.PrivateKey.Reveal()}, true
 		return s.newKeystore(ctx)
+	case s.flags.official != "" && s.flags.yes && !s.flags.newWallet:
+		return problem(codeNotFound, "Say which wallet: --import-key FILE, --keystore FILE, --signer URL or --new-wallet.",
+			"0g-compute-cli has no key set up, and --import with --yes makes no other one in its place")
 	case s.flags.newWallet || s.flags.yes:
 		return s.newKeystore(ctx)
 	}
@@ -113,7 +116,7 @@ func (s *setup) importKey(ctx context.Context, from string) error {
 	if key.Keystore != "" {
 		return s.useKeystore(ctx, from)
 	}
-	s.key = key
+	s.key, s.imports = key, true
 	return s.newKeystore(ctx)
 }
 
@@ -124,13 +127,13 @@ func (s *setup) newKeystore(ctx context.Context) (err error) {
 		return err
 	}
 	if _, err := os.Lstat(s.keystore); err == nil {
-		if s.flags.newWallet || s.flags.importKey != "" || s.key.PrivateKey != "" {
+		if s.flags.newWallet || s.imports {
 			return problem(codeExists, "Use it with --keystore "+s.keystore+", or move it away.", "there is a keystore already: %s", s.keystore)
 		}
 		s.c.printf("There is a keystore already, which is used: %s\n", s.keystore)
 		return s.useKeystore(ctx, s.keystore)
 	}
-	if s.key.PrivateKey != "" {
+	if s.imports {
 		w, err := wallet.Open(s.key) //nolint:contextcheck // nobody is asked
 		if err != nil {
 			return usageError{err}
@@ -142,7 +145,7 @@ func (s *setup) newKeystore(ctx context.Context) (err error) {
 		s.c.printf("The wallet is %s.\n", s.address.Hex())
 	}
 	s.create = true
-	s.c.printf("The key is kept in %s, encrypted with a password.\n", s.keystore)
+	s.c.printf("The key will be kept in %s, encrypted with a password, once you have confirmed it all.\n", s.keystore)
 	if s.password, err = f.newPassword(ctx, s.c); err != nil {
 		return err
 	}
@@ -158,8 +161,12 @@ func (s *setup) chainID() uint64 {
 func (s *setup) keepPassword(ctx context.Context) error {
 	s.set("KEYSTORE", s.keystore)
 	keep := s.flags.keepPassword
+	named, err := s.namedPassword() //nolint:contextcheck // nobody is asked
+	if err != nil {
+		return err
+	}
 	switch {
-	case keep:
+	case keep, named:
 	case s.flags.yes:
 	default:
 		n, err := s.choose(ctx, "How should zgproxy get the password?",
@@ -170,7 +177,7 @@ func (s *setup) keepPassword(ctx context.Context) error {
 		keep = n == 2
 	}
 	if !keep {
-		if !s.create {
+		if !s.create && !named {
 			s.password = ""  // that of another keystore is not needed here
 			if s.flags.yes { // whoever was asked has said
 				s.knownPassword() //nolint:contextcheck // nobody is asked
@@ -178,20 +185,46 @@ func (s *setup) keepPassword(ctx context.Context) error {
 		}
 		return nil
 	}
-	if s.password == "" {
-		var err error
-		if s.password, err = s.c.hidden(ctx, sprintf("Password of %s: ", s.keystore)); err != nil {
-			return err
+	typed := s.password == ""
+	for !s.create || typed {
+		if typed {
+			if s.password, err = s.c.hidden(ctx, sprintf("Password of %s: ", s.keystore)); err != nil {
+				return err
+			}
+			s.answered++
 		}
-	}
-	if !s.create {
-		if _, err := wallet.Open(wallet.Config{Keystore: s.keystore, KeystorePassword: s.password}); err != nil { //nolint:contextcheck // nobody is asked
+		_, err := wallet.Open(wallet.Config{Keystore: s.keystore, KeystorePassword: s.password}) //nolint:contextcheck // nobody is asked
+		if err == nil {
+			break
+		}
+		if !typed || !errors.Is(err, wallet.ErrPassword) && s.password != "" {
 			return usageError{err}
 		}
+		s.c.printf("%s\n", s.c.paint(styleWarn, "  That is not its password."))
 	}
 	s.flags.keepPassword = true
 	s.set("KEYSTORE_PASSWORD", "@"+s.passwordFile())
 	return nil
+}
+
+// namedPassword writes down the file that --password names: a daemon that starts unattended reads the password there as well.
+// What a descriptor of this process has is gone with it.
+func (s *setup) namedPassword() (bool, error) {
+	path, isFile := strings.CutPrefix(s.flags.password, "@")
+	if !isFile || s.flags.keepPassword {
+		return false, nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false, err
+	}
+	if !s.create {
+		if _, err := wallet.Open(wallet.Config{Keystore: s.keystore, KeystorePassword: s.password}); err != nil {
+			return false, usageError{err}
+		}
+	}
+	s.set("KEYSTORE_PASSWORD", "@"+path)
+	return true, nil
 }
 
 // knownPassword takes the password of a keystore that was set up before from where it has come from so far: as the file that

@@ -13,21 +13,21 @@ import (
 	"github.com/zgproxy/zgproxy/internal/config"
 	"github.com/zgproxy/zgproxy/internal/private"
 	"github.com/zgproxy/zgproxy/internal/wallet"
-	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// write shows what was decided, and writes it.
-func (s *setup) write(ctx context.Context) error {
-	var text strings.Builder
-	text.WriteString("# Written by zgproxy init. zgproxy config shows what is in force; docs/config.md has every variable.\n")
+// confirm shows what was decided.
+func (s *setup) confirm(ctx context.Context, _ officialImport) error {
 	s.c.printf("%s\n", s.c.paint(styleHead, "To "+s.out+":"))
 	for _, kv := range s.env {
-		fmt.Fprintf(&text, "%s=%s\n", kv[0], kv[1])
 		shown := kv[1]
 		switch kv[0] {
 		case config.Prefix + "RPC_URL":
 			var e config.Endpoint
 			_ = e.Decode(kv[1]) // it has been read before
+			shown = e.String()
+		case config.Prefix + "SIGNER":
+			var e config.SignerEndpoint
+			_ = e.Decode(kv[1]) // likewise
 			shown = e.String()
 		case config.Prefix + "API_KEYS":
 			shown = "(a new key)"
@@ -38,14 +38,22 @@ func (s *setup) write(ctx context.Context) error {
 		}
 		s.c.printf("  %s=%s\n", kv[0], shown)
 	}
-	if !s.flags.yes {
-		answer, err := s.c.line(ctx, "Write it? [Y/n] ")
-		if err != nil {
-			return err
-		}
-		if a := strings.ToLower(answer); a != "" && a != "y" && a != "yes" {
-			return problem(codeNotConfirmed, "", "nothing was written")
-		}
+	if s.flags.yes {
+		return nil
+	}
+	answer, err := s.ask(ctx, "Write it? [Y/n]", "", "", isYesOrNo)
+	if err == nil && answer != "" && !saysYes(answer) {
+		err = problem(codeNotConfirmed, "", "nothing was written")
+	}
+	return err
+}
+
+// write writes what was decided.
+func (s *setup) write(ctx context.Context) error {
+	var text strings.Builder
+	text.WriteString("# Written by zgproxy init. zgproxy config shows what is in force; docs/config.md has every variable.\n")
+	for _, kv := range s.env {
+		fmt.Fprintf(&text, "%s=%s\n", kv[0], kv[1])
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -80,7 +88,7 @@ func (s *setup) writeKey() (err error) {
 		if s.flags.light {
 			effort = wallet.Light
 		}
-		if s.key.PrivateKey != "" {
+		if s.imports {
 			_, err = wallet.Import(s.keystore, s.password, effort, s.key)
 		} else {
 			s.address, err = wallet.New(s.keystore, s.password, effort)
@@ -109,13 +117,12 @@ func (s *setup) check() error {
 	if s.create {
 		s.c.printf("Without %s and its password, what is in the wallet is lost: keep copies of both.\n", s.keystore)
 	}
+	s.tellKey()
+	s.tellFunding(&cfg)
 	s.c.printf("\nNext:\n")
 	var t table
 	if standard, _ := config.EnvFile(); standard != s.out {
 		t.row("  export ZGPROXY_ENV_FILE="+s.out, "so that the other commands find it")
-	}
-	if !zg.Simulated(s.report.Network) {
-		t.row("  send 0G to "+s.address.Hex(), "unless there is enough in it")
 	}
 	if len(cfg.Providers) == 0 {
 		t.row("  zgproxy provider list --all", "then put those you choose into ZGPROXY_PROVIDERS in "+s.out)

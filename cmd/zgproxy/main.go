@@ -83,8 +83,9 @@ and keeps the provider's sub-account funded within your limits.
 
 Begin with "zgproxy init". Configuration is read from the environment (ZGPROXY_...) and from the file that
 init writes: see "zgproxy config --help".`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return noEmptyFlags(cmd) },
 	}
 	root.PersistentFlags().Func("env-file", "the `FILE` of variables to read for what the environment does not set, or off (instead of ZGPROXY_ENV_FILE)", func(path string) error {
 		return os.Setenv(config.EnvFileVariable, path)

@@ -253,7 +253,10 @@ var errKeyInHistory = errors.New("that looks like the key itself, and is now in 
 func keyToImport(ctx context.Context, c console, from string) (wallet.Config, error) {
 	if from == "-" && c.asks {
 		text, err := c.hidden(ctx, "Private key (64 hex digits, not shown): ")
-		return wallet.Config{PrivateKey: text}, interrupted(err)
+		if err != nil {
+			return wallet.Config{}, interrupted(err)
+		}
+		return bareKey(text)
 	}
 	in := c.in
 	if from != "-" {
@@ -275,7 +278,15 @@ func keyToImport(ctx context.Context, c console, from string) (wallet.Config, er
 		}
 		return wallet.Config{Keystore: from}, nil
 	}
-	return wallet.Config{PrivateKey: string(text)}, nil
+	return bareKey(string(text))
+}
+
+// bareKey is a key as it was given. Nothing is none: whoever meant to bring a key must not end up with another wallet.
+func bareKey(text string) (wallet.Config, error) {
+	if strings.TrimSpace(text) == "" {
+		return wallet.Config{}, usageError{errors.New("there is no key: nothing was given where 64 hex digits belong")}
+	}
+	return wallet.Config{PrivateKey: text}, nil
 }
 
 func walletExportCommand() *cobra.Command {

@@ -46,21 +46,63 @@ func (l *EndpointList) Decode(s string) error {
 	return nil
 }
 
+// operations are the ends of URLs that people copy from a service's documentation: clients add them to the base.
+var operations = []string{
+	"/chat/completions", "/completions", "/responses", "/messages", "/embeddings", "/models", "/images/generations", "/images/edits",
+	"/audio/transcriptions", "/audio/speech",
+}
+
+// baseURL reads the base of an endpoint's API, without a slash at its end. Where only the host is given it is the /v1 that
+// nearly all have; where one operation's whole URL is given, it is what comes before the operation.
+func baseURL(value string) (string, error) {
+	u, err := url.Parse(value)
+	switch {
+	case strings.Contains(value, ","):
+		return "", valueError("url has a comma in it: name=value words are separated by blanks")
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		return "", valueError("url is not an http or https URL")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", valueError("url is not an http or https URL without user, query and fragment")
+	}
+	if _, port, found := strings.Cut(strings.TrimPrefix(u.Host, "["+u.Hostname()+"]"), ":"); found {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", valueError("the port in url is not a number from 1 to 65535")
+		}
+	}
+	base := strings.TrimRight(value, "/")
+	for _, op := range operations {
+		if short, is := strings.CutSuffix(base, op); is {
+			return strings.TrimRight(short, "/"), nil
+		}
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		base += "/v1"
+	}
+	return base, nil
+}
+
 func parseEndpoint(text string) (DirectEndpoint, error) {
 	var e DirectEndpoint
+	seen := map[string]bool{}
 	for word := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(word, "=")
+		if seen[name] {
+			return e, valueError(fmt.Sprintf("%.100s= is there twice: endpoints are separated by semicolons, models by |", name))
+		}
+		seen[name] = true
 		switch name {
 		case "id":
+			if strings.Contains(value, ",") {
+				return e, valueError("id has a comma in it: name=value words are separated by blanks, endpoints by semicolons")
+			}
 			if e.ID = value; !endpointID.MatchString(value) {
 				return e, valueError("an id has up to 40 of the characters a-z, 0-9, dot, dash and underscore")
 			}
 		case "url":
-			u, err := url.Parse(value)
-			if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-				return e, valueError("url is not an http or https URL without user, query and fragment")
+			var err error
+			if e.URL, err = baseURL(value); err != nil {
+				return e, err
 			}
-			e.URL = strings.TrimRight(value, "/")
 		case "key":
 			if !strings.HasPrefix(value, "@") {
 				return e, valueError("key is @ and the path of a file that holds the key, so that the key is not in the environment")
@@ -72,6 +114,9 @@ func parseEndpoint(text string) (DirectEndpoint, error) {
 				return e, valueError(problem)
 			}
 		case "models":
+			if strings.Contains(value, ",") {
+				return e, valueError("models has a comma in it: models are separated by |")
+			}
 			for m := range strings.SplitSeq(value, "|") {
 				if m != "" {
 					e.Models = append(e.Models, m)

@@ -12,6 +12,7 @@ type Network struct {
 	Name              string
 	Money             string // what its 0G is worth, in words
 	Simulated         bool   // it runs on this machine; its wallet's key is public
+	Faucet            string // where its 0G is given away, to read before an address; empty: nowhere
 	ChainID           uint64
 	RPCURL            string         // public endpoint
 	Ledger, Inference common.Address // proxies: they stay when the contracts behind them are upgraded
@@ -33,10 +34,12 @@ func Networks() []Network {
 		},
 		{
 			Name: "testnet", Money: "test tokens, no value", ChainID: 16602, RPCURL: "https://evmrpc-testnet.0g.ai",
+			Faucet: "https://faucet.0g.ai, for the address",
 			Ledger: at("0xE70830508dAc0A97e6c087c75f402f9Be669E406"), Inference: at("0xa79F4c8311FF93C06b8CfB403690cc987c93F91E"),
 		},
 		{
 			Name: "devnet", Money: "zgdevnet on this machine", Simulated: true, ChainID: DevnetChainID, RPCURL: "http://127.0.0.1:8545",
+			Faucet: "zgdevnet faucet",
 			Ledger: at("0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"), Inference: at("0x0165878A594ca255338adfa4d48449f69242Eb8F"),
 		},
 	}
