@@ -47,6 +47,7 @@ on another network.
 Usage:
   zgdevnet [flags]                   run the network until Ctrl-C
   zgdevnet demo [flags] ./zgproxy    run the network, zgproxy in front of it, and a conversation
+  zgdevnet faucet [flags] ADDRESS    give an address money on a network that runs
 
 The demo ignores your own settings of zgproxy: its variables in the environment, and the file
 that "zgproxy init" wrote. What it should use, --set gives. Ports that are in use are replaced
@@ -158,6 +159,9 @@ func (o *options) check(rest []string, isDemo bool) error {
 
 // run is the whole program but for the process's own exit.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "faucet" {
+		return faucet(ctx, args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stdout, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -41,6 +41,23 @@ func TestJSON(t *testing.T) {
 		!strings.HasPrefix(r.RPCURL, "http://127.0.0.1:") || r.Wallet == "" || r.Ledger == r.Inference {
 		t.Errorf("report = %+v", r)
 	}
+	// A new wallet gets money, and nobody else's nonces are touched.
+	port := r.RPCURL[strings.LastIndex(r.RPCURL, ":")+1:]
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"faucet", "--rpc-port", port, "--amount", "2.5", "0x00000000000000000000000000000000000000A1"}, 0, "has 2.5 0G now"},
+		{[]string{"faucet", "--rpc-port", port, "0x00000000000000000000000000000000000000a1"}, 0, "has 102.5 0G now"},
+		{[]string{"faucet", "--rpc-port", port, "0x00"}, exitUsage, "not an address"},
+		{[]string{"faucet"}, exitUsage, "needs one ADDRESS"},
+	} {
+		var said bytes.Buffer
+		if code := run(t.Context(), tt.args, &said, &said); code != tt.code || !strings.Contains(said.String(), tt.says) {
+			t.Errorf("%v: status %d, %q; want %d and %q", tt.args, code, said.String(), tt.code, tt.says)
+		}
+	}
 	if code, stderr := end(); code != 0 || stderr != "" {
 		t.Errorf("status %d, stderr %q; want a quiet end", code, stderr)
 	}

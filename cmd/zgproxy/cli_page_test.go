@@ -240,6 +240,7 @@ func (r *cliRecorder) run(line string, answers []string) string {
 func (r *cliRecorder) steady(text string) string {
 	for _, rule := range []struct{ what, with string }{
 		{`[^\n]*(sending|waiting [^\n]*|Drawing|Listening) … [0-9]+ s`, ""},
+		{`(?m)(^ *[█▀▄][█▀▄ ]*\n)+`, "  (the same as a QR code)\n"},
 		{`(?m)^sent\n`, ""}, // it may be mined before anybody has said so
 		// How long a sub-account lasts depends on the minute in which money was spent.
 		{`(?m)^(0x[0-9a-fA-F]{40} .*?)(?:over a year|[0-9]+ days(?: [0-9]+ h)?|[0-9]+ h|[0-9]+ min)( +-)$`, "${1}27 days${2}"},

@@ -89,10 +89,19 @@ func (s *setup) chooseProviders(ctx context.Context, _ officialImport) error {
 		s.c.printf("\n%s\n", s.c.paint(styleHead, "The providers that may be paid. Anybody can register; choose those that you know, or that you are ready to try."))
 		var t table
 		t.whole = true
-		t.head("", "PROVIDER", "TYPE", "MODEL", "PRICE IN 0G", "YOURS IN IT")
+		with := slices.ContainsFunc(list, func(svc zg.Service) bool { return yours(h.Accounts, svc.Provider) != "" })
+		heads := []any{"", "PROVIDER", "TYPE", "MODEL", "PRICE IN 0G"}
+		if with {
+			heads = append(heads, "YOURS IN IT")
+		}
+		t.head(heads...)
 		for i, svc := range list {
 			p := providerReport{Type: string(svc.Type), Registered: true, InputPrice: svc.InputPrice, OutputPrice: svc.OutputPrice}
-			t.row(strconv.Itoa(i+1), svc.Provider.Hex(), oneLine(p.Type), oneLine(svc.Model), p.price(), yours(h.Accounts, svc.Provider))
+			cells := []any{strconv.Itoa(i + 1), svc.Provider.Hex(), oneLine(p.Type), oneLine(svc.Model), p.price()}
+			if with {
+				cells = append(cells, yours(h.Accounts, svc.Provider))
+			}
+			t.row(cells...)
 		}
 		s.c.show(&t)
 	}

@@ -87,7 +87,11 @@ func (s *setup) ask(ctx context.Context, question, proposal, given string, check
 		question += " [" + proposal + "]"
 	}
 	for {
-		answer, err := s.c.line(ctx, sprintf("%s: ", question))
+		behind := ": "
+		if strings.HasSuffix(question, "/n]") || strings.HasSuffix(question, "/N]") {
+			behind = " "
+		}
+		answer, err := s.c.line(ctx, sprintf("%s%s", question, behind))
 		if err != nil {
 			return "", err
 		}

@@ -130,6 +130,7 @@ func Start(cfg Config) (_ *Chain, err error) {
 	}
 	socket := filepath.Join(c.dir, "node.ipc")
 	alloc := types.GenesisAlloc{ownerAddr: {Balance: zg.OneOG.Mul(1_000_000_000).Big()}}
+	fillFaucet(alloc)
 	if c.backend, err = newBackend(c.chainID, alloc, socket); err != nil {
 		return nil, errors.Join(err, listener.Close(), os.RemoveAll(c.dir))
 	}
