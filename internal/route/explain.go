@@ -91,6 +91,7 @@ type Candidate struct {
 // known, a chatbot's where that is so for several. The error is that of Find; where it is about offers that there are, the
 // Explanation says of each what rules it out.
 func (b *Board) Explain(t *Table, q Query) (Explanation, error) {
+	q.Model = trimmed(q.Model)
 	if q.Type == "" {
 		q.Type = t.typeOf(q)
 	}

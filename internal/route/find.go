@@ -56,6 +56,7 @@ type asked struct {
 // nothing: five of them sent within five minutes would have the wallet banned by a provider for an hour. What is sent is
 // the Model of the offer, whatever the name was by which it was found.
 func (t *Table) Find(q Query) ([]*Offer, error) {
+	q.Model = trimmed(q.Model)
 	found, a, err := t.find(q)
 	if err != nil {
 		return nil, err
@@ -88,6 +89,15 @@ func (t *Table) Find(q Query) ([]*Offer, error) {
 		none.Reason, none.Offers = NotAllowed, found
 	}
 	return nil, none
+}
+
+// trimmed is a name without blanks at its ends. One of nothing but blanks stays as it is: it must not become no name, which
+// stands for the only model there is.
+func trimmed(name string) string {
+	if short := strings.TrimSpace(name); short != "" {
+		return short
+	}
+	return name
 }
 
 // find returns all offers of the model that is meant, whether they may be used or not, at least one. First it looks among

@@ -77,6 +77,7 @@ func indexes(offers []*Offer) map[zg.ServiceType]*index {
 			slices.Sort(g.ids)
 			slices.SortStableFunc(g.offers, byPrice)
 			for _, id := range g.names() {
+				id = trimmed(id) // as callers' names are; what is sent stays the provider's own
 				low := strings.ToLower(id)
 				enter(ix.exact, id, g)
 				enter(ix.folded, low, g)
