@@ -11,8 +11,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
 // chatFlags are the options of "zgproxy chat".
@@ -68,7 +66,7 @@ ZGPROXY_HIGH_WATER. Each transfer and its gas is told on the standard error as i
 		ctx, end := context.WithCancel(context.WithoutCancel(cmd.Context()))
 		defer end()
 		signals := make(chan os.Signal, 2)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // a terminal that is lost must not leave a request unbooked
 		defer signal.Stop(signals)
 
 		t := &talk{flags: &f, c: c, beside: beside, system: f.system, temperature: cmd.Flags().Changed("temperature"), signals: signals}
@@ -78,7 +76,7 @@ ZGPROXY_HIGH_WATER. Each transfer and its gas is told on the standard error as i
 			return whenStopped(err, "")
 		}
 		defer func() { err = errors.Join(err, t.conn.close()) }()
-		if t.model, err = t.conn.pickModel(opening, f.model, zg.Chatbot); err != nil {
+		if t.model, err = t.pickModel(opening); err != nil {
 			return whenStopped(err, "")
 		}
 		opened()

@@ -42,7 +42,8 @@ type talk struct {
 	temperature bool // it was given
 	c, beside   console
 	signals     <-chan os.Signal
-	ended       bool // by SIGTERM
+	ended       bool // by SIGTERM, or by the end of the terminal
+	editor      *editor
 
 	system   string
 	messages []message // questions, and the answer behind each
@@ -85,7 +86,7 @@ func (t *talk) stoppable(ctx context.Context) (context.Context, func()) {
 		defer close(done)
 		select {
 		case s := <-t.signals:
-			t.ended = s == syscall.SIGTERM
+			t.ended = s != os.Interrupt
 			stop(errStopped)
 		case <-ctx.Done():
 		}
@@ -101,10 +102,11 @@ const chatHelp = `  /model NAME   go on with another model        /models   the 
 
 // converse holds a conversation until its end.
 func (t *talk) converse(ctx context.Context) error {
+	t.editor = newEditor(t.c)
 	t.c.printf("%s %s\n", t.c.paint(styleHead, oneLine(t.model)), t.c.paint(styleDim, "· /help lists commands, Ctrl-C stops an answer, Ctrl-D ends"))
 	for !t.ended {
 		line, err := t.listen(ctx)
-		if errors.Is(err, io.EOF) || errors.Is(err, errStopped) {
+		if errors.Is(err, io.EOF) || errors.Is(err, errStopped) || errors.Is(err, syscall.EIO) { // EIO: the terminal is gone
 			t.c.printf("\n")
 			break
 		}
@@ -148,7 +150,7 @@ func (t *talk) listen(ctx context.Context) (string, error) {
 	defer stop()
 	var all []string
 	for prompt := styled("> "); ; prompt = "… " {
-		line, err := t.c.line(ctx, t.c.coloured(styleHead, prompt))
+		line, err := t.editor.line(ctx, t.c, t.c.coloured(styleHead, prompt))
 		if err != nil {
 			return "", err
 		}
@@ -202,6 +204,11 @@ func (t *talk) command(ctx context.Context, line string) (quit bool, err error) 
 		return true, nil
 	case "/model":
 		if rest != "" {
+			asking, stop := t.stoppable(ctx)
+			defer stop()
+			if err := t.knows(asking, rest); err != nil {
+				return false, err
+			}
 			t.model = rest
 		}
 		t.c.printf("%s\n", oneLine(t.model))

@@ -253,6 +253,30 @@ func (p *doctorPrinter) end(r *doctorReport, took time.Duration) {
 	}
 	c.printf("\n%s in %s: %s, %s, %s, %s\n", plural(len(r.Checks), "check"), inWords(took), count(s.Pass, checkPass), count(s.Warn, checkWarn),
 		count(s.Fail, checkFail), count(s.Skip, checkSkip))
+	p.again(r)
+}
+
+// again repeats what failed, with what to do: it has scrolled out of sight by now.
+func (p *doctorPrinter) again(r *doctorReport) {
+	c := p.console
+	if r.Summary.Fail == 0 {
+		return
+	}
+	c.printf("\n%s\n", c.paint(styleHead, "What failed:"))
+	for i := range r.Checks {
+		f := &r.Checks[i]
+		if f.Status != checkFail {
+			continue
+		}
+		of := ""
+		if f.Provider != nil {
+			of = " (" + f.Provider.Hex() + ")"
+		}
+		c.printf("  %s%s: %s\n", f.ID, of, f.Summary)
+		if f.Fix != "" {
+			c.printf("        Fix: %s\n", f.Fix)
+		}
+	}
 }
 
 // writeCheckTable writes docs/doctor.md.

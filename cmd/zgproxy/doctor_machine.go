@@ -176,11 +176,17 @@ func checkDataDir(_ context.Context, d *doctor, _ *patient) finding {
 		}
 		return passed("%s is not there yet; zgproxy serve makes it", dir)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return unknown("machine.data_dir", asItsUser("the daemon's user"), "this user may not look at %s: %v", dir, err)
+	}
 	if err != nil {
 		return failed("Choose another one with ZGPROXY_DATA_DIR.", err.Error(), "%s cannot be used", dir)
 	}
 	if !info.IsDir() {
 		return failed("Choose another one with ZGPROXY_DATA_DIR.", "It is a file.", "%s is no directory", dir)
+	}
+	if owner, other := anotherUsers(info); other && os.Geteuid() != 0 {
+		return unknown("machine.data_dir", asItsUser(fmt.Sprintf("user %d", owner)), "%s belongs to user %d, and this is user %d: whether the daemon can use it cannot be seen", dir, owner, os.Geteuid())
 	}
 	f, err := os.CreateTemp(dir, ".doctor-")
 	if err == nil {
@@ -189,13 +195,28 @@ func checkDataDir(_ context.Context, d *doctor, _ *patient) finding {
 	if err != nil {
 		return failed("chown "+strconv.Itoa(os.Getuid())+" "+shellWord(dir), err.Error(), "%s cannot be written", dir)
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
-		return warned("chown "+strconv.Itoa(os.Geteuid())+" "+shellWord(dir), fmt.Sprintf("It belongs to user %d, and this is user %d.", stat.Uid, os.Geteuid()), "%s is somebody else's", dir)
+	if owner, other := anotherUsers(info); other { // the superuser looks
+		return passed("%s can be written, and belongs to user %d; run zgproxy as that user only", dir, owner)
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
 		return warned("chmod 700 "+shellWord(dir), fmt.Sprintf("Its mode is %04o: others can put files there.", mode), "%s can be written by others", dir)
 	}
 	return passed("%s can be written", dir)
+}
+
+// anotherUsers is whose a file is, where it is not this user's.
+func anotherUsers(info fs.FileInfo) (uid int, other bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), int(stat.Uid) != os.Geteuid()
+}
+
+// asItsUser is the advice for whoever is not the daemon's user. It is never to take the directory, and never to use another one:
+// that would be a second set of books.
+func asItsUser(user string) string {
+	return "Run this as " + user + ", as with sudo -u, with the daemon's ZGPROXY_DATA_DIR and ZGPROXY_ENV_FILE."
 }
 
 // existing is the nearest directory above a path that is there.
@@ -254,6 +275,8 @@ func checkStore(ctx context.Context, d *doctor, _ *patient) finding {
 		return failed("Use the newer zgproxy.", err.Error(), "it is a newer version's")
 	case errors.Is(err, billing.ErrDamaged):
 		return failed(restoreFix, err.Error(), "it is damaged")
+	case err != nil && mayNotLook(d.cfg.DataDir):
+		return unknown("machine.store", asItsUser("the daemon's user"), "this user may not read it: %v", err)
 	case err != nil:
 		return failed("Look whether the directory is the right one; else "+restoreFix, err.Error(), "it cannot be read")
 	}
@@ -275,6 +298,20 @@ func checkStore(ctx context.Context, d *doctor, _ *patient) finding {
 		return passed("it can be read as far as %s go, and its schema is this version's", storeCheckTime)
 	}
 	return passed("it is whole, and its schema is this version's")
+}
+
+// mayNotLook reports whether what is in a directory is kept from this user.
+func mayNotLook(dir string) bool {
+	_, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return true
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return errors.Is(err, fs.ErrPermission)
+	}
+	_, other := anotherUsers(info)
+	return other
 }
 
 const (

@@ -50,7 +50,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if isCommandLine(err) {
-		err = usageError{err}
+		err = usageError{translated(err, args)}
 		if slices.Contains(args, "--json") { // the flag may not have been read
 			failed := &failedError{problem: explain(err)}
 			failed.told = writeJSON(out, map[string]*admin.CommandError{"error": failed.problem}) == nil
@@ -144,7 +144,11 @@ init writes: see "zgproxy config --help".`,
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
+	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
+	root.Version = thisBuild().Version
+	root.SetVersionTemplate("zgproxy {{.Version}}\n")
+	strict(root)
 	completed(root)
 	return root
 }

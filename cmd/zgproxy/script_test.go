@@ -241,7 +241,7 @@ func scriptTerminal(ts *testscript.TestScript, neg bool, args []string) {
 				fail("%v", err)
 			}
 		case ">":
-			text = strings.NewReplacer("^C", "\x03", "^D", "\x04").Replace(text)
+			text = strings.NewReplacer("^C", "\x03", "^D", "\x04", "^[", "\x1b", "^?", "\x7f").Replace(text)
 			if !strings.HasSuffix(text, "\x03") && !strings.HasSuffix(text, "\x04") {
 				text += "\n"
 			}
