@@ -13,7 +13,7 @@ TOOL := go tool -modfile=tools/go.mod
 
 # The race detector needs a C compiler; without one the tests run without it. It does not watch the one package that is SQLite's
 # C translated into Go, which would take most of the time of all tests. Packages that share generic code with ours must not be
-# left out likewise: the linker may take their unwatched copy of it, and races are then seen where there are none.
+# left out the same way: the linker may take their unwatched copy of it, and races are then seen where there are none.
 HAVE_CC := $(firstword $(shell command -v gcc cc clang 2>/dev/null))
 RACE := $(if $(HAVE_CC),-race '-gcflags=modernc.org/sqlite/lib=-race=false')
 
@@ -50,7 +50,7 @@ check: check-format check-lint check-modules check-generated check-race ## every
 .PHONY: check-format
 check-format:
 	@echo "== format"
-	@$(TOOL) golangci-lint fmt --diff || { echo "make fmt mends this"; exit 1; }
+	@$(TOOL) golangci-lint fmt --diff || { echo "make fmt fixes this"; exit 1; }
 
 .PHONY: check-lint
 check-lint:
@@ -76,7 +76,7 @@ check-generated:
 	tar -cf - --exclude node_modules $(GENERATED) | tar -xf - -C "$$before"; \
 	$(MAKE) --no-print-directory generate; \
 	for path in $(GENERATED); do \
-		diff -ru --exclude node_modules "$$before/$$path" "$$path" || { echo "$$path was out of date; it has been generated anew"; exit 1; }; \
+		diff -ru --exclude node_modules "$$before/$$path" "$$path" || { echo "$$path was out of date; it has been regenerated"; exit 1; }; \
 	done
 	@echo "== metrics that the alert rules name"
 	@for metric in $$(grep -o 'zgproxy_[a-z0-9_]*' deploy/prometheus/alerts.yml | sed -E 's/_(bucket|sum|count)$$//' | sort -u); do \

@@ -33,7 +33,7 @@ func acceptCommand() *cobra.Command {
 		Use:   "accept PROVIDER",
 		Short: "Accept a provider as it is now, so that it gets requests and top-ups again",
 		Long: `zgproxy stops topping up a provider that has taken or claims more than was witnessed here (drift), or
-that signs with another key than before. It suspends one whose signature did not fit an answer, or
+that signs with another key than before. It suspends one whose signature did not match its answer, or
 whose signer or URL is another one than when you began to use it: a suspended provider gets neither
 requests nor money. This accepts all of it as it is now: what was taken is put down to the owner's
 decision, signer and URL are those that count from now on, and the suspension ends. Nothing is paid

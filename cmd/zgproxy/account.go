@@ -28,7 +28,7 @@ wallet has to be configured. Nothing is changed either way.
 
 LOCKED is what a provider may count on; it serves only while about 1 0G of that is left. OWED are fees
 that it has not taken on chain yet, by the book; DRIFT is what it took or claims beyond that. LASTS is
-how long the sub-account lasts at the rate of late without another top-up.`,
+how long the sub-account lasts at the recent rate without another top-up.`,
 		Example: `  zgproxy account
   zgproxy account --json | jq -r '.accounts[] | select(.low) | .provider'`,
 		Args: want(cobra.NoArgs),

@@ -20,7 +20,7 @@ import (
 
 // docs/cli.md is testdata/cli.md with the commands in it run, and what they said put behind them.
 
-var updateCLI = flag.Bool("update-cli", false, "write docs/cli.md anew")
+var updateCLI = flag.Bool("update-cli", false, "rewrite docs/cli.md")
 
 const (
 	cliTemplate = "testdata/cli.md"

@@ -21,7 +21,7 @@ import (
 )
 
 // How the commands that use models reach them: as any caller does, over the OpenAI-compatible API. It is that of the running
-// daemon, or where none runs, of one in this process for as long as the command takes. So whatever they ask for is booked,
+// daemon, or where none runs, of one in this process for as long as the command takes. So whatever they ask for is recorded,
 // within the budgets and verified in any case.
 
 // connectFlags say whose API it is.

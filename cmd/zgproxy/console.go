@@ -111,7 +111,7 @@ func (c console) readLine() (string, error) {
 func (c console) hidden(ctx context.Context, question styled) (string, error) {
 	f, ok := c.in.(*os.File)
 	if ok && c.lines.Buffered() == 0 {
-		// Before the question is there, so that nobody answers too early to be unseen. Reading sets what else is needed.
+		// Before the question is there, so that nobody answers too early to be hidden. Reading sets what else is needed.
 		if state, err := term.MakeRaw(int(f.Fd())); err == nil {
 			defer func() { _ = term.Restore(int(f.Fd()), state) }() // best effort: it was possible a moment ago
 		}
@@ -271,7 +271,7 @@ func (t *table) String() string {
 	var b strings.Builder
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(tw, strings.Join(t.rows, "\n")) // into memory
-	_ = tw.Flush()                                      // likewise
+	_ = tw.Flush()                                      // into memory too
 	lines := strings.Split(b.String(), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")

@@ -38,7 +38,7 @@ type checkReport struct {
 	TookMS   int64           `json:"took_ms"`
 }
 
-// endpointReport is what one of several RPC endpoints has shown when it was asked by itself.
+// endpointReport is what one of several RPC endpoints has shown when it was asked separately.
 type endpointReport struct {
 	Name    string     `json:"name"`          // its host, with a number where another one has the same
 	ChainID uint64     `json:"chain_id"`      // 0: it could not be asked
@@ -98,7 +98,7 @@ them in the last 20 minutes. Nothing is written but a file in the data directory
 The daemon may run or not.
 
 A keystore without a password is opened only with --ask, which asks for it; without, what needs the key is
-skipped and the rest goes by the address in the file. Likewise a signer (ZGPROXY_SIGNER) signs a session
+skipped and the rest goes by the address in the file. A signer (ZGPROXY_SIGNER) signs a session
 token only with --ask, since somebody may have to approve it.
 
 The status is 0 where nothing failed, 1 where something did or the time of --timeout was over before all

@@ -14,7 +14,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/chain"
 )
 
-// checkEndpoints asks each of several RPC endpoints by itself. Of a single one the other checks tell.
+// checkEndpoints asks each of several RPC endpoints separately. Of a single one the other checks tell.
 func checkEndpoints(ctx context.Context, d *doctor) []finding {
 	as := chainConfig(d.cfg, common.Address{})
 	// Not the transport of the other checks: it remembers what time the endpoint that answered last said it was.

@@ -26,7 +26,7 @@ func machineChecks() []check {
 		{
 			id: "machine.configuration", run: checkConfiguration,
 			means: "The `ZGPROXY_` variables can be read and do not contradict each other. WARN: they work, and are probably not meant so.",
-			todo:  "Mend the variables that are named; [config.md](config.md) has all of them. What could not be read is checked with its default.",
+			todo:  "Fix the variables that are named; [config.md](config.md) has all of them. What could not be read is checked with its default.",
 		},
 		{
 			id: "machine.secrets", run: checkSecrets,

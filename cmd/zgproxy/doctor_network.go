@@ -43,7 +43,7 @@ func networkChecks() []check {
 		{
 			id: "network.pair", needs: []string{"network.contracts"}, run: checkPair,
 			means: "The two contracts belong together: each names the other.",
-			todo:  "Likewise.",
+			todo:  "Unset `ZGPROXY_LEDGER_CONTRACT` and `ZGPROXY_INFERENCE_CONTRACT`, or set both right.",
 		},
 		{
 			id: "network.rules", needs: []string{"network.pair"}, run: checkRules,

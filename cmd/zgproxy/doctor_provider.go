@@ -30,11 +30,11 @@ func providerChecks() []check {
 		{
 			id: "provider.vouched", needs: []string{"provider.registered"}, run: checkVouched,
 			means: "The contract's owner vouches for its signer; else it refuses every request.",
-			todo:  "Wait, or take another provider: only the owner can mend it.",
+			todo:  "Wait, or take another provider: only the owner can fix it.",
 		},
 		{
 			id: "provider.signer", needs: []string{"provider.vouched", "machine.store"}, run: checkSigner,
-			means: "It is what it was when you began to use it: signer and URL are those remembered, and it is not suspended. WARN: it signs nothing, and you want signatures; or it is back with a signer that you accepted before, and the daemon takes it back by itself.",
+			means: "It is what it was when you began to use it: signer and URL are those remembered, and it is not suspended. WARN: it signs nothing, and you want signatures; or it is back with a signer that you accepted before, and the daemon takes it back automatically.",
 			todo:  "Ask the provider why it has changed. If you trust it as it is: `zgproxy provider accept ADDRESS`.",
 		},
 		{
@@ -70,12 +70,12 @@ func providerChecks() []check {
 		{
 			id: "provider.tls", needs: []string{"provider.connect"}, run: checkTLS,
 			means: "Its certificate is valid, for its name and for a week at least (WARN).",
-			todo:  "Look at the clock and at the system's root certificates. Else only the provider can mend it.",
+			todo:  "Look at the clock and at the system's root certificates. Else only the provider can fix it.",
 		},
 		{
 			id: "provider.clock", needs: []string{"provider.tls", "machine.clock"}, run: checkTheirClock,
 			means: "Its clock agrees with ours, by the date of its answer: WARN from a minute, FAIL from an hour.",
-			todo:  "If it is ours: `timedatectl set-ntp true`. Else only the provider can mend it.",
+			todo:  "If it is ours: `timedatectl set-ntp true`. Else only the provider can fix it.",
 		},
 		{
 			id: "provider.catalogue", needs: []string{"provider.tls"}, run: checkCatalogue,
@@ -150,12 +150,12 @@ func checkSigner(_ context.Context, d *doctor, p *patient) finding {
 	}
 	why, suspended := d.suspended[p.address]
 	if suspended && why.Code == zg.SuspendedStranger && trust.NamesSigner(p.service, why.Signer) {
-		why, suspended = zg.Suspension{}, false // the chain names who signed: an upgrade, of which the daemon takes note by itself
+		why, suspended = zg.Suspension{}, false // the chain names who signed: an upgrade, of which the daemon takes note automatically
 	}
 	switch {
 	case trust.KnownAgain(p.service, code, pin, why, d.accepted[p.address]):
 		return warned("Start the daemon, or wait for its next look at the chain.",
-			"The daemon takes it back by itself: you have accepted this signer before.", "it signs with a key that you know, %s", signer)
+			"The daemon takes it back automatically: you have accepted this signer before.", "it signs with a key that you know, %s", signer)
 	case suspended:
 		return failed(accept, why.Reason, "it is suspended")
 	case code != "":
@@ -376,7 +376,7 @@ func checkSignature(ctx context.Context, d *doctor, p *patient) finding {
 	sig, err := d.peers.Signature(ctx, p.service.URL, r.SignatureID, r.Model)
 	switch {
 	case errors.Is(err, provider.ErrNoSignature):
-		return warned(show, "It may have been started anew since, or keeps signatures for a shorter time.", "it has no signature for the answer to %s any more", r.ID)
+		return warned(show, "It may have been restarted since, or keeps signatures for a shorter time.", "it has no signature for the answer to %s any more", r.ID)
 	case err != nil:
 		return failed(show, lastWords(err), "the signature of the answer to %s cannot be fetched", r.ID)
 	}

@@ -44,7 +44,7 @@ const (
 type check struct {
 	id    string   // begins with its group and a dot
 	means string   // what it finds out, for the manual
-	todo  string   // what to do where it does not pass, likewise
+	todo  string   // what to do if it does not pass, for the manual too
 	needs []string // checks before this one, without which it means nothing
 	// run makes it. Of a check of the group provider, patient is who is looked at; else nil.
 	run func(ctx context.Context, d *doctor, p *patient) finding

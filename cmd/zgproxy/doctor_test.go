@@ -265,7 +265,7 @@ func TestDoctorSaysWhyATopUpFails(t *testing.T) {
 	}
 }
 
-// Each of several endpoints is judged by itself, and by what the others say.
+// Each of several endpoints is judged separately, and by what the others say.
 func TestDoctorJudgesEndpoints(t *testing.T) {
 	now := time.Now()
 	at := func(p chain.Probe) chain.Probe {

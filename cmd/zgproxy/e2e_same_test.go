@@ -39,7 +39,7 @@ var documented = []struct {
 	what    string
 }{
 	{regexp.MustCompile(`"id":"(chatcmpl-|msg_|video_|decision-)[0-9a-f-]{24,36}"`), `"id":"…"`, "The provider's own ids, which are random. They are passed on as they are."},
-	{regexp.MustCompile(`"jobId":"[^"]*"`), `"jobId":"…"`, "Likewise the ids of jobs."},
+	{regexp.MustCompile(`"jobId":"[^"]*"`), `"jobId":"…"`, "So do the ids of jobs."},
 	{regexp.MustCompile(`"(created|created_at|completed_at|expires_at|createdAt|updatedAt)":("[^"]*"|\d+)`), `"$1":0`, "The provider's clock."},
 	{regexp.MustCompile(`"url":"http://[^"]*/images/(?:0x[0-9a-fA-F]{40}/)?[0-9a-f-]{36}/(\d+)"`), `"url":"…/$1"`, "URLs of images that the provider keeps lead to zgproxy instead, which fetches them."},
 	{nil, "", "Of videos only the length is compared: simulated ones are made of their ids."},

@@ -68,7 +68,7 @@ func fronts(pictures string) []front {
 }
 
 // Whatever bytes an allowed provider answers with, wherever it is asked: the caller gets an answer of a passive type or an error
-// in his own form, nothing in the name of the proxy that the proxy did not say, no session token in an error; what is booked is
+// in his own form, nothing in the name of the proxy that the proxy did not say, no session token in an error; what is recorded is
 // below the bound; and the next request is served.
 func TestEvilProvider(t *testing.T) {
 	t.Parallel()

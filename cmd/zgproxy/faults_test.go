@@ -302,7 +302,7 @@ func grep(text, part string) string {
 	return strings.Join(out, "\n")
 }
 
-// An answer without usage is booked by the provider's own rule, to the neuron, and marked as an estimate.
+// An answer without usage is recorded by the provider's own rule, to the neuron, and marked as an estimate.
 func TestNoUsageIsBookedAsItIsBilled(t *testing.T) {
 	w := newWorld(t, devnet.Config{})
 	w.inProcess()

@@ -24,7 +24,7 @@ type filmed struct {
 	billed   zg.Neuron
 }
 
-// film asks for a video and returns how it was booked, and its job.
+// film asks for a video and returns how it was recorded, and its job.
 func (w *world) film(t *testing.T, model, prompt, asked string) (booked record, job string) {
 	t.Helper()
 	body := `{"model":"` + model + `","prompt":"` + prompt + `",` + asked + `}`

@@ -136,7 +136,7 @@ func (w *world) restored(older string) {
 		return nil
 	})
 	if after, err := w.net.Chain.Client().NonceAt(w.Context(), devnet.Wallet(), nil); err != nil || after != nonce {
-		w.Errorf("%d transactions before, and %d now, %v: one was made by itself", nonce, after, err)
+		w.Errorf("%d transactions before, and %d now, %v: one was made automatically", nonce, after, err)
 	}
 	if n := w.transferred(); n != zg.OneOG.Mul(15) {
 		w.Errorf("%s 0G count", n.Og())

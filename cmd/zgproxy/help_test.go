@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var updateHelp = flag.Bool("update-help", false, "write testdata/help anew")
+var updateHelp = flag.Bool("update-help", false, "rewrite testdata/help")
 
 // walk calls f with every command that people see.
 func walk(cmd *cobra.Command, f func(*cobra.Command)) {

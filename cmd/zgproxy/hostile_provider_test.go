@@ -209,7 +209,7 @@ func chainChanges() []script {
 			heal: func(h *hostile) { h.p.Forgive(devnet.Wallet()) },
 		},
 		{
-			name: "signer changed", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_changed", "signer_not_accepted"}, ask: nothing, mend: restored,
+			name: "signer changed", env: often, paused: "provider_suspended", unserved: true, log: []string{"signer_changed", "signer_not_accepted"}, ask: nothing, repair: restored,
 			lie: func(h *hostile) {
 				h.unfunded("provider_suspended", func() error {
 					h.register(func(s *simchain.ServiceParams) { s.TEESigner = common.HexToAddress("0xbad") })
@@ -218,7 +218,7 @@ func chainChanges() []script {
 			},
 		},
 		{
-			name: "service gone", env: often, paused: "service_gone", unserved: true, log: []string{"service_gone"}, ask: nothing, mend: restored,
+			name: "service gone", env: often, paused: "service_gone", unserved: true, log: []string{"service_gone"}, ask: nothing, repair: restored,
 			lie: func(h *hostile) {
 				h.unfunded("service_gone", func() error { return h.net.Chain.RemoveService(h.Context(), devnet.ProviderKey("beta")) })
 			},
@@ -228,10 +228,10 @@ func chainChanges() []script {
 			lie: func(h *hostile) {
 				h.unfunded("signer_not_acknowledged", func() error { return h.net.Chain.RevokeSigner(h.Context(), h.p.Address()) })
 			},
-			mend: restored,
+			repair: restored,
 		},
 		{
-			name: "price of all the money there is", unserved: true, log: []string{"price_absurd"}, mend: restored,
+			name: "price of all the money there is", unserved: true, log: []string{"price_absurd"}, repair: restored,
 			early: func(h *hostile) {
 				h.register(func(s *simchain.ServiceParams) { s.InputPrice, s.OutputPrice = zg.MaxNeuron, zg.MaxNeuron })
 				h.p.SetFault(simprovider.Fault{Kind: simprovider.ControlHidden}) // no catalogue says otherwise
@@ -243,7 +243,7 @@ func chainChanges() []script {
 			},
 		},
 		{
-			name: "price of a thousand 0G a token", log: []string{"budget_transfers_day"}, mend: restored, unserved: true,
+			name: "price of a thousand 0G a token", log: []string{"budget_transfers_day"}, repair: restored, unserved: true,
 			early: func(h *hostile) {
 				h.register(func(s *simchain.ServiceParams) { s.InputPrice, s.OutputPrice = zg.OneOG.Mul(1000), zg.OneOG.Mul(1000) })
 				h.p.SetFault(simprovider.Fault{Kind: simprovider.ControlHidden})
@@ -251,7 +251,7 @@ func chainChanges() []script {
 			ask: func(h *hostile) { h.chat(smallBody) },
 		},
 		{
-			name: "moved to where nobody is", env: often, unserved: true, log: []string{"url_changed"}, mend: restored,
+			name: "moved to where nobody is", env: often, unserved: true, log: []string{"url_changed"}, repair: restored,
 			lie: func(h *hostile) { h.register(func(s *simchain.ServiceParams) { s.URL = "http://127.0.0.1:1" }) },
 			ask: func(h *hostile) {
 				h.eventually("suspended", func() error {

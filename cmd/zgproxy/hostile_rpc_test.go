@@ -100,7 +100,7 @@ func rpcLies() []script {
 	full := word(fullAmount)
 	return []script{
 		says("another chain", "eth_chainId", `"0x1"`, "does not serve the configured network"),
-		{name: "old blocks", lie: func(h *hostile) { h.net.Chain.SetFault(h.staleBlocks(30)) }, log: []string{"old block", "does not fit the chain"}},
+		{name: "old blocks", lie: func(h *hostile) { h.net.Chain.SetFault(h.staleBlocks(30)) }, log: []string{"old block", "does not match the chain"}},
 		{name: "blocks to and fro", lie: func(h *hostile) {
 			stale := h.staleBlocks(30)
 			var n atomic.Int64
@@ -110,7 +110,7 @@ func rpcLies() []script {
 				}
 				return nil
 			})
-		}, log: []string{"old block", "does not fit the chain"}},
+		}, log: []string{"old block", "does not match the chain"}},
 		// Whether the missing money is made up for, up to the limit, or held to be taken depends on what is read first.
 		untrue("balance jumps to nothing", call, full, word(zg.Neuron{}), "budget_transfers_day", `"reason":"drift"`),
 		untrue("balance jumps to a thousand", call, full, word(zg.OneOG.Mul(1000))),
@@ -155,11 +155,11 @@ func rpcLies() []script {
 		{name: "refused as if there were no account", lie: func(h *hostile) {
 			h.rpc(simchain.Fault{Error: &simchain.RPCError{Code: 3, Message: "execution reverted", Data: "0x08ca03ac" +
 				common.Bytes2Hex(common.LeftPadBytes(devnet.Wallet().Bytes(), 32)) + common.Bytes2Hex(common.LeftPadBytes(h.p.Address().Bytes(), 32))}}, call)
-		}, log: []string{"cannot be looked after"}},
+		}, log: []string{"accounts cannot be checked"}},
 		{name: "refused as if there were no ledger", lie: func(h *hostile) {
 			h.rpc(simchain.Fault{Error: &simchain.RPCError{Code: 3, Message: "execution reverted", Data: "0x" + selector("LedgerNotExists(address)") +
 				common.Bytes2Hex(common.LeftPadBytes(devnet.Wallet().Bytes(), 32))}}, call)
-		}, log: []string{"cannot be looked after", "no_ledger"}},
+		}, log: []string{"accounts cannot be checked", "no_ledger"}},
 
 		{name: "receipt of what was not mined", lie: func(h *hostile) {
 			h.net.Chain.SetFault(func(method string, params []byte) *simchain.Fault {
@@ -175,8 +175,8 @@ func rpcLies() []script {
 				}
 				return nil
 			})
-		}, log: []string{"does not fit the chain"}},
-		changes("receipt in a block of the far future", receipt, `"blockNumber":"0x`, `"blockNumber":"0xfffff`, "does not fit the chain"),
+		}, log: []string{"does not match the chain"}},
+		changes("receipt in a block of the far future", receipt, `"blockNumber":"0x`, `"blockNumber":"0xfffff`, "does not match the chain"),
 		changes("receipt in the first block", receipt, `"blockNumber":"0x`, `"blockNumber":"0x0","was":"0x`, "transaction"),
 		changes("receipt of a failure", receipt, `"status":"0x1"`, `"status":"0x0"`, "reverted"),
 		changes("receipt of another transaction", receipt, `"transactionHash":"0x`, `"was":"0x","transactionHash":"0x`+strings.Repeat("0", 64)+`","was2":"0x`, "receipt of"),
@@ -198,7 +198,7 @@ func rpcLies() []script {
 				defer mu.Unlock()
 				return &simchain.Fault{Result: raw(fmt.Sprintf(`"0x%x"`, random.IntN(100)))}
 			})
-		}, log: []string{"waits for nonce", "nonce is used already", "does not fit the chain", "not from here"}},
+		}, log: []string{"waits for nonce", "nonce is used already", "does not match the chain", "not from here"}},
 
 		says("gas without end", "eth_estimateGas", `"0xffffffffffffffff"`, "estimates"),
 		says("gas of one", "eth_estimateGas", `"0x1"`, "transaction"),
@@ -281,7 +281,7 @@ func rpcAnswers() []script {
 		everything("JSON cut off", simchain.Fault{Body: `{"jsonrpc":"2.0","id":1,"result":"0x`}, badRPC),
 		everything("an answer to another call", simchain.Fault{Body: `{"jsonrpc":"2.0","id":999999,"result":"0x1"}`}, badRPC),
 		everything("an empty object", simchain.Fault{Body: `{}`}, badRPC),
-		everything("null", simchain.Fault{Result: raw("null")}, badRPC, "cannot be looked after"),
+		everything("null", simchain.Fault{Result: raw("null")}, badRPC, "accounts cannot be checked"),
 		everything("a number", simchain.Fault{Result: raw("12345678901234567890")}, badRPC),
 		everything("a list", simchain.Fault{Result: raw(`[1,2,3]`)}, badRPC),
 		everything("too many requests", simchain.Fault{Error: &simchain.RPCError{Code: -32005, Message: "too many requests"}}, "too many requests"),

@@ -40,8 +40,8 @@ type script struct {
 	paused string
 	// unserved says that the provider is of no use after this, so no request is served.
 	unserved bool
-	// heal ends what taking the faults away does not; mend undoes the rest, once the script is over.
-	heal, mend func(*hostile)
+	// heal ends what taking the faults away does not; repair undoes the rest, once the script is over.
+	heal, repair func(*hostile)
 }
 
 // hostile is a network that lies to one daemon after the other.
@@ -112,8 +112,8 @@ func runHostile(t *testing.T, shared *world, s script) {
 	if s.early != nil {
 		s.early(h)
 	}
-	if s.mend != nil {
-		defer s.mend(h)
+	if s.repair != nil {
+		defer s.repair(h)
 	}
 	d := w.inProcess()
 	h.funding("looked at", func(f fundingStatus) error { return f.seen() })

@@ -56,7 +56,7 @@ Requests go through the running daemon, or without one through this process; see
 	fl := cmd.Flags()
 	fl.StringVarP(&f.model, "model", "m", "", "the `MODEL`; else the only one there is")
 	fl.StringVarP(&f.out, "out", "o", "image.png", "the `FILE` to write, or - for the standard output")
-	fl.IntVarP(&f.count, "n", "n", 1, "how `MANY`, 1 to 10")
+	fl.IntVarP(&f.count, "n", "n", 1, "number of images, `N` from 1 to 10")
 	fl.StringVar(&f.size, "size", "", "such as 1024x1024; else the model's own `SIZE`")
 	fl.StringVar(&f.edit, "edit", "", "the picture `FILE` to change")
 	fl.StringVar(&f.mask, "mask", "", "a picture `FILE` that is transparent where it may be changed")

@@ -74,7 +74,7 @@ func TestInterruptedCommandIsSeenThroughByTheNext(t *testing.T) {
 		t.Errorf("the ledger went from %s to %s, want 6 0G more", before.Og(), after.Og())
 	}
 
-	// The same with a daemon, which goes on by itself. Nothing is low for it, so that all transfers are those of this test.
+	// The same with a daemon, which goes on automatically. Nothing is low for it, so that all transfers are those of this test.
 	copied := w.copied()
 	w.env = append(w.env, "ZGPROXY_BUDGET_TRANSFERS_DAY=30", "ZGPROXY_LOW_WATER=1.2")
 	d := w.child()

@@ -97,7 +97,7 @@ func (c *crashes) begin() {
 	if c.db, err = sql.Open("sqlite", "file:"+path+"?mode=ro&_busy_timeout=5000&_query_only=1"); err != nil {
 		c.Fatal(err)
 	}
-	c.db.SetMaxIdleConns(0)                // nothing of it may be open when the daemon dies: the next one has to mend the file
+	c.db.SetMaxIdleConns(0)                // nothing of it may be open when the daemon dies: the next one has to repair the file
 	c.Cleanup(func() { _ = c.db.Close() }) // only read
 }
 

@@ -78,7 +78,7 @@ func rootCommand() *cobra.Command {
 		Long: `zgproxy puts the 0G Compute Network behind an OpenAI-compatible endpoint on your machine.
 
 Point any OpenAI client at http://127.0.0.1:3000/v1. For each request zgproxy chooses a provider
-that you allow, signs with your wallet, streams the answer through byte for byte, books the fee
+that you allow, signs with your wallet, streams the answer through byte for byte, records the fee
 and keeps the provider's sub-account funded within your limits.
 
 Begin with "zgproxy init". Configuration is read from the environment (ZGPROXY_...) and from the file that

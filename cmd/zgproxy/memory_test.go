@@ -186,7 +186,7 @@ func TestMemoryUnderAttack(t *testing.T) {
 }
 
 // residentMemory is how much memory a process has in MB, as a line of Linux's /proc/PID/status says it: VmRSS at the moment, VmHWM
-// at most so far.
+// at its highest so far.
 func residentMemory(pid int, line string) (mb int, err error) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {

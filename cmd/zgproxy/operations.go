@@ -137,7 +137,7 @@ func (d *daemon) accept(ctx context.Context, p common.Address, what admin.Accept
 	case registered && svc.TEESigner != what.Signer.Address:
 		return problem(codeChanged, hintLookAgain, "the provider has changed its signer meanwhile, to %s", svc.TEESigner.Hex())
 	case what.Pin != nil && registered && !svc.TEESignerAcknowledged:
-		return problem(codeChanged, "It comes back by itself when the contract's owner vouches for the signer that you know; accept another one then.",
+		return problem(codeChanged, "It comes back automatically when the contract's owner vouches for the signer that you know; accept another one then.",
 			"nobody vouches for the provider's signer now")
 	case what.Pin != nil && registered && svc.TEESigner == (common.Address{}):
 		return problem(codeChanged, "It can be accepted when it names a signer on chain.", "the provider names no signer now")

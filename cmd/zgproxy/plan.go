@@ -18,7 +18,7 @@ type step struct {
 	from, to string
 	changes  []change
 	notes    []string // what to know about it
-	warnings []string // what may not be meant
+	warnings []string // what looks unintended
 	maxGas   zg.Neuron
 	revives  bool // it may make revoked session tokens valid again
 }

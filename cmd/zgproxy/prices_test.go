@@ -72,7 +72,7 @@ func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 		}
 		return nil
 	})
-	w.eventually("looked at the accounts", func() error { // what is booked before that is matched with nothing
+	w.eventually("looked at the accounts", func() error { // what is recorded before that is matched with nothing
 		r := decode[accountReport](w, w.must(args("account --json")))
 		for model := range funded {
 			if r.sub(w.provider(model).Address()).Owed == nil {
@@ -174,7 +174,7 @@ func TestVideosCostWhatTheirProvidersBill(t *testing.T) {
 		fault  simprovider.Fault
 		reason string
 		basis  zg.FeeBasis
-		most   bool // the bound is booked
+		most   bool // the bound is recorded
 	}{
 		{"told", simprovider.Fault{}, "told", zg.FeeExact, false},
 		{"told, unlike the length", simprovider.Fault{Kind: simprovider.FeeOther}, "told_disagrees", zg.FeeExact, false},

@@ -43,7 +43,7 @@ type providerReport struct {
 	Locked        amount        `json:"locked"`              // what it may count on
 	URL           string        `json:"url"`
 	Suspended     string        `json:"suspended,omitempty"` // why it gets nothing until it is accepted
-	Waiting       string        `json:"waiting,omitempty"`   // what it waits for: until then it serves nobody; it comes back by itself
+	Waiting       string        `json:"waiting,omitempty"`   // what it waits for: until then it serves nobody; it comes back automatically
 	Changed       string        `json:"changed,omitempty"`   // before it is paid: what of it is not as it was accepted (signer_changed, url_changed)
 }
 
@@ -224,7 +224,7 @@ func printProviders(c console, list []providerReport) {
 	c.show(&t)
 	for i := range list {
 		if p := &list[i]; p.Suspended == "" && p.Allowed && p.Waiting != "" {
-			c.printf("\n%s is waiting: %s.\n  It comes back by itself; other providers of its model serve meanwhile.\n", p.Provider.Hex(), p.Waiting)
+			c.printf("\n%s is waiting: %s.\n  It comes back automatically; other providers of its model serve meanwhile.\n", p.Provider.Hex(), p.Waiting)
 		} else if p.Suspended != "" {
 			c.printf("\n%s is suspended: %s\n  If you trust it as it is now: zgproxy provider accept %s\n", p.Provider.Hex(), p.Suspended, p.Provider.Hex())
 		}

@@ -192,7 +192,7 @@ func printProvider(c console, r *showReport) {
 	t.row("  verifiable", orDash(oneLine(p.Verifiability)))
 	vouched := "the contract's owner vouches for it"
 	if !p.Vouched {
-		vouched = "waiting: " + p.Waiting + ", so it serves nobody; it comes back by itself"
+		vouched = "waiting: " + p.Waiting + ", so it serves nobody; it comes back automatically"
 	}
 	t.row("  signer", p.Signer.Hex()+": "+vouched)
 	allowed := "yes, it is in ZGPROXY_PROVIDERS"

@@ -54,7 +54,7 @@ type receiptsFlags struct{ since, until, provider, verdict string }
 
 func (f *receiptsFlags) add(cmd *cobra.Command, since string) {
 	cmd.Flags().StringVar(&f.since, "since", since, "how far back: a `TIME` such as 24h, 7d or 2026-11-01 (a day, in UTC)")
-	cmd.Flags().StringVar(&f.until, "until", "", "up to a `TIME`, likewise; what came in then is not included")
+	cmd.Flags().StringVar(&f.until, "until", "", "up to, and not including, a `TIME` of the same forms")
 	cmd.Flags().StringVar(&f.provider, "provider", "", "only those of one `PROVIDER`")
 	cmd.Flags().StringVar(&f.verdict, "verdict", "", "only those with one `VERDICT`, such as verified or invalid")
 }
@@ -188,7 +188,7 @@ way have no receipt. A VERDICT of "-" means that signatures were not being check
 		return nil
 	})
 	f.add(cmd, "24h")
-	cmd.Flags().UintVar(&limit, "limit", 50, "at most so `MANY`; 0: all")
+	cmd.Flags().UintVar(&limit, "limit", 50, "show at most `N`; 0: all")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
 }

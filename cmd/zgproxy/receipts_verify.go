@@ -53,7 +53,7 @@ func receiptsVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify FILE...",
 		Short: "Check receipts again, without the network",
-		Long: `Reads receipts and checks each by itself: that the signature is the signer's and over the signed text,
+		Long: `Reads receipts and checks each separately: that the signature is the signer's and over the signed text,
 that the text is about these digests, and that the verdict is what follows. Nothing is asked of the
 network, the daemon or the store, and no configuration is needed.
 

@@ -82,7 +82,7 @@ func (s *subReport) trusted(pins map[common.Address]zg.Pin, suspended map[common
 	why, ok := suspended[s.Provider.Address]
 	if !ok {
 		if s.Allowed && s.Waiting != "" && s.Note == "" {
-			s.Note = "Waiting: " + s.Waiting + ". It comes back by itself when that happens."
+			s.Note = "Waiting: " + s.Waiting + ". It comes back automatically when that happens."
 		}
 		return
 	}

@@ -96,7 +96,7 @@ type subReport struct {
 	// Watched is claimed beyond what was witnessed, and no drift yet: a settlement may be under way. Null as drift.
 	Watched      *amount    `json:"watched"`
 	WatchedSince *time.Time `json:"watched_since"` // when that began; null: there is none
-	// Unclaimed is booked, and at rest neither taken nor claimed. Null as drift.
+	// Unclaimed is recorded, and at rest neither taken nor claimed. Null as drift.
 	Unclaimed   *amount       `json:"unclaimed"`
 	Signer      admin.Address `json:"signer"`
 	OtherSigner bool          `json:"signer_changed"` // it is not the one that was first seen, or accepted
@@ -108,8 +108,8 @@ type subReport struct {
 	LowWater  amount            `json:"low_water"`
 	HighWater amount            `json:"high_water"`
 	Low       bool              `json:"low"`
-	Runway    *int64            `json:"runway_seconds,omitempty"` // how long it lasts at the rate of late; absent: nothing is spent, or no daemon runs
-	Waiting   string            `json:"waiting,omitempty"`        // what it waits for: until then it serves nobody; it comes back by itself
+	Runway    *int64            `json:"runway_seconds,omitempty"` // how long it lasts at the recent rate; absent: nothing is spent, or no daemon runs
+	Waiting   string            `json:"waiting,omitempty"`        // what it waits for: until then it serves nobody; it comes back automatically
 	Funding   string            `json:"funding,omitempty"`        // why it is low and not topped up: a code, and in words:
 	Note      string            `json:"note,omitempty"`
 }
@@ -151,7 +151,7 @@ type balances struct {
 	holdings zg.Holdings
 	services []zg.Service
 	view     map[common.Address]billing.ProviderView // nil: no daemon runs
-	book     *billing.Book                           // nil likewise
+	book     *billing.Book                           // nil: it could not be read
 
 	suspended map[common.Address]zg.Suspension // for the list of providers
 

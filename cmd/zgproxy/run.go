@@ -176,12 +176,12 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 	if n, err := d.meter.Recover(ctx); err != nil {
 		return fmt.Errorf("recover the spend store: %w", err)
 	} else if n > 0 {
-		d.log.Warn().Int("requests", n).Msg("requests were open when the last process ended; booked at their upper bound")
+		d.log.Warn().Int("requests", n).Msg("requests were open when the last process ended; recorded at their upper bound")
 	}
 	crash.Point("start/recovered")
 	d.loadReadings(ctx)
 	fromSaved := d.serveSaved() // before anybody can ask for anything
-	// Loops outlive the signal: answers that are still being streamed need them until they are booked.
+	// Loops outlive the signal: answers that are still being streamed need them until they are recorded.
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
 	g, gctx := errgroup.WithContext(loops)
@@ -223,7 +223,7 @@ func (d *daemon) run(ctx context.Context, api, operator net.Listener) error {
 			err = errors.Join(err, operators.Close())
 		}
 		if socket != nil {
-			err = errors.Join(err, socket.stop()) //nolint:contextcheck // likewise
+			err = errors.Join(err, socket.stop()) //nolint:contextcheck // as above
 		}
 		stopLoops()
 		return err
@@ -242,7 +242,7 @@ func served(err error) error {
 	return fmt.Errorf("serve: %w", err)
 }
 
-// drain lets running exchanges finish, then ends the rest and waits until they are booked.
+// drain lets running exchanges finish, then ends the rest and waits until they are recorded.
 func (d *daemon) drain(srv *http.Server) error {
 	grace, cancel := context.WithTimeout(context.Background(), d.cfg.ShutdownGrace.Std())
 	defer cancel()

@@ -90,7 +90,7 @@ func newReadings(r realm, reg prometheus.Registerer) *readings {
 }
 
 // loadReadings takes over what an earlier process read of the same realm, unless it is too old. It belongs before anything
-// runs. What cannot be used is only worth a line in the log: the chain tells it anew.
+// runs. What cannot be used is only worth a line in the log: the chain tells it again.
 func (d *daemon) loadReadings(ctx context.Context) {
 	now := time.Now()
 	dir, at, ok := loadReading[zg.Directory](ctx, d, savedDirectory, now)
@@ -219,7 +219,7 @@ func (d *daemon) serveSaved() bool {
 	return true
 }
 
-// dropSaved ends the use of what was saved, after everything has been read anew.
+// dropSaved ends the use of what was saved, after everything has been read again.
 func (d *daemon) dropSaved(ctx context.Context) {
 	d.catalogs.Refresh(ctx) // of the providers as the chain has them now
 	d.saved.state.Store(nil)

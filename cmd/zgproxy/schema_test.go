@@ -28,7 +28,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-var updateJSON = flag.Bool("update-json", false, "write docs/json.md anew")
+var updateJSON = flag.Bool("update-json", false, "rewrite docs/json.md")
 
 const schemaFile = "../../docs/json.md"
 
@@ -98,7 +98,7 @@ func TestJSONIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("docs/json.md is out of date (make docs). Fields may be added; one that is gone or named anew breaks a promise:\n%s", d)
+		t.Errorf("docs/json.md is out of date (make docs). Fields may be added; one that is gone or renamed breaks a promise:\n%s", d)
 	}
 }
 
@@ -201,7 +201,7 @@ func (s *schema) document() string {
 
 What the commands write with ` + "`--json`" + `. This page is made from the program (` + "`make docs`" + `), and a test keeps it true.
 
-* **Fields are only added.** None is taken away, named anew or given another meaning. Ignore what you do not know.
+* **Fields are only added.** None is taken away, renamed or given another meaning. Ignore what you do not know.
 * The standard output has one value and nothing else. An error is one, too; its status is in the table below.
 * Money is a string of neuron (1 0G is 10^18), because no JSON number holds it. ` + "`0g`" + ` beside it is for reading.
 * Times are RFC 3339. Addresses have their checksum. A field that *may be absent* is left out where there is nothing to say.

@@ -71,7 +71,7 @@ var fieldWords = map[string]string{
 	"fees_neuron":                 "what they cost",
 	"files":                       "the pictures that were written",
 	"finish_reason":               "the provider's word for why the answer ended: stop, length, …",
-	"first_byte_ms":               "how long the first byte of an answer takes of late",
+	"first_byte_ms":               "how long the first byte of an answer took recently",
 	"free":                        "how many cost nothing",
 	"free_at":                     "when it can be taken, by the chain's clock",
 	"from":                        "where it comes from, in words",

@@ -108,7 +108,7 @@ func (w *world) bookEqualsChain(
 	return corrected, nil
 }
 
-// sums are a provider's fees as booked, and what was taken for its requests.
+// sums are a provider's fees as recorded, and what was taken for its requests.
 func (w *world) sums(db *sql.DB, provider string) (fees, taken zg.Neuron, err error) {
 	rows, err := db.QueryContext(w.Context(),
 		`SELECT COALESCE(fee, '0'), COALESCE(settled, '0') FROM requests WHERE provider = ?`, provider)

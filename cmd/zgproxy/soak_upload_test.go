@@ -96,7 +96,7 @@ func hangUp(ctx context.Context, api, form string, random *rand.Rand) error {
 	return conn.Close()
 }
 
-// compareUploads: of an upload whose end never left the daemon nothing is booked, whoever broke it off, and nothing was
+// compareUploads: of an upload whose end never left the daemon nothing is recorded, whoever broke it off, and nothing was
 // taken for it on chain.
 func (s *soak) compareUploads() {
 	s.Helper()

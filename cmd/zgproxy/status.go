@@ -46,7 +46,7 @@ func changedWarning(changed []string) string {
 	if len(changed) == 0 {
 		return ""
 	}
-	return "The network's contracts are not the ones that this zgproxy knows: " + strings.Join(changed, ", ") + ". Nothing is topped up by itself; what is " +
+	return "The network's contracts are not the ones that this zgproxy knows: " + strings.Join(changed, ", ") + ". Nothing is topped up automatically; what is " +
 		"there can be used, and got back. Look for a newer zgproxy."
 }
 
@@ -82,7 +82,7 @@ func (d *daemon) limitChecks() (out []admin.Check) {
 	for _, p := range d.cfg.Providers {
 		if why, waits := d.trust.Waits(p); waits {
 			out = append(out, admin.Check{Name: "provider", OK: true, Detail: fmt.Sprintf(
-				"%s waits since %s: %s. It gets no requests, and comes back by itself; other providers of its models serve meanwhile.",
+				"%s waits since %s: %s. It gets no requests, and comes back automatically; other providers of its models serve meanwhile.",
 				p, why.At.UTC().Format(time.RFC3339), zg.WaitingForSigner)})
 		}
 		if pv := view.Providers[p]; pv.Reason != "" {
@@ -143,7 +143,7 @@ func (d *daemon) status() any {
 		Owed           amount   `json:"owed"`
 		Drift          amount   `json:"drift"`
 		Watched        amount   `json:"watched"`   // claimed, and no drift yet: a settlement may be under way
-		Unclaimed      amount   `json:"unclaimed"` // booked, and at rest neither taken nor claimed
+		Unclaimed      amount   `json:"unclaimed"` // recorded, and at rest neither taken nor claimed
 		Debited        amount   `json:"debited"`
 		Settled        amount   `json:"settled"`
 		Corrected      amount   `json:"corrected"`
@@ -152,7 +152,7 @@ func (d *daemon) status() any {
 		HighWater      amount   `json:"high_water"`
 		Runway         *int64   `json:"runway_seconds,omitempty"` // absent while nothing is spent
 		Signer         string   `json:"signer,omitempty"`         // the TEE signer that it is trusted with
-		Waiting        string   `json:"waiting,omitempty"`        // what it waits for, without requests; it comes back by itself
+		Waiting        string   `json:"waiting,omitempty"`        // what it waits for, without requests; it comes back automatically
 		Suspended      string   `json:"suspended,omitempty"`      // why it gets nothing until it is accepted
 		Funding        string   `json:"funding,omitempty"`        // why it is low and not topped up: a code …
 		FundingHint    string   `json:"funding_hint,omitempty"`   // … and in words, with what has failed
@@ -166,7 +166,7 @@ func (d *daemon) status() any {
 		if !known {
 			a.Warnings = append(a.Warnings, "not registered on chain")
 		} else if a.Waiting = svc.WaitingFor(); a.Waiting != "" {
-			a.Warnings = append(a.Warnings, "waiting: "+a.Waiting+"; it gets no requests, and comes back by itself")
+			a.Warnings = append(a.Warnings, "waiting: "+a.Waiting+"; it gets no requests, and comes back automatically")
 		}
 		pv := view.Providers[p]
 		a.Account, a.Locked, a.PendingRefund, a.Acknowledged = pv.Exists, money(pv.Account.Locked()), money(pv.Account.PendingRefund), pv.Account.Acknowledged

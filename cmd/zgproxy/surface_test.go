@@ -213,7 +213,7 @@ func heard(format string, more ...field) []field {
 	return append(append([]field{{"model", "", "speech-1"}, {"response_format", "", format}}, more...), field{"file", "a.wav", sound})
 }
 
-// TestSurface asks for everything there is, once in each form, and compares what the daemon has booked with what the
+// TestSurface asks for everything there is, once in each form, and compares what the daemon has recorded with what the
 // provider bills and has on record.
 func TestSurface(t *testing.T) {
 	w := newWorld(t, devnet.Config{AllKinds: true})

@@ -534,7 +534,7 @@ func signaturesServed() []tampering {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
 			_, _ = io.WriteString(z, `{"text":"x","signature":"y"}`) // who has left needs none
-			_ = z.Close()                                            // likewise
+			_ = z.Close()                                            // as above
 			return true
 		}, nonsense),
 	}

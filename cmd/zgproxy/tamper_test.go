@@ -47,7 +47,7 @@ var surfaces = map[rune]surface{
 	'E': chatSurface("document of an enclave", "enclave", false),
 	'e': chatSurface("stream of an enclave", "enclave", true),
 	'M': chatSurface("document of a named enclave", "ns:named", false),
-	'R': chatSurface("document for a request encoded anew", "reencoding", false),
+	'R': chatSurface("document for a re-serialised request", "reencoding", false),
 	'I': {name: "image", provider: "picture-1", path: "/v1/images/generations", body: func(n int) (string, []byte) {
 		return "application/json", fmt.Appendf(nil, `{"model":"picture-1","n":2,"prompt":"otter %d"}`, n)
 	}},
@@ -59,7 +59,7 @@ var surfaces = map[rune]surface{
 	'L': speechSurface("transcription stream", "stream"),
 }
 
-// chatSurface asks in the form that providers make of a request, so that those who encode it anew change nothing.
+// chatSurface asks in the form that providers make of a request, so that those who re-serialise it change nothing.
 func chatSurface(name, model string, stream bool) surface {
 	options := ""
 	if stream {
@@ -345,7 +345,7 @@ type judged struct {
 	ResponseSHA256 string `json:"response_sha256"`
 }
 
-// record waits until an exchange is booked and judged.
+// record waits until an exchange is recorded and judged.
 func (x *tamperer) judged(t *testing.T, id string) (rec judged) {
 	t.Helper()
 	err := poll(2*time.Millisecond, patience, nil, func() error {

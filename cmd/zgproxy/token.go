@@ -172,7 +172,7 @@ loses it makes another one. Up to 255 can be told apart and revoked one by one, 
 		return nil
 	})
 	f := cmd.Flags()
-	f.StringVar(&expires, "expires", "30d", "`WHEN` it ends: 12h, 30d, or never")
+	f.StringVar(&expires, "expires", "30d", "expires after a `DURATION` such as 12h or 30d, or never")
 	f.IntVar(&id, "id", -1, "its `NUMBER`, 0 to 254; else the lowest that is free")
 	f.StringVar(&label, "label", "", "a `WORD` to know it by in the list")
 	f.BoolVar(&asJSON, "json", false, "one JSON object")

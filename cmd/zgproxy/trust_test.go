@@ -90,7 +90,7 @@ func TestUnacknowledgedProviderWaits(t *testing.T) {
 	if err := w.net.Chain.RevokeSigner(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	w.refusedWith("comes back by itself")
+	w.refusedWith("comes back automatically")
 	if _, body, _ := w.asked(); strings.Contains(body, "provider accept") {
 		t.Errorf("the refusal asks the owner for what waiting brings: %s", body)
 	}
@@ -111,7 +111,7 @@ func TestUnacknowledgedProviderWaits(t *testing.T) {
 	if err := w.net.Chain.RevokeSigner(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	w.refusedWith("comes back by itself")
+	w.refusedWith("comes back automatically")
 	move(func(s *simchain.ServiceParams) { s.TEESigner = common.HexToAddress("0xbad") }) // acknowledged, too
 	w.refusedWith("zgproxy provider accept " + p.Hex())
 }
@@ -130,9 +130,9 @@ func TestChangedProviderHasGrace(t *testing.T) {
 	if status, body, _ := w.asked(); status != http.StatusOK {
 		t.Errorf("in its grace: %d %s", status, body)
 	}
-	// An answer that does not fit has none.
+	// An answer that does not match has none.
 	w.lorem().SetFault(simprovider.Fault{Kind: simprovider.SignatureOtherBytes})
-	w.eventually("refused after an answer that does not fit", func() error {
+	w.eventually("refused after an answer that does not match", func() error {
 		status, body, _ := w.asked()
 		if status != http.StatusServiceUnavailable {
 			return fmt.Errorf("%d %s", status, body)

@@ -67,7 +67,7 @@ their fees. It reads the store beside a running daemon or without one, and chang
 
 A fee is exact when the answer stated its usage, and else estimated, by the provider's rule for such
 answers or at its upper bound; EST is how much of the fees is estimated. Where the provider's own
-figures or what it took on chain tell better, that is shown instead; BOOKED is then what was booked
+figures or what it took on chain tell better, that is shown instead; BOOKED is then what was recorded
 first, which goes on counting against the budgets. Requests that the provider refused are free. A
 request belongs to the day it came in, in UTC. KEY is how the local key appears in the
 book: the first digits of its digest.`,
@@ -250,9 +250,9 @@ func writeUsageTable(c console, by []string, rows []billing.Usage) error {
 		add(total.Booked != total.Fees, "BOOKED", u.Booked.Og())
 		_, _ = fmt.Fprint(tw, strings.Join(append(groups, cells...), "\t")+"\t") // into memory
 		if c.shown && len(rows) > 1 && !titles && u != &total {
-			_, _ = fmt.Fprint(tw, " "+bar(u.Fees, most)) // likewise
+			_, _ = fmt.Fprint(tw, " "+bar(u.Fees, most)) // as above
 		}
-		_, _ = fmt.Fprintln(tw) // likewise
+		_, _ = fmt.Fprintln(tw) // as above
 	}
 	widths := make([]int, len(groupsOf(total, by)))
 	pad := func(groups []string) []string {

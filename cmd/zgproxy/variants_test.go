@@ -98,7 +98,7 @@ func TestContractsThatHaveChanged(t *testing.T) {
 	}
 }
 
-// changedBesideDaemon replaces the contracts while the daemon runs: nothing is moved by itself, what is covered is
+// changedBesideDaemon replaces the contracts while the daemon runs: nothing is moved automatically, what is covered is
 // served, money comes back, and all is as it was when the contracts are.
 func (w *world) changedBesideDaemon() {
 	w.Helper()

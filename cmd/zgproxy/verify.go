@@ -86,7 +86,7 @@ func (d *daemon) exchangeWith(svc *zg.Service) attest.Exchange {
 	}
 }
 
-// recordVerdict takes a result: into the record, and where the signature does not fit, out of the routes with the provider.
+// recordVerdict takes a result: into the record, and if the signature does not match, out of the routes with the provider.
 func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 	d.meter.SetVerdict(x.RequestID, j)
 	d.board.Verdict(x.Provider, j.Verdict)
@@ -100,7 +100,7 @@ func (d *daemon) recordVerdict(x attest.Exchange, j zg.Judgement) {
 	}
 	why := zg.Suspension{
 		Provider: x.Provider, Code: zg.SuspendedInvalid, RequestID: x.RequestID, At: time.Now(),
-		Reason: "The signature of an answer does not fit: " + j.Sentence(x.Centralized) + ".",
+		Reason: "The signature of an answer does not match: " + j.Sentence(x.Centralized) + ".",
 	}
 	if j.Code == attest.CodeWrongSigner {
 		if d.trust.Straggles(x.Provider, j.Signer, x.At) {

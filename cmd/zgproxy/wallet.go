@@ -194,7 +194,7 @@ func walletImportCommand() *cobra.Command {
 		Use:   "import FILE",
 		Short: "Put a key that you have into an encrypted keystore file",
 		Long: `Reads a private key (64 hex digits), or another keystore, from a file, and writes it to a keystore file
-that only you can read. FILE is - for the standard input; on a terminal the key is typed unseen.
+that only you can read. FILE is - for the standard input; on a terminal you type the key, hidden.
 The file it comes from is left as it is: delete it yourself if it holds the bare key.`,
 		Example: `  zgproxy wallet import key.txt
   pass show zgproxy/key | zgproxy wallet import - --password fd:3 3<password.txt
@@ -247,7 +247,7 @@ The file it comes from is left as it is: delete it yourself if it holds the bare
 	return cmd
 }
 
-var errKeyInHistory = errors.New("that looks like the key itself, and is now in your shell's history: remove it there. Give the path of a file, or - to type it unseen")
+var errKeyInHistory = errors.New("that looks like the key itself, and is now in your shell's history: remove it there. Give the path of a file, or - to type it (hidden)")
 
 // keyToImport reads what is to be imported: a bare key, or the path of a keystore.
 func keyToImport(ctx context.Context, c console, from string) (wallet.Config, error) {

@@ -1,8 +1,9 @@
-// Package admin is the operator's side of the daemon: metrics, health, readiness and status on a listener of their own, and
-// the socket over which the operator's commands reach the daemon, with its client.
+// Package admin is the operator's side of the daemon: metrics, health, readiness and status on a listener of their own,
+// and the socket over which the operator's commands reach the daemon, with its client.
 //
-// The listener only reads. On the socket, which only the daemon's user may open, orders to move money are passed on; whether
-// and how is decided elsewhere. It never sees prompts, answers or keys, and starts no goroutine; net/http runs the handlers.
+// The listener only reads. On the socket, which only the daemon's user may open, orders to move money are passed on;
+// whether and how is decided elsewhere. It never sees prompts, answers or keys, and starts no goroutine; net/http runs
+// the handlers.
 package admin
 
 import (
@@ -38,8 +39,8 @@ type Config struct {
 	Request func(ctx context.Context, id string) (record any, found bool, err error)
 	// Receipt finds the receipt of one answer by the id of its request, or by its own.
 	Receipt func(ctx context.Context, id string) (receipt any, found bool, err error)
-	// Explain says who would serve a request, and why. An error that is a *CommandError means that nobody could; nil: there is
-	// no such page.
+	// Explain says who would serve a request, and why. An error that is a *CommandError means that nobody could; nil:
+	// there is no such page.
 	Explain func(q route.Query) (any, error)
 	// Draining says that the daemon was told to end: what runs may finish, and nothing new is served. Optional.
 	Draining       func() bool
@@ -54,7 +55,7 @@ type Config struct {
 //	GET /readyz     200 when requests can be served, else 503; the body names every check. 503, draining, from a signal on
 //	GET /metrics    Prometheus text
 //	GET /v1/status  wallet, sub-accounts, directory and funding as JSON
-//	GET /v1/requests/{id}  what was booked for one request, and what its signature showed
+//	GET /v1/requests/{id}  what was recorded for one request, and what its signature showed
 //	GET /v1/receipts/{id}  the receipt of one answer, by the request's id or the answer's own; anybody can check it
 //	GET /v1/explain?model=&type=&pin=  who would serve a request for a model, and why; without a type, the one it is known under
 func Handler(cfg Config) http.Handler {

@@ -219,8 +219,8 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	return nil, fmt.Errorf("the daemon answers %s to %s; is it of another version?", resp.Status, path)
 }
 
-// Transact has a transaction made and seen through, and tells every step. The error is a *CommandError where the daemon says
-// what went wrong. Leaving early stops nothing that is signed.
+// Transact has a transaction made and seen through, and tells every step. The error is a *CommandError where the daemon
+// says what went wrong. Leaving early stops nothing that is signed.
 func (c *Client) Transact(ctx context.Context, o Order, notify func(Transaction)) (Transaction, error) {
 	var last Transaction
 	body, err := json.Marshal(o)

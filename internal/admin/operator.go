@@ -178,7 +178,8 @@ type OperatorConfig struct {
 	Providers func(ctx context.Context) (any, error)
 	// Provider is one of them, JSON, as it is on chain now.
 	Provider func(ctx context.Context, provider common.Address) (any, error)
-	// Transact sees a transaction through and tells every step of it. When ctx ends after the signature, it goes on without.
+	// Transact sees a transaction through and tells every step of it. When ctx ends after the signature, it goes on
+	// without.
 	Transact func(ctx context.Context, in zg.Intent, notify func(Transaction)) (Transaction, error)
 	// Accept accepts a provider as it is: drift, signer, address and suspension. What has changed since it was shown is
 	// not accepted.

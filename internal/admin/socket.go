@@ -15,13 +15,14 @@ import (
 
 const (
 	socketName = "operator.sock"
-	// longestSocket is the longest path that every system lets a socket have, with room for the name it has while it is made.
+	// longestSocket is the longest path that every system lets a socket have, with room for the name it has while it is
+	// made.
 	longestSocket = 96
 )
 
-// SocketPath is where the daemon that uses a data directory listens for its operator's commands: inside the directory, or
-// where that path is too long for a socket, in a private directory among the temporary ones, under a name that follows
-// from the data directory's.
+// SocketPath is where the daemon that uses a data directory listens for its operator's commands: inside the directory,
+// or where that path is too long for a socket, in a private directory among the temporary ones, under a name that
+// follows from the data directory's.
 func SocketPath(dataDir string) (string, error) {
 	dir, err := filepath.Abs(dataDir)
 	if err != nil {
@@ -38,8 +39,8 @@ func SocketPath(dataDir string) (string, error) {
 	return path, nil
 }
 
-// ListenSocket listens at SocketPath, for this user only. The caller holds the lock of the data directory, so whatever is
-// there already was left behind by a process that is gone.
+// ListenSocket listens at SocketPath, for this user only. The caller holds the lock of the data directory, so whatever
+// is there already was left behind by a process that is gone.
 func ListenSocket(dataDir string) (net.Listener, error) {
 	path, err := SocketPath(dataDir)
 	if err != nil {
@@ -52,8 +53,8 @@ func ListenSocket(dataDir string) (net.Listener, error) {
 	return l, nil
 }
 
-// listenAt makes the socket in a directory that nobody else can enter and moves it to its place once its mode is right, so
-// that there is no moment at which others could connect, whatever the umask is.
+// listenAt makes the socket in a directory that nobody else can enter and moves it to its place once its mode is right,
+// so that there is no moment at which others could connect, whatever the umask is.
 func listenAt(path string) (_ net.Listener, err error) {
 	dir := filepath.Dir(path)
 	if err := privateDir(dir, filepath.Base(path) == socketName); err != nil {
@@ -79,8 +80,8 @@ func listenAt(path string) (_ net.Listener, err error) {
 	return &socket{UnixListener: l, path: path}, nil
 }
 
-// privateDir makes sure of the directory for the socket. The data directory is the operator's own business; one among the
-// temporary files has to be ours alone, or somebody else could have put it there.
+// privateDir makes sure of the directory for the socket. The data directory is the operator's own business; one among
+// the temporary files has to be ours alone, or somebody else could have put it there.
 func privateDir(dir string, dataDir bool) error {
 	if dataDir {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// ErrCanonical means that a request has no canonical form: it is not one JSON object, holds numbers that no provider could
-// read, or a name twice.
+// ErrCanonical means that a request has no canonical form: it is not one JSON object, holds numbers that no provider
+// could read, or a name twice.
 var ErrCanonical = errors.New("the request has no canonical form")
 
 const (
@@ -18,9 +18,9 @@ const (
 	includeUsageName = "include_usage"
 )
 
-// Canonical is the form in which providers that decode a request and encode it anew sign it: names sorted by their bytes at
-// every level, no white space, numbers taken through 64-bit floats, and <, >, & and the two line separators escaped. It
-// denotes the same value as the body, except for integers beyond 2^53.
+// Canonical is the form in which providers that decode a request and re-serialise it sign it: names sorted by their
+// bytes at every level, no white space, numbers taken through 64-bit floats, and <, >, & and the two line separators
+// escaped. It denotes the same value as the body, except for integers beyond 2^53.
 func Canonical(body []byte) ([]byte, error) {
 	doc, err := decode(context.Background(), body)
 	if err != nil {
@@ -29,8 +29,8 @@ func Canonical(body []byte) ([]byte, error) {
 	return encode(doc)
 }
 
-// canonicalForms are the forms that may have been signed instead of the body: the canonical one and, for streams that say
-// nothing about usage, the one with the option that providers add.
+// canonicalForms are the forms that may have been signed instead of the body: the canonical one and, for streams that
+// say nothing about usage, the one with the option that providers add.
 func canonicalForms(ctx context.Context, body []byte) [][]byte {
 	doc, err := decode(ctx, body)
 	if err != nil {
@@ -58,8 +58,9 @@ func encode(doc map[string]any) ([]byte, error) {
 	return form, nil
 }
 
-// decode reads a JSON object as maps, lists, strings, floats and booleans. encoding/json would silently keep the last of
-// two values of one name, and another reader the first; so it is done token by token and a repeated name is an error.
+// decode reads a JSON object as maps, lists, strings, floats and booleans. encoding/json would silently keep the last
+// of two values of one name, and another reader the first; so it is done token by token and a repeated name is an
+// error.
 func decode(ctx context.Context, body []byte) (map[string]any, error) {
 	if !json.Valid(body) { // also sees to it that nothing follows the object
 		return nil, fmt.Errorf("%w: it is not JSON", ErrCanonical)
@@ -82,7 +83,8 @@ type decoder struct {
 	breath
 }
 
-// breath lets long work end once nobody wants it any more: a process that is told to stop does not finish a document first.
+// breath lets long work end once nobody wants it any more: a process that is told to stop does not finish a document
+// first.
 type breath struct{ taken int }
 
 // breathe is called at every value. Asking the context each time would be most of the work.

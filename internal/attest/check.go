@@ -11,11 +11,12 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Check compares a signature with an exchange: who signed, whether it was these bytes, and whether it was this request. It
-// is pure. What the provider states beside text and signature counts for nothing, except that it must not contradict them.
+// Check compares a signature with an exchange: who signed, whether it was these bytes, and whether it was this request.
+// It is pure. What the provider states beside text and signature counts for nothing, except that it must not contradict
+// them.
 //
-// Nothing short of a match of signer and answer is called verified. Where an answer cannot be compared, the verdict is that
-// somebody trusted signed something; where it can and differs, it is invalid.
+// Nothing short of a match of signer and answer is called verified. Where an answer cannot be compared, the verdict is
+// that somebody trusted signed something; where it can and differs, it is invalid.
 func Check(x Exchange, sig zg.Signature) Result { return checkWhile(context.Background(), x, sig) }
 
 // checkWhile is Check that may be cut short: what it returns once ctx has ended means nothing.
@@ -63,12 +64,13 @@ func checkWhile(ctx context.Context, x Exchange, sig zg.Signature) Result {
 	return r.as(verdict, code)
 }
 
-// longestText is the longest text that can have been signed for an exchange: digests of its request and of each of its images,
-// and names. A longer one is of no known form, and is not kept: a receipt is written for every answer, and what is in it is the
-// provider's choice.
+// longestText is the longest text that can have been signed for an exchange: digests of its request and of each of its
+// images, and names. A longer one is of no known form, and is not kept: a receipt is written for every answer, and what
+// is in it is the provider's choice.
 func longestText(x Exchange) int { return min(maxText, maxNames+65*(2+len(x.Images))) }
 
-// checkAgainst is Check where the chain names another signer by now. Whatever it shows, the owner has not accepted that one.
+// checkAgainst is Check where the chain names another signer by now. Whatever it shows, the owner has not accepted that
+// one.
 func checkAgainst(signer common.Address, x Exchange, sig zg.Signature, check func(Exchange, zg.Signature) Result) Result {
 	expected := x.Signer
 	x.Signer = signer
@@ -122,8 +124,9 @@ func contradiction(x Exchange, t Text, sig zg.Signature) string {
 // differs compares what was stated, if anything, with what was signed.
 func differs(stated zg.PeerText, signed string) bool { return stated != "" && string(stated) != signed }
 
-// sameResponse compares the signed digest with that of the body, or the signed digests with those of the images, or, where a
-// server of its own may have encoded the answer anew after it was signed, the signed digest with those of the other forms.
+// sameResponse compares the signed digest with that of the body, or the signed digests with those of the images, or,
+// where a server of its own may have re-serialised the answer after it was signed, the signed digest with those of the
+// other forms.
 func sameResponse(ctx context.Context, x Exchange, t Text) zg.ByteForm {
 	switch {
 	case len(t.Response) == 1 && t.Response[0] == x.ResponseSHA256:
@@ -155,7 +158,7 @@ func uncompared(x Exchange) (zg.Verdict, string) {
 	return zg.VerdictInvalid, CodeResponseMismatch
 }
 
-// sameRequest compares the request half with what was sent, then with the forms in which providers encode it anew.
+// sameRequest compares the request half with what was sent, then with the forms in which providers re-serialise it.
 func sameRequest(ctx context.Context, x Exchange, signed [32]byte) (zg.Verdict, string) {
 	switch {
 	case signed == x.RequestSHA256:

@@ -98,14 +98,14 @@ func TestCheck(t *testing.T) {
 		{"request not kept, digest matches", func(x *Exchange) { x.Request = nil }, chatText(), nil, zg.VerdictVerified, "", FormPlain},
 		{"request without a canonical form", func(x *Exchange) { x.Request = []byte(`{"a":1,"a":2}`) }, other + ":" + sum(answerBody), nil, zg.VerdictResponse, CodeRequestDiffers, FormPlain},
 		{
-			"request encoded anew", func(x *Exchange) {
+			"re-serialised request", func(x *Exchange) {
 				x.Request = []byte(`{"n":1.0, "a":"<"}`)
 				x.RequestSHA256 = sha256.Sum256(x.Request)
 			},
 			sum(`{"a":"\u003c","n":1}`) + ":" + sum(answerBody), nil, zg.VerdictVerified, CodeReencoded, FormPlain,
 		},
 		{
-			"request encoded anew with the usage option", func(x *Exchange) { x.Request = []byte(`{"stream":true}`) },
+			"re-serialised request with the usage option", func(x *Exchange) { x.Request = []byte(`{"stream":true}`) },
 			sum(`{"stream":true,"stream_options":{"include_usage":true}}`) + ":" + sum(answerBody), nil, zg.VerdictVerified, CodeReencoded, FormPlain,
 		},
 

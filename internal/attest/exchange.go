@@ -1,11 +1,11 @@
 // Package attest says what a provider's response signature shows about one answer: whether the key that the chain names
-// signed these very bytes. Check is a pure function; Queue fetches signatures beside the request path and hands each result
-// to whoever records it.
+// signed these very bytes. Check is a pure function; Queue fetches signatures beside the request path and hands each
+// result to whoever records it.
 //
-// It never delays an answer of itself (Judge waits as long as its caller lets it), never believes an address that a provider
-// states, and knows nothing of the hardware behind a key: of a quote it reads the signer's name. Whoever builds a Queue runs
-// its loop with Run. Nothing is durable here: what is still waiting when a process is killed has no verdict, and what was
-// signed before is known again only as far as Remember is told.
+// It never delays an answer of itself (Judge waits as long as its caller lets it), never believes an address that a
+// provider states, and knows nothing of the hardware behind a key: of a quote it reads the signer's name. Whoever
+// builds a Queue runs its loop with Run. Nothing is durable here: what is still waiting when a process is killed has no
+// verdict, and what was signed before is known again only as far as Remember is told.
 package attest
 
 import (
@@ -31,9 +31,9 @@ type Exchange struct {
 	Separated   bool           // the model's own enclave signs, before the provider has rewritten the answer
 	Centralized bool           // the provider relays to a cloud vendor and signs which one
 
-	Stream         bool   // the answer is a stream, which nobody encodes anew
+	Stream         bool   // the answer is a stream, which no server re-serialises
 	Request        []byte // the bytes sent, not to be changed any more; nil: not kept
-	Response       []byte // the whole body as it was delivered, likewise; nil: not kept
+	Response       []byte // the whole body as delivered, not to be changed either; nil: not kept
 	RequestSHA256  [32]byte
 	ResponseSHA256 [32]byte   // of the body as it came over the wire
 	Images         [][32]byte // digests of the decoded images, in order, if the answer held any
@@ -55,7 +55,8 @@ const (
 	CodeRequestDiffers = "request_differs"  // response-verified: the request was signed in a form that is not known
 	CodeNotKept        = "request_not_kept" // response-verified: not as sent, and the request was not kept to try its other forms
 
-	// verified or response-verified: the same was signed for an earlier request, as it may be where equal requests have equal answers
+	// verified or response-verified: the same was signed for an earlier request, as it may be where equal requests have
+	// equal answers
 	CodeSeenBefore = "seen_before"
 
 	// any verdict about a signature: judged against the signer that the chain names now instead of the expected one

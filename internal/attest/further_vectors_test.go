@@ -44,7 +44,8 @@ func TestCentralizedTranscriptIsVerified(t *testing.T) {
 	}
 }
 
-// A text over a sealed exchange is none over one that was not sealed, whoever signed it; its proof of routing is signed too.
+// A text over a sealed exchange is none over one that was not sealed, whoever signed it; its proof of routing is signed
+// too.
 func TestSealedTextIsNoProofOfAnOpenAnswer(t *testing.T) {
 	pair := sum("req") + ":" + sum("resp")
 	for text, signature := range map[string]string{"zg-sig-v1/e2ee-ct:" + pair: sealedText, pair + ":centralized:openai:" + strings.Repeat("ef", 32): routingProof} {

@@ -8,8 +8,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// In which order exchanges are taken up: those that somebody waits for first, none before its pause is over, and no more of
-// one provider at a time than leave a worker to the others.
+// In which order exchanges are taken up: those that somebody waits for first, none before its pause is over, and no
+// more of one provider at a time than leave a worker to the others.
 
 // scheduleLocked makes a job ready after a pause. The caller holds mu.
 func (q *Queue) scheduleLocked(j *job, pause time.Duration) {
@@ -55,7 +55,8 @@ func (q *Queue) take(ctx context.Context) *job {
 	}
 }
 
-// close takes everything out of the queue, by provider, so that one that hangs holds up no other. Nothing gets in again.
+// close takes everything out of the queue, by provider, so that one that hangs holds up no other. Nothing gets in
+// again.
 func (q *Queue) close() map[common.Address]chan *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -25,22 +25,23 @@ type QueueConfig struct {
 	Fetch func(ctx context.Context, baseURL, key, model string) (zg.Signature, error)
 	// Retryable reports whether a failed Fetch is worth another attempt. Required.
 	Retryable func(error) bool
-	// Record takes a result. It is called once for every exchange submitted, from any goroutine, Submit's own included, and
-	// must not block. Required.
+	// Record takes a result. It is called once for every exchange submitted, from any goroutine, Submit's own included,
+	// and must not block. Required.
 	Record func(x Exchange, r Result)
-	// Signer reads from the chain, not from a cache, whose signature counts for a provider now. It is asked before anybody is
-	// told that a stranger signed; nil: the chain can't be asked.
+	// Signer reads from the chain, not from a cache, whose signature counts for a provider now. It is asked before anybody
+	// is told that a stranger signed; nil: the chain can't be asked.
 	Signer func(ctx context.Context, provider common.Address) (common.Address, error)
 	// Depth is how many exchanges may be waiting or under way; 0 is 1024.
 	Depth int
 	// MaxBytes is how many bytes of bodies may be kept for the comparison; 0 is 16 MiB.
 	MaxBytes int64
-	// Memory is what they are counted against besides, like what it takes to write them in other forms; nil: 256 MiB of its own.
+	// Memory is what they are counted against besides, like what it takes to write them in other forms; nil: 256 MiB of
+	// its own.
 	Memory *budget.Budget
 	// Workers is how many signatures are asked for at a time; 0 is 4.
 	Workers int
-	// Schedule is how long to wait before each attempt; nil is 0, 0.2, 0.4, 0.8 and 1.6 seconds. Signatures appear at the end
-	// of an answer or a little later.
+	// Schedule is how long to wait before each attempt; nil is 0, 0.2, 0.4, 0.8 and 1.6 seconds. Signatures appear at the
+	// end of an answer or a little later.
 	Schedule   []time.Duration
 	Now        func() time.Time // for what was signed before; nil is time.Now
 	Log        zerolog.Logger
@@ -58,7 +59,7 @@ type Queue struct {
 
 	mu      sync.Mutex
 	ready   chan *job // room for all pending, so that sending never blocks; sent to under mu
-	urgent  chan *job // likewise, for those that somebody waits for
+	urgent  chan *job // the same for those that a caller waits for
 	waiting map[*job]*time.Timer
 	busy    map[common.Address]int    // workers at work for each provider
 	parked  map[common.Address][]*job // those that came while as many as may were at work
@@ -123,17 +124,17 @@ func NewQueue(cfg QueueConfig) *Queue {
 	return q
 }
 
-// Remember tells the queue of an answer that an earlier process matched with its signature, so that it is known if it is given
-// again. Of several with the same text the first counts.
+// Remember tells the queue of an answer that an earlier process matched with its signature, so that it is known if it
+// is given again. Of several with the same text the first counts.
 func (q *Queue) Remember(signer common.Address, text, requestID string) {
 	if text != "" {
 		q.memory.seen(signer, text, requestID)
 	}
 }
 
-// Submit hands over an exchange whose answer has ended. It never blocks: an exchange for which there is no room, or that
-// comes after Run has ended, is recorded as unavailable at once. The bodies must not be changed afterwards; where they would
-// exceed MaxBytes they are not kept, and only their digests are compared.
+// Submit hands over an exchange whose answer has ended. It never blocks: an exchange for which there is no room, or
+// that comes after Run has ended, is recorded as unavailable at once. The bodies must not be changed afterwards; where
+// they would exceed MaxBytes they are not kept, and only their digests are compared.
 func (q *Queue) Submit(x Exchange) {
 	j := &job{x: x, since: time.Now()}
 	q.keep(j, &j.x.Request)
@@ -145,8 +146,8 @@ func (q *Queue) Submit(x Exchange) {
 }
 
 // Judge is Submit for somebody who waits for the result; it goes ahead of others. When ctx ends first, the result is
-// unavailable, and the work goes on for the record. The bodies are kept in any case: whoever waits has them in memory anyway,
-// and has counted them; they count as the queue's when nobody waits any more.
+// unavailable, and the work goes on for the record. The bodies are kept in any case: whoever waits has them in memory
+// anyway, and has counted them; they count as the queue's when nobody waits any more.
 func (q *Queue) Judge(ctx context.Context, x Exchange) Result {
 	j := &job{x: x, since: time.Now(), judged: make(chan Result, 1)}
 	q.submit(j)
@@ -208,8 +209,8 @@ func (q *Queue) submit(j *job) {
 	q.mu.Unlock()
 }
 
-// Run works until ctx ends, then tries once more for everything that is still waiting, for two seconds at most, and records
-// what is left as unavailable. When it returns nil, every exchange submitted has its verdict.
+// Run works until ctx ends, then tries once more for everything that is still waiting, for two seconds at most, and
+// records what is left as unavailable. When it returns nil, every exchange submitted has its verdict.
 func (q *Queue) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for range q.cfg.Workers {
@@ -306,8 +307,8 @@ func (q *Queue) fetch(ctx context.Context, x Exchange) (zg.Signature, error) {
 	return q.cfg.Fetch(ctx, x.BaseURL, x.ResKey, x.Model)
 }
 
-// confirm asks the chain before it is said that a stranger signed: what is expected may be out of date. The error is that of
-// ctx, which is the queue's own: all else ends with a verdict.
+// confirm asks the chain before it is said that a stranger signed: what is expected may be out of date. The error is
+// that of ctx, which is the queue's own: all else ends with a verdict.
 func (q *Queue) confirm(ctx context.Context, x Exchange, sig zg.Signature, r Result) (Result, error) {
 	unconfirmed := draft(r).as(zg.VerdictUnavailable, CodeUnconfirmed)
 	if q.cfg.Signer == nil {
@@ -330,14 +331,14 @@ func (q *Queue) confirm(ctx context.Context, x Exchange, sig zg.Signature, r Res
 	return r, nil
 }
 
-// compareWithEarlier finds answers that were given before. An answer of a chat has an id of its own and can't be given twice.
+// compareWithEarlier finds answers given before. An answer of a chat has an id of its own and can't be given twice.
 func (q *Queue) compareWithEarlier(x Exchange, r Result) Result {
 	if r.Verdict != zg.VerdictVerified && r.Verdict != zg.VerdictResponse || !q.memory.seen(r.Signer, string(r.Text), x.RequestID) {
 		return r
 	}
 	code := CodeSeenBefore
-	// Two chats are never alike, because an answer has an id of its own. Others may be, to the same request: one that was signed
-	// for another request is not.
+	// Two chats are never alike, because an answer has an id of its own. Others may be, to the same request: one that was
+	// signed for another request is not.
 	if x.Type == zg.Chatbot || r.Verdict == zg.VerdictResponse {
 		r.Verdict, code = zg.VerdictReplayed, CodeReplayed
 	}
@@ -350,7 +351,7 @@ func (q *Queue) compareWithEarlier(x Exchange, r Result) Result {
 
 func (q *Queue) giveUp(j *job, code string, err error) {
 	q.cfg.Log.Debug().Err(err).Str("request_id", j.x.RequestID).Str("provider", j.x.Provider.Hex()).Str("code", code).
-		Msg("no signature could be had for an answer")
+		Msg("no signature could be fetched for an answer")
 	q.finish(j, Result{Verdict: zg.VerdictUnavailable, Code: code})
 }
 

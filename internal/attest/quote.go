@@ -13,8 +13,8 @@ import (
 // ErrQuote means that bytes are not a quote of a known form, or that it names no signer.
 var ErrQuote = errors.New("not a quote that names a signer")
 
-// Where a quote of Intel's TDX has its parts: a header of 48 bytes, in version 5 a descriptor of 6, then the report of the
-// enclave. The last 64 bytes of the report's first 584 are the enclave's own words.
+// Where a quote of Intel's TDX has its parts: a header of 48 bytes, in version 5 a descriptor of 6, then the report of
+// the enclave. The last 64 bytes of the report's first 584 are the enclave's own words.
 const (
 	quoteHeader     = 48
 	quoteDescriptor = 6
@@ -27,8 +27,8 @@ const (
 	quoteReport15 = 3    // … and of TDX 1.5, 64 bytes longer
 )
 
-// QuotedSigner returns the signer that an enclave names in its quote. It reads, and checks nothing: not who signed the quote,
-// so anybody can have written it; not what program it speaks of. The error is ErrQuote.
+// QuotedSigner returns the signer that an enclave names in its quote. It reads, and checks nothing: not who signed the
+// quote, so anybody can have written it; not what program it speaks of. The error is ErrQuote.
 func QuotedSigner(quote []byte) (common.Address, error) {
 	if len(quote) < quoteHeader+quoteDescriptor {
 		return common.Address{}, fmt.Errorf("%w: %d bytes are too few", ErrQuote, len(quote))
@@ -57,8 +57,8 @@ func QuotedSigner(quote []byte) (common.Address, error) {
 	return namedIn([quoteWords]byte(report[quoteReport-quoteWords : quoteReport]))
 }
 
-// namedIn reads the layouts that providers are known to use. That of newer brokers has a key for sealed requests in front;
-// others the address as text, or as bytes with zeros or with zeros and a challenge behind.
+// namedIn reads the layouts that providers are known to use. That of newer brokers has a key for sealed requests in
+// front; others the address as text, or as bytes with zeros or with zeros and a challenge behind.
 func namedIn(words [quoteWords]byte) (common.Address, error) {
 	var found []common.Address
 	add := func(a common.Address) {

@@ -23,10 +23,10 @@ type Finding struct {
 	Unchecked []string   // what it states and what was given can neither confirm nor refute
 }
 
-// VerifyReceipt checks a receipt without a network: that the signature is the signer's, that the signer is the expected one,
-// that what was signed is what the receipt says, and that its verdict follows. The bodies make it say more; nil is one that is
-// not given. Whether the chain names the expected signer for the provider is for the reader to ask the chain, and what the
-// signature does not cover (fees, times, names) is the word of whoever wrote the receipt.
+// VerifyReceipt checks a receipt without a network: that the signature is the signer's, that the signer is the expected
+// one, that what was signed is what the receipt says, and that its verdict follows. The bodies make it say more; nil is
+// one that is not given. Whether the chain names the expected signer for the provider is for the reader to ask the
+// chain, and what the signature does not cover (fees, times, names) is the word of whoever wrote the receipt.
 func VerifyReceipt(r zg.AnswerReceipt, request, response []byte) Finding {
 	i := inspection{r: r}
 	if r.Version != zg.ReceiptVersion {
@@ -292,7 +292,7 @@ func (i *inspection) matchRequest(d *derived, signed [32]byte) {
 		d.reencoded = true
 	case i.request == nil && r.ReencodedRequest:
 		d.reencoded, d.requestStated = true, true
-		i.unchecked("that the request encoded anew is what was signed: that takes the request")
+		i.unchecked("that the re-serialised request is what was signed: that takes the request")
 	default:
 		d.verdict, d.code = zg.VerdictResponse, CodeRequestDiffers
 	}
@@ -335,7 +335,7 @@ func (i *inspection) compare(d derived) {
 		i.problem("the form of the answer that was signed is %q and not %q", d.bytes, r.ByteForm)
 	}
 	if r.ReencodedRequest != d.reencoded {
-		i.problem("whether the request was encoded anew is %v and not %v", d.reencoded, r.ReencodedRequest)
+		i.problem("whether the request was re-serialised is %v and not %v", d.reencoded, r.ReencodedRequest)
 	}
 }
 

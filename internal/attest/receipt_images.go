@@ -7,13 +7,15 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// onlyImages reports whether a body is what was passed on of the receipt's answer where all but its images was taken out.
+// onlyImages reports whether a body is what was passed on of the receipt's answer where all but its images was taken
+// out.
 func (i *inspection) onlyImages(body []byte) bool {
 	found, ok := imagesOf(body)
 	return i.r.VerdictCode == CodeUnsignedRemoved && ok && slices.Equal(found, i.r.ImagesSHA256) && !moreThanImages(body)
 }
 
-// besideImages judges what stands beside images that were signed one by one. Without the answer that is the receipt's word.
+// besideImages judges what stands beside images that were signed one by one. Without the answer that is the receipt's
+// word.
 func (i *inspection) besideImages(d *derived) {
 	if d.bytes != zg.ImageBytes {
 		return

@@ -8,7 +8,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// A receipt of signed pictures is checked with what stands beside them: by the answer, by what was passed on of it, or by neither.
+// A receipt of signed pictures is checked with what stands beside them: by the answer, by what was passed on of it, or
+// by neither.
 func TestReceiptsOfPicturesAndMore(t *testing.T) {
 	picture := base64.StdEncoding.EncodeToString([]byte("a picture"))
 	bare := `{"created":1,"data":[{"b64_json":"` + picture + `"}]}`

@@ -18,8 +18,8 @@ var ErrSignature = errors.New("not a valid signature")
 const maxSignature = 256
 
 // Recover returns the address whose key signed the text as an Ethereum personal message: the signature is over the text
-// itself, not over a digest of it. The last of its 65 bytes may be 27, 28, 0 or 1. Every signature has a twin with a high
-// s, which is refused.
+// itself, not over a digest of it. The last of its 65 bytes may be 27, 28, 0 or 1. Every signature has a twin with a
+// high s, which is refused.
 func Recover[S ~string](text, signature S) (common.Address, error) {
 	sig, err := hex.DecodeString(strings.TrimPrefix(string(signature), "0x"))
 	if err != nil || len(sig) != crypto.SignatureLength {

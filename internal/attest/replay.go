@@ -13,8 +13,9 @@ const (
 	memoryLimit = 64 << 10 // of each of two generations
 )
 
-// memory knows for a day which texts were signed for which requests. A signed text holds no time and no challenge, so this is
-// all that tells an old answer from a new one. It is bounded: when there is no room, the older half is forgotten.
+// memory knows for a day which texts were signed for which requests. A signed text holds no time and no challenge, so
+// this is all that tells an old answer from a new one. It is bounded: when there is no room, the older half is
+// forgotten.
 type memory struct {
 	now   func() time.Time
 	limit int

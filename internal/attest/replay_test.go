@@ -114,7 +114,7 @@ func TestMemory(t *testing.T) {
 	seen("a", "1", false)
 	seen("a", "2", true)
 	now = now.Add(memoryLife - time.Second)
-	seen("a", "2", true) // which is remembered anew
+	seen("a", "2", true) // which is remembered again
 	now = now.Add(memoryLife - time.Second)
 	seen("b", "3", false) // time for another generation
 	seen("a", "2", true)

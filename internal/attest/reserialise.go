@@ -17,8 +17,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// ErrForm means that a document cannot be written in a form: it is not JSON, holds a name twice, is nested too deeply, or
-// holds something that the form cannot express or would change.
+// ErrForm means that a document cannot be written in a form: it is not JSON, holds a name twice, is nested too deeply,
+// or holds something that the form cannot express or would change.
 var ErrForm = errors.New("the document has no such form")
 
 const (
@@ -26,11 +26,12 @@ const (
 	maxIntegerDigits = 4300 // Python reads none that are longer
 )
 
-// answerForms are the forms in which an answer may have been signed before it was encoded anew, in the order of trial.
+// answerForms are the forms in which an answer may have been signed before it was re-serialised, in the order of trial.
 var answerForms = []zg.ByteForm{zg.PythonDefault, zg.PythonCompact, zg.JCS}
 
-// Reserialise writes a JSON document in another form that denotes the same value, which is why a signature over the form
-// says as much as one over the document. "Same" is what a reader with exact integers and 64-bit floats understands.
+// Reserialise writes a JSON document in another form that denotes the same value, which is why a signature over the
+// form says as much as one over the document. "Same" is what a reader with exact integers and 64-bit floats
+// understands.
 func Reserialise(form zg.ByteForm, body []byte) ([]byte, error) {
 	return reserialise(context.Background(), form, body)
 }
@@ -62,7 +63,8 @@ func resigned(ctx context.Context, body []byte, signed [32]byte) zg.ByteForm {
 	return ""
 }
 
-// writer walks through a valid document and writes it anew. Being valid, the document needs no further checks of its grammar.
+// writer walks through a valid document and rewrites it. Being valid, the document needs no further checks of its
+// grammar.
 type writer struct {
 	ctx context.Context
 	breath
@@ -191,8 +193,8 @@ func (w *writer) member(depth int) (m member, err error) {
 	return m, nil
 }
 
-// arrange refuses names that appear twice, and puts the members of an object in order where the form has one. A written name
-// stands for one name only, so comparing what was written will do.
+// arrange refuses names that appear twice, and puts the members of an object in order where the form has one. A written
+// name stands for one name only, so comparing what was written will do.
 func (w *writer) arrange(start int, members []member) error {
 	slices.SortFunc(members, func(a, b member) int {
 		return cmp.Or(slices.Compare(a.units, b.units), cmp.Compare(a.name, b.name))

@@ -14,8 +14,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// The cases were recorded from Python 3.11 and, for the third form, from V8. An empty form is one that must be refused: Python
-// writes what is not JSON there, cannot encode it, or another number comes out.
+// The cases were recorded from Python 3.11 and, for the third form, from V8. An empty form is one that must be refused:
+// Python writes what is not JSON there, cannot encode it, or another number comes out.
 func TestReserialiseRecorded(t *testing.T) {
 	var cases []struct{ In, PyDefault, PyCompact, JCS string }
 	read(t, "testdata/reserialised.json", &cases)
@@ -130,8 +130,8 @@ func FuzzReserialise(f *testing.F) {
 	})
 }
 
-// value reads a document with integers written out and all other numbers as floats. encoding/json would make one character of
-// all halves of surrogate pairs; where there may be some, they are read as the text of their escapes.
+// value reads a document with integers written out and all other numbers as floats. encoding/json would make one
+// character of all halves of surrogate pairs; where there may be some, they are read as the text of their escapes.
 func value(t *testing.T, body []byte, halves bool) any {
 	t.Helper()
 	if halves {

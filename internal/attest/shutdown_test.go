@@ -118,7 +118,8 @@ func (e *ending) Err() error {
 	return nil
 }
 
-// A document is not read to its end for nobody: a process that is told to stop would wait for the largest that a stranger sent.
+// A document is not read to its end for nobody: a process that is told to stop would wait for the largest that a
+// stranger sent.
 func TestWritingFormsEndsWithItsContext(t *testing.T) {
 	document := []byte(`{"a":[0` + strings.Repeat(`,{"b":[1,"c"]}`, 1<<15) + `]}`)
 	for name, write := range map[string]func(context.Context) bool{

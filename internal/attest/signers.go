@@ -14,8 +14,8 @@ const (
 	signerTries   = 3               // readings that may fail before it stays unknown whose signature it is
 )
 
-// signers asks the chain whose signature counts. An older reading may show that a signer is the provider's, but only one that
-// was begun after the question shows that it is not. Readings about one provider are shared and kept apart.
+// signers asks the chain whose signature counts. An older reading may show that a signer is the provider's, but only
+// one that was begun after the question shows that it is not. Readings about one provider are shared and kept apart.
 type signers struct {
 	read func(ctx context.Context, provider common.Address) (common.Address, error)
 
@@ -46,7 +46,8 @@ func (r *reading) names(signer common.Address) bool {
 	}
 }
 
-// current returns the signer that the chain names for a provider, from an older reading only if that is the supposed one.
+// current returns the signer that the chain names for a provider, from an older reading only if that is the supposed
+// one.
 func (s *signers) current(ctx context.Context, provider, supposed common.Address) (common.Address, error) {
 	s.mu.Lock()
 	rs := s.of[provider]

@@ -30,8 +30,8 @@ const (
 	schemePrefix    = "zg-sig-"
 	typeCentralized = "centralized"
 	maxText         = zg.MaxSignedText
-	// maxNames is how much of a text may be something else than digests of what was seen: the names of a model or of a vendor, or
-	// the digests of images that were not part of the answer.
+	// maxNames is how much of a text may be something else than digests of what was seen: the names of a model or of a
+	// vendor, or the digests of images that were not part of the answer.
 	maxNames = 4 << 10
 )
 
@@ -46,8 +46,8 @@ type Text struct {
 	Identity, Fingerprint string
 }
 
-// ParseText takes a signed text apart. Texts that begin with the prefix of named schemes are refused whatever follows: a
-// scheme that is not known must not be read as one that is.
+// ParseText takes a signed text apart. Texts that begin with the prefix of named schemes are refused whatever follows:
+// a scheme that is not known must not be read as one that is.
 func ParseText[S ~string](signed S) (Text, error) {
 	s := string(signed)
 	if strings.HasPrefix(s, schemePrefix) {

@@ -9,8 +9,8 @@ import (
 // account is where matching one provider's debits with our book stands. It is pure: it is told facts and does sums.
 //
 // Providers take their fees on chain, many requests at once, and do not say which. So debits settle the oldest closed
-// requests, and two differences are kept apart: what was estimated too high is corrected once the provider's own figures
-// show it, and what was taken beyond everything we witnessed is drift.
+// requests, and two differences are kept apart: what was estimated too high is corrected once the provider's own
+// figures show it, and what was taken beyond everything we witnessed is drift.
 type account struct {
 	provider common.Address
 	block    uint64    // up to which debits are counted
@@ -23,7 +23,7 @@ type account struct {
 	lent      zg.Neuron // of carried: what rests on nothing but a claim of the provider
 	debited   zg.Neuron // taken since the book began
 	settled   zg.Neuron // of that: matched with requests
-	corrected zg.Neuron // what requests were booked at above what was, or will be, taken for them
+	corrected zg.Neuron // what requests were recorded at above what was, or will be, taken for them
 	unmatched zg.Neuron // taken, and no request to match it with yet
 	// through is the key of a request: those up to it are settled, or were free.
 	through  int64
@@ -54,8 +54,8 @@ func (a *account) undo(amount zg.Neuron) {
 	a.carried = a.carried.Add(amount.Sub(unmatched))
 }
 
-// unsettled is what the closed requests cost that no debit was matched with, less what was corrected. fees is the sum of
-// all requests of this provider that are no longer open.
+// unsettled is what the closed requests cost that no debit was matched with, less what was corrected. fees is the sum
+// of all requests of this provider that are no longer open.
 func (a *account) unsettled(fees zg.Neuron) zg.Neuron {
 	return fees.Sub(a.before).Sub(a.settled).Sub(a.corrected)
 }
@@ -76,8 +76,8 @@ func (a *account) drift(fees, held, claim zg.Neuron) zg.Neuron {
 	return theirs.Sub(a.unsettled(fees)).Sub(a.carried).Sub(held)
 }
 
-// accept takes drift off: what was taken is matched with nothing any more, and what is only claimed may be taken, as long as
-// the provider goes on claiming it.
+// accept takes drift off: what was taken is matched with nothing any more, and what is only claimed may be taken, as
+// long as the provider goes on claiming it.
 func (a *account) accept(drift zg.Neuron) {
 	taken := a.unmatched.Min(drift)
 	a.unmatched = a.unmatched.Sub(taken)
@@ -100,7 +100,7 @@ func (a *account) excess(fees, claim zg.Neuron) zg.Neuron {
 // due is one closed request that no debit was matched with.
 type due struct {
 	key       int64
-	fee       zg.Neuron // booked
+	fee       zg.Neuron // recorded
 	expected  zg.Neuron // what will be taken for it: the fee, unless that was corrected
 	estimated bool      // and the provider's own figures have not been seen since
 	closed    int64     // µs since 1970
@@ -114,8 +114,8 @@ type matched struct {
 	settled bool      // else only corrected
 }
 
-// correct takes the provider's own figures for estimates, which are too high by so much in total: the oldest are lowered
-// first.
+// correct takes the provider's own figures for estimates, which are too high by so much in total: the oldest are
+// lowered first.
 func (a *account) correct(excess zg.Neuron, dues []due) []matched {
 	var out []matched
 	for i := range dues {
@@ -132,8 +132,8 @@ func (a *account) correct(excess zg.Neuron, dues []due) []matched {
 	return out
 }
 
-// release takes off what the provider neither takes nor claims any more of requests that were closed before the time aged: it
-// deletes some by its own rules, and bills others to nobody. Exact or not, that ends what is due of them.
+// release takes off what the provider neither takes nor claims any more of requests that were closed before the time
+// aged: it deletes some by its own rules, and bills others to nobody. Exact or not, that ends what is due of them.
 func (a *account) release(excess zg.Neuron, dues []due, aged int64) (out []matched) {
 	for i := range dues {
 		d := &dues[i]
@@ -151,9 +151,9 @@ func (a *account) release(excess zg.Neuron, dues []due, aged int64) (out []match
 
 // match settles requests, the oldest first, with what was taken, and returns those that are left.
 //
-// Estimates wait for the provider's own figures: matched at its bound, one would swallow what was taken for others. But a
-// provider takes everything at once that it has not taken yet; so for a request that was closed long enough before a debit,
-// which is before the time aged, nothing will be taken any more, and what is left of it is corrected away.
+// Estimates wait for the provider's own figures: matched at its bound, one would swallow what was taken for others. But
+// a provider takes everything at once that it has not taken yet; so for a request that was closed long enough before a
+// debit, which is before the time aged, nothing will be taken any more, and what is left of it is corrected away.
 func (a *account) match(dues []due, aged int64) (out []matched, left []due) {
 	for i, d := range dues {
 		amount := d.expected

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkStoreOpenClose measures one request in the store, with ids of two kinds: such that grow with time, and random
-// ones. cpu-µs/req is what the whole process spent on it.
+// BenchmarkStoreOpenClose measures one request in the store, with ids of two kinds: such that grow with time, and
+// random ones. cpu-µs/req is what the whole process spent on it.
 func BenchmarkStoreOpenClose(b *testing.B) {
 	for _, workers := range []int{1, 32} {
 		for _, kind := range []string{"sorted", "random"} {

@@ -10,8 +10,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// A top-up waits to be mined: accounts are read and drift is seen meanwhile, nothing else is signed, whoever it is for is told
-// that it comes, and after a while that it does not. The same with what the owner has asked for.
+// A top-up waits to be mined: accounts are read and drift is seen meanwhile, nothing else is signed, whoever it is for
+// is told that it comes, and after a while that it does not. The same with what the owner has asked for.
 func TestKeeperLooksWhileATransactionWaits(t *testing.T) {
 	for _, byHand := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

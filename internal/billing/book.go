@@ -18,12 +18,12 @@ type Sum struct {
 	Open     int       // how many those are
 }
 
-// Book is the sum of the store, in memory. It equals a fold over the store's rows whenever nothing is queued. It does no
-// I/O, and its lock is never held across any.
+// Book is the sum of the store, in memory. It equals a fold over the store's rows whenever nothing is queued. It does
+// no I/O, and its lock is never held across any.
 //
-// Its clock never goes back: what is booked while the system's clock stands before a time already seen counts as booked at
-// that time. So a clock that is set back cannot empty the window of the last 24 hours; one that is set forward makes it
-// forget only what is older than 24 hours by that clock.
+// Its clock never goes back: what is recorded while the system's clock stands before a time already seen counts as
+// recorded at that time. So a clock that is set back cannot empty the window of the last 24 hours; one that is set
+// forward makes it forget only what is older than 24 hours by that clock.
 type Book struct {
 	mu      sync.Mutex
 	sums    map[common.Address]Sum
@@ -58,7 +58,7 @@ func (b *Book) All() map[common.Address]Sum {
 	return maps.Clone(b.sums)
 }
 
-// Spent is what was booked so far, in total and in the last 24 hours, for all providers and for one. What is held for
+// Spent is what was recorded so far, in total and in the last 24 hours, for all providers and for one. What is held for
 // requests under way is not in it.
 func (b *Book) Spent(p common.Address, now time.Time) Spent {
 	b.mu.Lock()
@@ -67,7 +67,7 @@ func (b *Book) Spent(p common.Address, now time.Time) Spent {
 	return b.spent(p)
 }
 
-// Burn is what was booked for a provider in the last hour. It covers between 60 and 75 minutes, so a runway that is
+// Burn is what was recorded for a provider in the last hour. It covers between 60 and 75 minutes, so a runway that is
 // computed from it is rather too short.
 func (b *Book) Burn(p common.Address, now time.Time) zg.Neuron {
 	b.mu.Lock()
@@ -105,8 +105,8 @@ func (b *Book) change(p common.Address, f func(*Sum)) {
 	f(&b.all)
 }
 
-// admit counts a request at its bound where every limit has room for it beside what is booked and held, in one step: so no
-// two requests are let in on the same room. Otherwise it holds nothing and says what is short.
+// admit counts a request at its bound where every limit has room for it beside what is recorded and held, in one step:
+// so no two requests are let in on the same room. Otherwise it holds nothing and says what is short.
 func (b *Book) admit(p common.Address, bound zg.Neuron, now time.Time, fees *Budget) *shortage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -119,8 +119,8 @@ func (b *Book) admit(p common.Address, bound zg.Neuron, now time.Time, fees *Bud
 	return nil
 }
 
-// extend holds more for a request that is admitted already, where every limit has room for all of it. Otherwise what was held
-// for it stays, and what is short is said of the whole.
+// extend holds more for a request that is admitted already, where every limit has room for all of it. Otherwise what
+// was held for it stays, and what is short is said of the whole.
 func (b *Book) extend(p common.Address, from, to zg.Neuron, now time.Time, fees *Budget) *shortage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -268,7 +268,7 @@ func (b *Book) release(p common.Address, bound zg.Neuron) {
 	b.change(p, func(s *Sum) { s.Held, s.Open = s.Held.Sub(bound), s.Open-1 })
 }
 
-// quarter is the quarter of an hour under which something booked now is counted.
+// quarter is the quarter of an hour under which something recorded now is counted.
 func (b *Book) quarter(now time.Time) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -17,16 +17,16 @@ const (
 	// audioBytesPerSecond is 4 kbit/s, below the slowest speech codec in use.
 	audioBytesPerSecond = 500
 	longestAudio        = uint64(24 * time.Hour / time.Second)
-	// unitsPerSecond bounds what is billed for a second of speech: seconds or tokens of it as they come in, twice the words
-	// or tokens as text comes out. Models that bill tokens hear ten to sixteen a second; the fastest speakers reach about
-	// six words.
+	// unitsPerSecond bounds what is billed for a second of speech: seconds or tokens of it as they come in, twice the
+	// words or tokens as text comes out. Models that bill tokens hear ten to sixteen a second; the fastest speakers reach
+	// about six words.
 	unitsPerSecond = 16
 	// promptTokens is the longest text that transcription models take beside the audio, and silentTokens what is billed
 	// for speech without a word.
 	promptTokens = 256
 	silentTokens = 200
-	// reservedSeconds is the length of generated audio that providers set aside where the caller does not limit it, and the
-	// most that they set aside.
+	// reservedSeconds is the length of generated audio that providers set aside where the caller does not limit it, and
+	// the most that they set aside.
 	reservedSeconds = 120
 )
 
@@ -57,8 +57,8 @@ type BoundInput struct {
 //     allows.
 //   - Video: the dearest that the length asked for can become by the unit of its price, for each of the videos.
 //
-// Tiers and cache writes are covered by taking the highest price they can lead to. Prices that no sum of money covers lead
-// to a bound that the meter refuses.
+// Tiers and cache writes are covered by taking the highest price they can lead to. Prices that no sum of money covers
+// lead to a bound that the meter refuses.
 func Bound(t zg.ServiceType, p zg.Price, b BoundInput) zg.Neuron {
 	in, out := p.Ceiling()
 	text := uint64(max(b.BodyBytes, 0)) + templateTokens
@@ -120,8 +120,8 @@ func chatOutput(b BoundInput) uint64 {
 	return output
 }
 
-// The names that OpenAI's and Anthropic's clients give to parts of a message that are no text: keys that hold such a part,
-// and values of "type".
+// The names that OpenAI's and Anthropic's clients give to parts of a message that are no text: keys that hold such a
+// part, and values of "type".
 var (
 	mediaKeys  = [][]byte{[]byte(`"image_url"`), []byte(`"input_audio"`), []byte(`"video_url"`), []byte(`"audio_url"`)}
 	mediaTypes = [][]byte{
@@ -130,8 +130,8 @@ var (
 	typeKey = []byte(`"type"`)
 )
 
-// HasMedia reports whether a chat request may hold images, audio, video or files. Quotes inside a string are escaped, so
-// text that only speaks of such parts is not taken for one.
+// HasMedia reports whether a chat request may hold images, audio, video or files. Quotes inside a string are escaped,
+// so text that only speaks of such parts is not taken for one.
 func HasMedia(body []byte) bool {
 	for _, key := range mediaKeys {
 		if bytes.Contains(body, key) {

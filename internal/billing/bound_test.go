@@ -109,7 +109,8 @@ func TestBoundHolds(t *testing.T) {
 	})
 }
 
-// FuzzBoundHolds tries what a provider may bill for an answer within the limits of the request, for every kind of service.
+// FuzzBoundHolds tries what a provider may bill for an answer within the limits of the request, for every kind of
+// service.
 func FuzzBoundHolds(f *testing.F) {
 	f.Add(uint8(0), uint64(3), uint64(5), int64(100), uint64(10), uint64(0), uint64(31), uint64(9), uint64(7), 2.5, false)
 	f.Add(uint8(2), uint64(300_000_000_000), uint64(480_000_000_000), int64(30_000), uint64(0), uint64(8192), uint64(1<<40), uint64(1<<40), uint64(0), 61.2, true)

@@ -42,7 +42,8 @@ func (c ProviderCaps) For(p common.Address) Cap {
 	return c.Each
 }
 
-// Budget limits one kind of spending: in any 24 hours and since the store began, all providers together and each of them.
+// Budget limits one kind of spending: in any 24 hours and since the store began, all providers together and each of
+// them.
 type Budget struct {
 	Day, Total                 Cap
 	ProviderDay, ProviderTotal ProviderCaps
@@ -115,8 +116,8 @@ func (b *Budget) Cap(l Limit, p common.Address) Cap {
 	return b.ProviderDay.For(p)
 }
 
-// Left is how much more may be spent on a provider, and the limit that is the closest; MaxNeuron and no limit where none
-// is set.
+// Left is how much more may be spent on a provider, and the limit that is the closest; MaxNeuron and no limit where
+// none is set.
 func (b *Budget) Left(p common.Address, s Spent) (left zg.Neuron, closest Limit) {
 	left = zg.MaxNeuron
 	for _, l := range limits {

@@ -31,7 +31,7 @@ func sized(id string, p common.Address, bound zg.Neuron) Order {
 	return o
 }
 
-// cost is an outcome that is booked at exactly so much.
+// cost is an outcome that is recorded at exactly so much.
 func cost(o Order, n uint64) (Order, Outcome) {
 	o.Price = zg.Price{Output: zg.NeuronOf(1)}
 	return o, Outcome{Status: 200, Reached: true, Complete: true, Usage: zg.Usage{Seen: true, OutputTokens: n}}
@@ -297,7 +297,8 @@ func TestBudgetLeft(t *testing.T) {
 	}
 }
 
-// Whatever is spent when, the window holds all of the last 24 hours and nothing that is more than a quarter of an hour older.
+// Whatever is spent when, the window holds all of the last 24 hours and nothing that is more than a quarter of an hour
+// older.
 func TestWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBook()

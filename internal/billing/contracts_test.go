@@ -10,8 +10,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Contracts that have changed are read, and nothing is moved by itself, be it a top-up, a first transfer or a deposit; also where
-// that shows only when the provider's service is read.
+// Contracts that have changed are read, and nothing is moved automatically, be it a top-up, a first transfer or a
+// deposit; also where that shows only when the provider's service is read.
 func TestKeeperContractsChanged(t *testing.T) {
 	for name, when := range map[string]string{"seen with the accounts": "Holdings", "seen with the service": "Service"} {
 		for _, account := range []string{"1", "", "no ledger"} {

@@ -25,7 +25,7 @@ var (
 	// errBehind means that a node does not know yet what another has told.
 	errBehind = errors.New("the node is behind")
 	// errDoubted means that a receipt cannot be true, of a node that is behind, or lies.
-	errDoubted = errors.New("the node's receipt does not fit the chain")
+	errDoubted = errors.New("the node's receipt does not match the chain")
 )
 
 // step is what is to be done next about an entry.
@@ -50,7 +50,8 @@ type sighting struct {
 	gap     error       // what came of looking after a lower nonce that is missing
 }
 
-// depth is how many blocks deep the receipt's is, its own included. It is not above the newest one, or it would be doubted.
+// depth is how many blocks deep the receipt's is, its own included. It is not above the newest one, or it would be
+// doubted.
 func (s *sighting) depth() uint64 { return s.head - s.receipt.Block + 1 }
 
 // course decides what is done next about one entry, by what is seen of it. It does no I/O and has no clock.
@@ -124,8 +125,8 @@ func (c *course) next(s sighting) step {
 		}
 		return stepWait
 	}
-	// A look can take longer than a transaction is given: what was never sent does not make room for the next, and what cannot
-	// be replaced is sent again all the same.
+	// A look can take longer than a transaction is given: what was never sent does not make room for the next, and what
+	// cannot be replaced is sent again all the same.
 	due := c.sent.IsZero() || s.at.Sub(c.sent) >= rebroadcastEvery
 	first := due && (c.sent.IsZero() || c.stuck != nil)
 	if s.nonce < c.nonce {

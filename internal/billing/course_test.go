@@ -89,9 +89,9 @@ func TestCourse(t *testing.T) {
 	}
 }
 
-// What is not looked at for a while was not seen for a while.
-// A look can take longer than a transaction is given to be mined. What was signed is sent before it makes room for the next, and is
-// sent again while it cannot be replaced: else one after the other is signed, and none is ever on its way.
+// What is not looked at for a while was not seen for a while. A look can take longer than a transaction is given to be
+// mined. What was signed is sent before it makes room for the next, and is sent again while it cannot be replaced: else
+// one after the other is signed, and none is ever on its way.
 func TestCourseOfASlowEndpoint(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	c := newCourse(&Entry{Nonce: 5, Txs: []zg.SignedTx{{}}}, 90*time.Second, 1, now)
@@ -146,7 +146,7 @@ func TestCourseBlind(t *testing.T) {
 	}
 }
 
-// Replacements are counted from the record, so that a restart does not begin anew.
+// Replacements are counted from the record, so that a restart does not start the count again.
 func TestCourseAfterRestart(t *testing.T) {
 	e := Entry{Nonce: 5, Txs: make([]zg.SignedTx, 7)}
 	c := newCourse(&e, time.Second, 1, time.Time{})

@@ -9,8 +9,9 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// The process ends at every single call that it makes of the chain, before the call and after it took effect, on a course
-// with two replacements, a reorg, and blocks to wait for. The next one brings it to its end, and the money moves once.
+// The process ends at every single call that it makes of the chain, before the call and after it took effect, on a
+// course with two replacements, a reorg, and blocks to wait for. The next one brings it to its end, and the money moves
+// once.
 func TestJournalCrashesAnywhere(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		points := 0
@@ -27,8 +28,8 @@ func TestJournalCrashesAnywhere(t *testing.T) {
 	}
 }
 
-// crashAt ends the process at a call, or with after in a Broadcast that came through. It returns false when there are not
-// so many calls.
+// crashAt ends the process at a call, or with after in a Broadcast that came through. It returns false when there are
+// not so many calls.
 func crashAt(t *testing.T, call int, after bool) (reached bool) {
 	t.Helper()
 	dir := t.TempDir()

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// makeDir makes the data directory, as ownDir does. What this program writes must be there and nowhere else, so a symbolic
-// link under one of its names is refused: the log of open requests would go where the link leads, over whatever is
-// there.
+// makeDir makes the data directory, as ownDir does. What this program writes must be there and nowhere else, so a
+// symbolic link under one of its names is refused: the log of open requests would go where the link leads, over
+// whatever is there.
 func makeDir(dir string) error {
 	if err := ownDir(dir); err != nil {
 		return err

@@ -44,7 +44,8 @@ func TestLinksInTheDataDirectory(t *testing.T) {
 	})
 }
 
-// Others cannot put anything into the data directory, however it was made. A directory that is a link is the owner's decision.
+// Others cannot put anything into the data directory, however it was made. A directory that is a link is the owner's
+// decision.
 func TestModeOfTheDataDirectory(t *testing.T) {
 	for mode, want := range map[os.FileMode]os.FileMode{0o777: 0o755, 0o770: 0o750, 0o755: 0o755, 0o700: 0o700} {
 		dir := filepath.Join(t.TempDir(), "data")

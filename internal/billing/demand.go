@@ -9,13 +9,13 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// demandFor is how long a request counts as waiting that was refused because the sub-account holds too little for it: as
-// long as a top-up takes, with some room for a caller who comes back late.
+// demandFor is how long a request counts as waiting that was refused because the sub-account holds too little for it:
+// as long as a top-up takes, with some room for a caller who comes back late.
 const demandFor = 5 * time.Minute
 
-// Ask is what a provider wants to find in the sub-account for a request, beyond what is unsettled and its reserve, as far as
-// that can be told before it is asked. Providers set the cost aside of what they make as a job or by the second: videos and
-// generated audio. For all else they ask nothing.
+// Ask is what a provider wants to find in the sub-account for a request, beyond what is unsettled and its reserve, as
+// far as that can be told before it is asked. Providers set the cost aside of what they make as a job or by the second:
+// videos and generated audio. For all else they ask nothing.
 func Ask(t zg.ServiceType, p zg.Price, b BoundInput) zg.Neuron {
 	switch t {
 	case zg.VideoGeneration:
@@ -47,8 +47,9 @@ func (s *Shortfall) fee() zg.Neuron {
 	return claimed.Add(zg.RefusalRounding).Min(s.Bound)
 }
 
-// demands are the requests that the sub-accounts hold too little for. They are in memory only: after a restart their callers
-// ask again. They move nothing by themselves; what the keeper moves because of them is held to the same limits as any top-up.
+// demands are the requests that the sub-accounts hold too little for. They are in memory only: after a restart their
+// callers ask again. They move nothing by themselves; what the keeper moves because of them is held to the same limits
+// as any top-up.
 type demands struct {
 	mu    sync.Mutex
 	live  map[demandOf]demand
@@ -70,8 +71,8 @@ func newDemands() *demands {
 	return &demands{live: make(map[demandOf]demand), asked: make(map[common.Address]time.Time)}
 }
 
-// want takes note that a request needs so much of its own, at most its bound. Where less was wanted before, it is the bound:
-// otherwise a provider that names a little more each time would be followed step by step.
+// want takes note that a request needs so much of its own, at most its bound. Where less was wanted before, it is the
+// bound: otherwise a provider that names a little more each time would be followed step by step.
 func (d *demands) want(p common.Address, t zg.ServiceType, fee, bound zg.Neuron, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -126,8 +127,8 @@ func (d *demands) served(p common.Address, t zg.ServiceType, bound zg.Neuron) {
 	}
 }
 
-// ask wants the keeper to look what can be done about a sub-account. Asking again and again makes it no newer a question, so
-// that what the keeper found is an answer; unless something has changed.
+// ask wants the keeper to look what can be done about a sub-account. Asking again and again makes it no newer a
+// question, so that what the keeper found is an answer; unless something has changed.
 func (d *demands) ask(p common.Address, changed bool, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

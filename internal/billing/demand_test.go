@@ -181,8 +181,8 @@ func TestNothingIsMovedForARequestOverBudget(t *testing.T) {
 	})
 }
 
-// Whatever a provider says it wants for a request, no more is moved than the request can cost, once, and no limit is passed;
-// and its callers are soon told that waiting does not help.
+// Whatever a provider says it wants for a request, no more is moved than the request can cost, once, and no limit is
+// passed; and its callers are soon told that waiting does not help.
 func TestADemandIsNeverFollowedBeyondTheRequest(t *testing.T) {
 	for name, claim := range map[string]func(i int) string{
 		"a thousand times all there is": func(int) string { return "1000000000000" },

@@ -30,7 +30,7 @@ const (
 // Origin is who wanted a transaction.
 type Origin string
 
-// All count against the owner's budgets; only what happens by itself is refused for them.
+// All count against the owner's budgets; only what happens automatically is refused for them.
 const (
 	OriginAuto    Origin = "auto"    // the keeper
 	OriginHand    Origin = "hand"    // a command of the owner
@@ -54,13 +54,15 @@ type Entry struct {
 	Hash    common.Hash
 	GasCost zg.Neuron
 	Depth   uint64 // while it waits for those: how many blocks deep it is, its own included. Not recorded, so 0 in what is read
-	// Trouble is why nothing is known of it at the moment, or what keeps it from being mined; empty: nothing. Not recorded either.
+	// Trouble is why nothing is known of it at the moment, or what keeps it from being mined; empty: nothing. Not recorded
+	// either.
 	Trouble string
 	// Earlier means that it is not what was ordered, but what has to end before that is signed. Not recorded either.
 	Earlier bool
 }
 
-// trouble takes in what keeps an entry from going on; nil: nothing. Whoever waits for it is told when that is another thing.
+// trouble takes in what keeps an entry from going on; nil: nothing. Whoever waits for it is told when that is another
+// thing.
 func (e *Entry) trouble(err error, notify func(Entry)) {
 	text := ""
 	if err != nil {
@@ -92,9 +94,9 @@ func (e *Entry) MarshalZerologObject(ev *zerolog.Event) {
 	}
 }
 
-// stageEntry records what was signed. When it returns nil, the record is on disk, synced. It fails while another entry of
-// the wallet is unfinished, and for a provider that is suspended by now where nobody has asked for it by hand: signing takes
-// a while, and only here nothing comes between looking and recording.
+// stageEntry records what was signed. When it returns nil, the record is on disk, synced. It fails while another entry
+// of the wallet is unfinished, and for a provider that is suspended by now where nobody has asked for it by hand:
+// signing takes a while, and only here nothing comes between looking and recording.
 func (s *Store) stageEntry(wallet string, in zg.Intent, origin Origin, tx zg.SignedTx, now time.Time) (Entry, error) {
 	e := Entry{Intent: in, Origin: origin, Nonce: tx.Nonce, State: EntrySigned, CreatedAt: now, Txs: []zg.SignedTx{tx}}
 	provider := ""
@@ -166,8 +168,8 @@ func (s *Store) noteBroadcast(hash common.Hash, now time.Time) error {
 	return nil
 }
 
-// noteReceipt records where an entry was mined, or with nil that it is not mined any more. Should the record be lost with
-// the machine, the next start reads the receipt again.
+// noteReceipt records where an entry was mined, or with nil that it is not mined any more. Should the record be lost
+// with the machine, the next start reads the receipt again.
 func (s *Store) noteReceipt(id int64, r *zg.Receipt) error {
 	err := s.writer.do(false, func(db *session) error { return writeReceipt(db, id, r) })
 	if err != nil {
@@ -191,8 +193,8 @@ func writeReceipt(db *session, id int64, r *zg.Receipt) error {
 	return err
 }
 
-// endEntry records how an entry ended that was in the state from; r is the receipt of the transaction that was mined, if
-// one was. Should the record be lost with the machine, the next start reads the receipt again.
+// endEntry records how an entry ended that was in the state from; r is the receipt of the transaction that was mined,
+// if one was. Should the record be lost with the machine, the next start reads the receipt again.
 func (s *Store) endEntry(id int64, from, to EntryState, reason string, r *zg.Receipt, now time.Time) error {
 	err := s.writer.do(false, func(db *session) error { return db.end(id, from, to, reason, r, now) })
 	if err != nil {
@@ -251,8 +253,8 @@ func (s *Store) entryAt(ctx context.Context, wallet string, nonce uint64) (Entry
 	return s.oneEntry(ctx, ours+` AND nonce = ? ORDER BY id DESC LIMIT 1`, wallet, int64(nonce))
 }
 
-// lastEntry is the ended entry with the highest nonce below one, if there is one: it was mined in no later block than what
-// comes after it.
+// lastEntry is the ended entry with the highest nonce below one, if there is one: it was mined in no later block than
+// what comes after it.
 func (s *Store) lastEntry(ctx context.Context, wallet string, below uint64) (Entry, bool, error) {
 	return s.oneEntry(ctx, ours+` AND nonce < ? AND state IN ('mined', 'reverted', 'cancelled') ORDER BY nonce DESC LIMIT 1`, wallet, int64(min(below, 1<<62)))
 }

@@ -62,9 +62,9 @@ func (k *Keeper) vet(f *facts) {
 	}
 }
 
-// reread reads the service of a provider that is about to get money, at the block of the accounts that it is decided from. The
-// directory may be as old as the endpoint's refusals to list all services, and a provider can leave or change its signer
-// between two readings of it.
+// reread reads the service of a provider that is about to get money, at the block of the accounts that it is decided
+// from. The directory may be as old as the endpoint's refusals to list all services, and a provider can leave or change
+// its signer between two readings of it.
 func (k *Keeper) reread(ctx context.Context, f *facts, block uint64) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -79,7 +79,8 @@ func (k *Keeper) reread(ctx context.Context, f *facts, block uint64) {
 }
 
 // drifted reports that a provider has taken or claims too much. What is held for requests under way may be what it has
-// counted already, so it does not begin a pause; but it does not end one either, or one open request would hide any drift.
+// counted already, so it does not begin a pause; but it does not end one either, or one open request would hide any
+// drift.
 func (k *Keeper) drifted(p common.Address, drift, withoutHolds zg.Neuron) bool {
 	switch tolerated := k.cfg.DriftTolerance; {
 	case tolerated.Less(drift):

@@ -61,7 +61,7 @@ func whyNotSigned(err error) (reason, plain string) {
 	case errors.Is(err, zg.ErrFeeTooHigh):
 		return refusalFees, ""
 	case errors.Is(err, zg.ErrNoSignature):
-		return refusalSigning, "whoever signs for the wallet has not signed"
+		return refusalSigning, "the external signer has not signed"
 	case errors.Is(err, zg.ErrRPC), errors.Is(err, errBehind):
 		return refusalEndpoint, ""
 	case errors.Is(err, zg.ErrContract):
@@ -82,8 +82,8 @@ var (
 		`("[^"]*"|[^\s,;"']+)`)
 )
 
-// said is an error as the owner may be shown it: one line that does nothing to a terminal, of bounded length, without what is
-// hidden in URLs.
+// said is an error as the owner may be shown it: one line that does nothing to a terminal, of bounded length, without
+// what is hidden in URLs.
 func said(err error) string {
 	if err == nil {
 		return ""

@@ -26,7 +26,7 @@ func TestFailedTopUpSaysWhy(t *testing.T) {
 	}{
 		"signer": {
 			fmt.Errorf("%w: the signer refuses: request to %s\x1b[2J was\ndenied", zg.ErrNoSignature, url), refusalSigning,
-			"the signer refuses: request to https://rpc.example.com/[redacted]", "whoever signs for the wallet has not signed", false,
+			"the signer refuses: request to https://rpc.example.com/[redacted]", "the external signer has not signed", false,
 		},
 		"endpoint": {
 			fmt.Errorf("%w: a.example.com: no answer within 15s", zg.ErrRPC), refusalEndpoint,
@@ -81,7 +81,8 @@ func TestFailedTopUpSaysWhy(t *testing.T) {
 	}
 }
 
-// What is mined and refused, and what was cancelled, is named with its transaction; deposits that are made for a provider, too.
+// What is mined and refused, and what was cancelled, is named with its transaction; deposits that are made for a
+// provider, too.
 func TestFailedTransactionIsNamed(t *testing.T) {
 	t.Run("reverted", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -85,8 +85,8 @@ func faulty(t *testing.T, s *Store) *atomic.Pointer[fault] {
 	return &f
 }
 
-// Wherever a commit fails, what was admitted before anybody knew is kept, as is what was closed meanwhile, and written when
-// the disk is well again. Once it is known, requests are refused, and nothing is half written.
+// Wherever a commit fails, what was admitted before anybody knew is kept, as is what was closed meanwhile, and written
+// when the disk is well again. Once it is known, requests are refused, and nothing is half written.
 func TestStoreFailures(t *testing.T) {
 	for _, at := range []string{"BEGIN", "INSERT INTO requests", "COMMIT"} {
 		t.Run(at, func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestStoreFailedButPersisted(t *testing.T) {
 	}
 }
 
-// A full disk, as SQLite itself reports it. What cannot be closed is booked at its bound by the next start.
+// A full disk, as SQLite itself reports it. What cannot be closed is recorded at its bound by the next start.
 func TestStoreFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(t.Context(), dir, StoreOptions{})

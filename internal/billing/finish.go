@@ -14,9 +14,9 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// finish sees an entry through to its end, whether it was signed a moment ago or by a process that is gone: it looks for
-// the receipt of any of its transactions, and until there is one sends the newest again and again, replacing it when it
-// takes too long. Mined, it waits for blocks on top. It returns when the end is recorded.
+// finish sees an entry through to its end, whether it was signed a moment ago or by a process that is gone: it looks
+// for the receipt of any of its transactions, and until there is one sends the newest again and again, replacing it
+// when it takes too long. Mined, it waits for blocks on top. It returns when the end is recorded.
 func (j *Journal) finish(ctx context.Context, e Entry, notify func(Entry)) (Entry, error) {
 	c := newCourse(&e, j.cfg.ReplaceAfter, j.cfg.Confirmations, j.cfg.Now())
 	for {
@@ -67,8 +67,8 @@ func (j *Journal) finish(ctx context.Context, e Entry, notify func(Entry)) (Entr
 	}
 }
 
-// step is what is to be done next. Nothing is sent into a place that somebody else's transaction has, and where that cannot be
-// known, nothing is sent yet.
+// step is what is to be done next. Nothing is sent into a place that somebody else's transaction has, and where that
+// cannot be known, nothing is sent yet.
 func (j *Journal) step(ctx context.Context, c *course, e *Entry, s sighting) step {
 	next := c.next(s)
 	switch next {
@@ -130,8 +130,8 @@ func (j *Journal) receipts(ctx context.Context, e *Entry) (*zg.Receipt, error) {
 	return nil, nil //nolint:nilnil // not mined is an answer
 }
 
-// doubt says why a receipt cannot be true, or nil: what is mined has used its nonce, no block is above the newest one, and
-// no transaction is mined in an earlier block than one with a lower nonce.
+// doubt says why a receipt cannot be true, or nil: what is mined has used its nonce, no block is above the newest one,
+// and no transaction is mined in an earlier block than one with a lower nonce.
 func (j *Journal) doubt(ctx context.Context, e *Entry, s sighting) (doubted, err error) {
 	r := s.receipt
 	switch {
@@ -237,8 +237,8 @@ func (j *Journal) closed(e Entry, state EntryState, reason string, now time.Time
 	return e
 }
 
-// supplant signs and records a transaction with higher fees in place of the newest. Where that is not possible, because the
-// fees have reached their limit for instance, the newest goes on being tried. The error is the store's.
+// supplant signs and records a transaction with higher fees in place of the newest. Where that is not possible, because
+// the fees have reached their limit for instance, the newest goes on being tried. The error is the store's.
 func (j *Journal) supplant(ctx context.Context, c *course, e *Entry, sign func(context.Context, zg.SignedTx) (zg.SignedTx, error), notify func(Entry)) error {
 	signing, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

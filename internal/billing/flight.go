@@ -20,9 +20,10 @@ const (
 	watchedAtMost = time.Hour
 )
 
-// flight is what may make a provider's claim too high for a while: the chain and the claim are read at different moments.
-// It is pure: it is told what each look showed. What it excuses is never more than was debited shortly before, and
-// debits that nobody witnessed fees for are drift by themselves, so it cannot be used to claim what was never earned.
+// flight is what may make a provider's claim too high for a while: the chain and the claim are read at different
+// moments. It is pure: it is told what each look showed. What it excuses is never more than was debited shortly before,
+// and debits that nobody witnessed fees for are drift by themselves, so it cannot be used to claim what was never
+// earned.
 type flight struct {
 	debits []inFlight
 	claim  zg.Neuron // at the last look at which the provider could be asked …
@@ -96,7 +97,8 @@ func (f *flight) watch(excess zg.Neuron, now time.Time) {
 	}
 }
 
-// excuse is how much of an excess a settlement under way may explain; extra is a debit that only a balance tells of so far.
+// excuse is how much of an excess a settlement under way may explain; extra is a debit that only a balance tells of so
+// far.
 func (f *flight) excuse(excess, extra zg.Neuron, now time.Time) zg.Neuron {
 	excused := f.total().Add(extra).Min(excess)
 	if !f.since.IsZero() && now.Sub(f.since) >= watchedAtMost {
@@ -105,9 +107,9 @@ func (f *flight) excuse(excess, extra zg.Neuron, now time.Time) zg.Neuron {
 	return excused
 }
 
-// stands is how much of an allowance for a mere claim still does. theirs is what the provider claims and has taken without
-// a request to match; taken is what it took since the last look. Readings have to agree for the time of a settlement: a
-// claim falls when fees are taken, too, and a node may tell of that late.
+// stands is how much of an allowance for a mere claim still does. theirs is what the provider claims and has taken
+// without a request to match; taken is what it took since the last look. Readings have to agree for the time of a
+// settlement: a claim falls when fees are taken, too, and a node may tell of that late.
 func (f *flight) stands(lent, theirs, taken zg.Neuron, now time.Time) zg.Neuron {
 	level := theirs.Add(taken)
 	if lent.IsZero() || !level.Less(lent) {
@@ -154,8 +156,8 @@ func (s *Store) debitsSeen(p common.Address, since time.Time) (out []inFlight, e
 	return out, nil
 }
 
-// flown brings what is known of a provider's settlements up to date with a look: before is where its account stood before
-// the look's debits were counted. It takes back what was allowed for a claim that turned out not to be owed.
+// flown brings what is known of a provider's settlements up to date with a look: before is where its account stood
+// before the look's debits were counted. It takes back what was allowed for a claim that turned out not to be owed.
 func (k *Keeper) flown(p common.Address, before zg.Neuron, r reading) error {
 	now, a := k.cfg.Now(), k.accounts[p]
 	f, taken := k.flights[p], a.debited.Sub(before)

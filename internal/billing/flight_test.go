@@ -15,8 +15,8 @@ func (n *network) claim(amount string) {
 	n.with(func() { n.claims[alice] = og(n.t, amount) })
 }
 
-// A provider sends its settlement, waits for the receipt, and only then deletes what it has taken. Meanwhile its claim has
-// the same fees again: that is no drift, and stops no top-up.
+// A provider sends its settlement, waits for the receipt, and only then deletes what it has taken. Meanwhile its claim
+// has the same fees again: that is no drift, and stops no top-up.
 func TestSettlementUnderWayIsNoDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -67,8 +67,8 @@ func TestSettlementUnderWayIsNoDrift(t *testing.T) {
 	})
 }
 
-// An older zgproxy accepted what a settlement under way showed. It lapses when the claim falls without a debit, and with it
-// what it would have hidden.
+// An older zgproxy accepted what a settlement under way showed. It lapses when the claim falls without a debit, and
+// with it what it would have hidden.
 func TestAcceptedClaimLapses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -123,7 +123,8 @@ func TestClaimThatStaysIsDrift(t *testing.T) {
 	})
 }
 
-// A claim that still contains what was taken does not make an estimate look right: it is corrected by the claim after that.
+// A claim that still contains what was taken does not make an estimate look right: it is corrected by the claim after
+// that.
 func TestEstimatesWaitForASettlementUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

@@ -18,15 +18,15 @@ import (
 var ErrOtherForeign = errors.New("what was done elsewhere with the wallet is not what was shown any more")
 
 const (
-	// maxListed is how many foreign transactions that nobody has accepted are on record one by one. What an endpoint says of
-	// a nonce must not fill the disk.
+	// maxListed is how many foreign transactions that nobody has accepted are on record one by one. What an endpoint says
+	// of a nonce must not fill the disk.
 	maxListed = 500
 	// highestPossible bounds what is believed of a nonce at all.
 	highestPossible = 1 << 48
 )
 
-// ForeignTx is a transaction of the wallet that this journal did not make: by another program, or by another copy of the
-// data directory.
+// ForeignTx is a transaction of the wallet that this journal did not make: by another program, or by another copy of
+// the data directory.
 type ForeignTx struct {
 	zg.MinedTx           // but for the nonce only once it was found: it has a block then
 	SeenAt     time.Time // when its nonce was found used
@@ -36,8 +36,8 @@ type ForeignTx struct {
 // Named reports whether it is known what it did.
 func (f *ForeignTx) Named() bool { return f.Block != 0 }
 
-// Foreign is what of the wallet was done elsewhere and was not accepted by the owner. While there is any, nothing is signed
-// without being asked for.
+// Foreign is what of the wallet was done elsewhere and was not accepted by the owner. While there is any, nothing is
+// signed without being asked for.
 type Foreign struct {
 	Since    time.Time   // when the first was noticed; zero: there is none
 	Txs      []ForeignTx // lowest nonce first
@@ -71,8 +71,9 @@ type noncesRow struct {
 	since                             int64
 }
 
-// nonces reads the row of a wallet. Where there is none yet, comparing begins after the journal's own transactions: those
-// that a wallet made before it was used here alarm nobody, and what an older copy of the directory does not have does.
+// nonces reads the row of a wallet. Where there is none yet, comparing begins after the journal's own transactions:
+// those that a wallet made before it was used here alarm nobody, and what an older copy of the directory does not have
+// does.
 func (db *session) nonces(wallet string, mined, block uint64) (r noncesRow, err error) {
 	var found bool
 	err = db.query(`SELECT baseline, agreed, block, unlisted, COALESCE(since, 0) FROM nonces WHERE wallet = ?`, func(row []driver.Value) error {
@@ -112,10 +113,10 @@ func (db *session) saveNonces(wallet string, r noncesRow) error {
 // rememberEvery is how many blocks go by until it is noted that nothing has changed.
 const rememberEvery = 200
 
-// compareNonces holds what the chain says of the wallet's nonces against the journal, and puts on record which were used by
-// somebody else. mined is how many of its transactions are mined, as read before this is called: whatever of ours is among
-// them was recorded before it was sent. block is one at which no more were; 0: not known. When it returns, what it has
-// found is on disk, synced.
+// compareNonces holds what the chain says of the wallet's nonces against the journal, and puts on record which were
+// used by somebody else. mined is how many of its transactions are mined, as read before this is called: whatever of
+// ours is among them was recorded before it was sent. block is one at which no more were; 0: not known. When it
+// returns, what it has found is on disk, synced.
 func (s *Store) compareNonces(ctx context.Context, wallet string, mined, block uint64, now time.Time) (Foreign, error) {
 	if mined > highestPossible {
 		return Foreign{}, fmt.Errorf("the node says that the wallet has made %d transactions, which cannot be", mined)
@@ -145,8 +146,8 @@ func (s *Store) compareNonces(ctx context.Context, wallet string, mined, block u
 	return s.Foreign(ctx, wallet)
 }
 
-// list puts on record which nonces from the agreed one on somebody else has used, and which of those on record the chain
-// has no more, or were ours after all.
+// list puts on record which nonces from the agreed one on somebody else has used, and which of those on record the
+// chain has no more, or were ours after all.
 func (db *session) list(wallet string, r *noncesRow, mined uint64, now time.Time) error {
 	from := max(r.agreed, r.baseline)
 	known, err := db.knownNonces(wallet, from, mined)
@@ -224,8 +225,8 @@ func (db *session) addForeign(wallet string, nonce, after uint64, now time.Time)
 	return err
 }
 
-// supersedeEntry records that the nonce of an entry was used by somebody else's transaction, which is one more foreign one.
-// It is on disk when this returns, synced.
+// supersedeEntry records that the nonce of an entry was used by somebody else's transaction, which is one more foreign
+// one. It is on disk when this returns, synced.
 func (s *Store) supersedeEntry(e *Entry, wallet, reason string, now time.Time) error {
 	err := s.writer.do(true, func(db *session) error {
 		if err := db.end(e.ID, e.State, EntrySuperseded, reason, nil, now); err != nil {
@@ -244,13 +245,13 @@ func (s *Store) supersedeEntry(e *Entry, wallet, reason string, now time.Time) e
 		return db.saveNonces(wallet, r)
 	})
 	if err != nil {
-		return fmt.Errorf("record that somebody else has used a nonce: %w", err)
+		return fmt.Errorf("record that another sender has used a nonce: %w", err)
 	}
 	return nil
 }
 
-// nameForeign records what foreign transactions did. Where another one was accepted at the same nonce, before the chain was
-// reorganised, this one is not.
+// nameForeign records what foreign transactions did. Where another one was accepted at the same nonce, before the chain
+// was reorganised, this one is not.
 func (s *Store) nameForeign(wallet string, txs []zg.MinedTx) error {
 	err := s.writer.do(true, func(db *session) error {
 		for _, t := range txs {
@@ -281,9 +282,9 @@ func (s *Store) nameForeign(wallet string, txs []zg.MinedTx) error {
 	return nil
 }
 
-// AcceptForeign records that the owner accepts what was done elsewhere up to a nonce, as it was shown: counted. Of what has
-// come since, nothing is accepted, and where it is among the shown nonces, nothing at all: ErrOtherForeign. It is on disk
-// when this returns.
+// AcceptForeign records that the owner accepts what was done elsewhere up to a nonce, as it was shown: counted. Of what
+// has come since, nothing is accepted, and where it is among the shown nonces, nothing at all: ErrOtherForeign. It is
+// on disk when this returns.
 func (s *Store) AcceptForeign(wallet string, through, counted uint64, now time.Time) error {
 	err := s.writer.do(true, func(db *session) error {
 		r, err := db.nonces(wallet, 0, 0)
@@ -349,8 +350,8 @@ func (s *Store) Foreign(ctx context.Context, wallet string) (f Foreign, err erro
 	return f, nil
 }
 
-// unnamedForeign are the nonces, accepted or not, of which it is not known what they were used for, a few at a time, and a
-// block at which none of them was; 0: not known. What could not be found in a day is not looked for any more.
+// unnamedForeign are the nonces, accepted or not, of which it is not known what they were used for, a few at a time,
+// and a block at which none of them was; 0: not known. What could not be found in a day is not looked for any more.
 func (s *Store) unnamedForeign(ctx context.Context, wallet string, now time.Time) (nonces []uint64, after uint64, err error) {
 	const atOnce = 50
 	rows, err := s.readers.QueryContext(ctx, `SELECT nonce, after_block FROM foreign_txs WHERE wallet = ? AND block IS NULL AND gone = 0 AND seen_at > ?

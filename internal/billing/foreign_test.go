@@ -186,8 +186,8 @@ func TestForeignFirstLook(t *testing.T) {
 	})
 }
 
-// A reorganisation takes a foreign transaction out of the chain: it stays on record, and is told of as gone. When it is back,
-// it is as it was; accepted, it does not count while it is gone.
+// A reorganisation takes a foreign transaction out of the chain: it stays on record, and is told of as gone. When it is
+// back, it is as it was; accepted, it does not count while it is gone.
 func TestForeignReorganised(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -242,8 +242,8 @@ func TestForeignReorganised(t *testing.T) {
 	})
 }
 
-// Our own transaction that is on its way, whoever asked for it, is never taken for somebody else's; nor is what an endpoint
-// says believed that cannot be, or more put on record than a disk can hold.
+// Our own transaction that is on its way, whoever asked for it, is never taken for somebody else's; nor is what an
+// endpoint says believed that cannot be, or more put on record than a disk can hold.
 func TestForeignOwnAndAbsurd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

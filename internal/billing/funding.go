@@ -44,22 +44,22 @@ const (
 	refusalBudget = "budget_transfers_"
 )
 
-// hintFor tells a caller, or the operator behind it, what to do about a sub-account that is low. Each names a command or a
-// variable that mends it.
+// hintFor tells a caller, or the operator behind it, what to do about a sub-account that is low. Each names a command
+// or a variable that fixes it.
 func hintFor(reason string, p common.Address) string {
 	switch reason {
 	case "":
 		return "It is not low, so no top-up is due."
 	case refusalRestored:
-		return "The spend store was restored from a copy, and transactions may be missing in it, so nothing is topped up. It goes on by itself when the chain has " +
-			"shown for " + settleFor.String() + " that none is; where some are, stop zgproxy and: zgproxy restore --accept."
+		return "The spend store was restored from a copy, and transactions may be missing in it, so nothing is topped up. It resumes automatically when the chain has " +
+			"shown for " + settleFor.String() + " that none is missing; if some are, stop zgproxy and run zgproxy restore --accept."
 	case refusalForeign:
-		return "The wallet has made transactions that are not from here, so nothing is topped up. If they are yours: zgproxy wallet accept. If not, somebody else has the key."
+		return "The wallet has made transactions that are not from here, so nothing is topped up. If they are yours: zgproxy wallet accept. If not, someone else has your key."
 	case refusalWaiting:
-		return "Transactions of the wallet that were not made here wait to be mined, and a top-up now could take the place of one. It goes on by itself when they are through. Which they are: zgproxy account."
+		return "Transactions of the wallet that were not made here wait to be mined, and a top-up now could take the place of one. It resumes automatically when they are through. zgproxy account lists them."
 	case refusalContracts:
 		return "The network's contracts are not the ones that this zgproxy knows: structs of theirs have other fields, and what that means for money is not known. " +
-			"So nothing is topped up by itself; what is there can be used, and got back (zgproxy retrieve, zgproxy refund). Look for a newer zgproxy, " +
+			"So nothing is topped up automatically; balances can still be used and withdrawn (zgproxy retrieve, zgproxy refund). Look for a newer zgproxy, " +
 			"or move money yourself: zgproxy fund " + p.Hex() + " 3 --force."
 	case refusalStuck:
 		return "A transaction of the wallet has not been mined for a while, and no other is made before it. What keeps it: zgproxy account."
@@ -76,7 +76,7 @@ func hintFor(reason string, p common.Address) string {
 	case refusalEndpoint:
 		return "The chain's endpoint failed when it was to be topped up; it is tried again in a moment. If it lasts, look at the RPC endpoint: zgproxy doctor."
 	case refusalSigner:
-		return "The provider waits until the contract's owner vouches for its signer, and serves nobody until then; it comes back by itself. Use another one meanwhile."
+		return "The provider waits until the contract's owner vouches for its signer, and refuses every request until then; it comes back automatically. Use another provider meanwhile."
 	case refusalSignerChange:
 		return fmt.Sprintf("The provider signs with another key than before. If you trust it: zgproxy provider accept %s.", p)
 	case refusalConsent:
@@ -96,15 +96,15 @@ func hintFor(reason string, p common.Address) string {
 	case refusalGas:
 		return "The wallet cannot pay for gas; send some 0G to it."
 	case refusalFees:
-		return "Gas costs more at the moment than ZGPROXY_MAX_FEE_PER_GAS allows, so nothing is signed; it is tried again, less and less often. If it lasts, raise that."
+		return "Gas costs more at the moment than ZGPROXY_MAX_FEE_PER_GAS allows, so nothing is signed; it is retried, less and less often. If it lasts, raise that."
 	case refusalSigning:
-		return "A top-up could not be signed. It is tried again, less and less often; zgproxy account says more."
+		return "A top-up could not be signed. It is retried, less and less often; zgproxy account says more."
 	case refusalContract:
-		return "A top-up was not signed because the contract would refuse it. It is tried again, less and less often; zgproxy account says what the contract said."
+		return "A top-up was not signed because the contract would refuse it. It is retried, less and less often; zgproxy account says what the contract said."
 	case refusalReverted:
-		return "A top-up was made, and the contract refused it: it cost gas and moved nothing. It is tried again, less and less often; zgproxy account names the transaction."
+		return "A top-up was made, and the contract refused it: it cost gas and moved nothing. It is retried, less and less often; zgproxy account names the transaction."
 	case refusalCancelled:
-		return "A top-up was not mined in time and was cancelled: it moved nothing. It is tried again, less and less often. " +
+		return "A top-up was not mined in time and was cancelled: it moved nothing. It is retried, less and less often. " +
 			"If fees have risen, raise ZGPROXY_MAX_FEE_PER_GAS; zgproxy account names the transaction."
 	}
 	for _, l := range limits {
@@ -165,8 +165,8 @@ type facts struct {
 // spendable is what is left of the sub-account once everything owed and under way is paid.
 func (f *facts) spendable() zg.Neuron { return f.account.Locked().Sub(f.owed).Sub(f.held) }
 
-// water are the marks between which the sub-account is kept. A provider that wants more left than usual lifts both, as far
-// as the owner goes along with that.
+// water are the marks between which the sub-account is kept. A provider that wants more left than usual lifts both, as
+// far as the owner goes along with that.
 func (f *facts) water() (low, high zg.Neuron) {
 	between := f.high.Sub(f.low)
 	low = f.low.Max(f.reserve.Min(f.maxReserve).Add(between.MulDiv(1, 2)))
@@ -176,11 +176,12 @@ func (f *facts) water() (low, high zg.Neuron) {
 	return low, f.high.Max(low.Add(between))
 }
 
-// need is what has to be there, above what is owed, for the request that waits: what it costs and what the provider wants left.
+// need is what has to be there, above what is owed, for the request that waits: what it costs and what the provider
+// wants left.
 func (f *facts) need() zg.Neuron { return f.reserve.Min(f.maxReserve).Max(zg.OneOG).Add(f.demand) }
 
-// decide returns what to do. An intent without a kind and with a reason means that money is needed and must not be moved;
-// without a reason, that none is needed.
+// decide returns what to do. An intent without a kind and with a reason means that money is needed and must not be
+// moved; without a reason, that none is needed.
 //
 // Requests under way make a top-up come earlier, never larger: a transfer lifts the sub-account to the high-water mark
 // above what is owed, and no bound that a provider's price leads to can lift it beyond.
@@ -193,8 +194,8 @@ func (f *facts) decide() (in zg.Intent, refusal string) {
 	// Below half the distance between the marks a transfer is not worth its gas; more will be due soon.
 	step := high.Sub(low).MulDiv(1, 2).Max(zg.NeuronOf(1))
 	if !f.exists {
-		// What opens it is locked for a day or more, and below the low-water mark it would be low at once: that serves a request
-		// or two, or with exactly what providers want left none.
+		// What opens it is locked for a day or more, and below the low-water mark it would be low at once: that serves a
+		// request or two, or with exactly what providers want left none.
 		want = want.Max(f.minAccount)
 		step = step.Max(f.minAccount).Max(low)
 	}

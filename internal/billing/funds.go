@@ -10,12 +10,12 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// short says that a sub-account does not hold what its provider wants for a request; nil: it does, or nobody can tell. own is
-// what of it the request itself costs, where that is what is missing.
+// short says that a sub-account does not hold what its provider wants for a request; nil: it does, or nobody can tell.
+// own is what of it the request itself costs, where that is what is missing.
 //
-// The provider serves while what is locked covers the fees it has not taken yet and its reserve. How much that is shows when it
-// refuses, which costs nothing; where it has not just done so, nothing is refused that it may serve. A caller that waits as it
-// was told gets through to the provider again.
+// The provider serves while what is locked covers the fees it has not taken yet and its reserve. How much that is shows
+// when it refuses, which costs nothing; where it has not just done so, nothing is refused that it may serve. A caller
+// that waits as it was told gets through to the provider again.
 func (m *Meter) short(o *Order, pv *ProviderView, now time.Time) (_ *Refused, own, missing zg.Neuron) {
 	gate := zg.NeuronOf(1)
 	if now.Sub(pv.ReserveAt) < fundingWait {
@@ -54,8 +54,8 @@ func (m *Meter) short(o *Order, pv *ProviderView, now time.Time) (_ *Refused, ow
 	return r, own, gate.Sub(locked)
 }
 
-// own is what a request costs by itself, where it is known that the provider wants that to be there: it has said so of a request
-// of this kind, or what is there does not even cover what such requests cost. Zero: it is not known.
+// own is what a request costs by itself, where it is known that the provider wants that to be there: it has said so of
+// a request of this kind, or what is there does not even cover what such requests cost. Zero: it is not known.
 func (m *Meter) own(o *Order, free zg.Neuron, now time.Time) zg.Neuron {
 	ask := o.Ask
 	if ask.IsZero() {
@@ -70,16 +70,16 @@ func (m *Meter) own(o *Order, free zg.Neuron, now time.Time) zg.Neuron {
 	return zg.Neuron{}
 }
 
-// waitingPasses is for how long callers are told to come back while transactions of others wait. What has waited longer may wait
-// for days.
+// waitingPasses is for how long callers are told to come back while transactions of others wait. What has waited longer
+// may wait for days.
 const waitingPasses = 5 * time.Minute
 
 // outageWait is how long a caller waits at most while the chain cannot be read.
 const outageWait = time.Minute
 
-// Funding says what has to happen before a provider serves again that refused, or would refuse, because of its sub-account, and
-// how long to wait where that is nothing but waiting: only while money is on its way, or nobody has looked yet whether it can be.
-// missing is how much the provider wants more, as far as that is known.
+// Funding says what has to happen before a provider serves again that refused, or would refuse, because of its
+// sub-account, and how long to wait where that is nothing but waiting: only while money is on its way, or nobody has
+// looked yet whether it can be. missing is how much the provider wants more, as far as that is known.
 func (m *Meter) Funding(p common.Address, missing zg.Neuron) (hint string, wait time.Duration) {
 	view := m.cfg.View()
 	if view.ReadAt.IsZero() {

@@ -13,8 +13,8 @@ type task struct {
 	err     error // set before the batch is done
 }
 
-// op is one entry of the queue. One field is set; where a request was closed before its opening was written, both of them
-// are, in place of the opening, and none in place of the close.
+// op is one entry of the queue. One field is set; where a request was closed before its opening was written, both of
+// them are, in place of the opening, and none in place of the close.
 type op struct {
 	open, close *request
 	grow        *request // of an open one: its bound is higher by now
@@ -49,8 +49,8 @@ func (w *writer) merge(ops []op) {
 	}
 }
 
-// breath is after how many rows a group gives way, about every 200 µs. A group takes milliseconds, and requests that wait
-// for its processor would wait as long: on a busy machine with two, the throughput was a fifth lower.
+// breath is after how many rows a group gives way, about every 200 µs. A group takes milliseconds, and requests that
+// wait for its processor would wait as long: on a busy machine with two, the throughput was a fifth lower.
 const breath = 32
 
 func (w *writer) apply(ops []op) error {
@@ -85,8 +85,8 @@ func (w *writer) apply(ops []op) error {
 	return w.writeSums(w.session)
 }
 
-// insert writes the row of a request, and all of it where that is closed by now. A row that is there already is the same
-// one: it was read from the open log again, or a commit that failed had taken effect.
+// insert writes the row of a request, and all of it where that is closed by now. A row that is there already is the
+// same one: it was read from the open log again, or a commit that failed had taken effect.
 func (w *writer) insert(r *request, closed bool) error {
 	fresh, err := r.insert(w.session, closed)
 	switch {

@@ -8,8 +8,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// What is held for a request grows with it within the budgets; it is closed within the last bound, and where the process
-// ends before that, abandoned at it: whether SQLite has seen the growing or only the open log.
+// What is held for a request grows with it within the budgets; it is closed within the last bound, and where the
+// process ends before that, abandoned at it: whether SQLite has seen the growing or only the open log.
 func TestReservationGrows(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)

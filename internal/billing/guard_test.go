@@ -13,7 +13,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// spend books a fee for alice that the provider will take.
+// spend records a fee for alice that the provider will take.
 func spend(t *testing.T, s *Store, id, fee string) {
 	t.Helper()
 	o := order(id, alice)
@@ -39,8 +39,8 @@ func accept(t *testing.T, n *network, s *Store, k *Keeper) Accepted {
 // reason is why alice is not topped up.
 func reason(k *Keeper) string { return k.View().Providers[alice].Reason }
 
-// A provider that takes more than we witnessed is not topped up until the owner accepts that, whatever it says and however
-// often zgproxy starts.
+// A provider that takes more than we witnessed is not topped up until the owner accepts that, whatever it says and
+// however often zgproxy starts.
 func TestKeeperPausesOnDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -143,8 +143,8 @@ func TestKeeperPausesOnClaims(t *testing.T) {
 	})
 }
 
-// Debits without events are counted for now, and for good when events fail to tell of them; one that the chain takes back
-// is taken back.
+// Debits without events are counted for now, and for good when events fail to tell of them; one that the chain takes
+// back is taken back.
 func TestKeeperWithoutEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -317,7 +317,7 @@ func TestKeeperLearnsReserves(t *testing.T) {
 	})
 }
 
-// Every limit on transfers holds, each by itself, whatever is taken.
+// Every limit on transfers holds, each separately, whatever is taken.
 func TestKeeperBudgets(t *testing.T) {
 	for name, tt := range map[string]struct {
 		budget Budget
@@ -441,8 +441,8 @@ func TestKeeperOfAnotherWallet(t *testing.T) {
 	}
 }
 
-// Estimates are lowered to what the provider claims once nothing has moved for a while, and not by a claim that is lower
-// because the provider has just taken its fees.
+// Estimates are lowered to what the provider claims once nothing has moved for a while, and not by a claim that is
+// lower because the provider has just taken its fees.
 func TestKeeperCorrectsEstimates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

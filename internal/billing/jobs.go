@@ -11,8 +11,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// A job is billed when it is done, and until then its provider claims nothing for it. So what a claim says while one runs is no
-// figure for it: a job stays under way until its end was seen, or until its longest time is over.
+// A job is billed when it is done, and until then its provider claims nothing for it. So what a claim says while one
+// runs is no figure for it: a job stays under way until its end was seen, or until its longest time is over.
 const (
 	longestVideo  = 20 * time.Minute // providers give a video up after that
 	longestImages = 15 * time.Minute // the same for images that are made asynchronously
@@ -32,8 +32,8 @@ func jobTime(t zg.ServiceType, path string) time.Duration {
 	return 0
 }
 
-// jobUntil is until when the request's job may run, µs since 1970; 0: there is none. A request of which nobody knows what became
-// of it may have begun one.
+// jobUntil is until when the request's job may run, µs since 1970; 0: there is none. A request of which nobody knows
+// what became of it may have begun one.
 func (r *request) jobUntil() int64 {
 	longest := jobTime(r.order.Type, r.order.Route)
 	if longest == 0 || r.booking.Fee.IsZero() {
@@ -67,8 +67,9 @@ func (s *Store) running(now time.Time) (map[common.Address]bool, error) {
 	return out, nil
 }
 
-// endJob takes note that a job is over, and of what it costs where that is known: that is what is expected to be taken for it from
-// then on. What was booked stays booked. found is false where no such job is under way, which is so once its end was noted.
+// endJob takes note that a job is over, and of what it costs where that is known: that is what is expected to be taken
+// for it from then on. What was recorded stays recorded. found is false where no such job is under way, which is so
+// once its end was noted.
 func (s *Store) endJob(e JobEnd, now time.Time) (found bool, err error) {
 	err = s.writer.do(false, func(db *session) error {
 		var key int64

@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	// ErrForeignNonce means that somebody else sends from this wallet: a transaction that is not ours used one of its nonces.
-	// Nothing is signed any more without the owner's word, because two senders on one wallet undo each other's decisions.
-	// Where it was the nonce of one of ours, that can never happen any more and is recorded so.
+	// ErrForeignNonce means that somebody else sends from this wallet: a transaction that is not ours used one of its
+	// nonces. Nothing is signed any more without the owner's word, because two senders on one wallet undo each other's
+	// decisions. Where it was the nonce of one of ours, that can never happen any more and is recorded so.
 	ErrForeignNonce = errors.New("another program sends transactions from this wallet")
 	// ErrNotSigned means that nothing was signed, recorded or sent. What it wraps says why.
 	ErrNotSigned = errors.New("no transaction was signed")
@@ -33,8 +33,8 @@ var (
 // callTimeout bounds one call of the sender.
 const callTimeout = 20 * time.Second
 
-// Sender signs and sends the wallet's transactions. It keeps no state of its own between calls that a restart would lose.
-// The errors that it names are those of the room zg.
+// Sender signs and sends the wallet's transactions. It keeps no state of its own between calls that a restart would
+// lose. The errors that it names are those of the room zg.
 type Sender interface {
 	// Sign signs what an intent says with the lowest unused nonce, and sends nothing.
 	Sign(ctx context.Context, in zg.Intent) (zg.SignedTx, error)
@@ -48,7 +48,8 @@ type Sender interface {
 	Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error)
 	// Nonce is the number of the wallet's mined transactions, so every lower nonce is used up.
 	Nonce(ctx context.Context) (uint64, error)
-	// Pending is the lowest nonce that neither a mined nor a waiting transaction of the wallet has, as far as the node knows.
+	// Pending is the lowest nonce that neither a mined nor a waiting transaction of the wallet has, as far as the node
+	// knows.
 	Pending(ctx context.Context) (uint64, error)
 	// Known reports whether the node has a transaction, mined or waiting.
 	Known(ctx context.Context, hash common.Hash) (bool, error)
@@ -107,12 +108,12 @@ func NewJournal(store *Store, sender Sender, cfg JournalConfig) *Journal {
 }
 
 // Do has an intent signed, records it, sends it and returns when its end is recorded; the entry's state says which end.
-// Whatever is unfinished is finished before. Where nothing was signed the error is ErrNotSigned. When ctx ends the entry
-// stays recorded, and whoever comes next goes on with it.
+// Whatever is unfinished is finished before. Where nothing was signed the error is ErrNotSigned. When ctx ends the
+// entry stays recorded, and whoever comes next goes on with it.
 //
-// notify, which may be nil, is told when it was signed and recorded, first taken by a node, replaced, seen in a block, when it
-// does not go on and when it does again, and at the end. What is seen through before is told as well where a person has ordered
-// this, as Earlier. It is called by the goroutine of Do.
+// notify, which may be nil, is told when it was signed and recorded, first taken by a node, replaced, seen in a block,
+// when it does not go on and when it does again, and at the end. What is seen through before is told as well where a
+// person has ordered this, as Earlier. It is called by the goroutine of Do.
 func (j *Journal) Do(ctx context.Context, in zg.Intent, origin Origin, notify func(Entry)) (Entry, error) {
 	decided := j.changes.Load()
 	return j.do(ctx, in, origin, func() bool { return j.changes.Load() == decided }, notify)
@@ -124,8 +125,8 @@ func (j *Journal) Resume(ctx context.Context) error {
 	return err
 }
 
-// do is Do for what was decided, and stands as long as wanted says so. What happens by itself is not done on a decision that is
-// out of date: budgets and balances were others, or something has come to light meanwhile.
+// do is Do for what was decided, and stands as long as wanted says so. What happens automatically is not done on a
+// decision that is out of date: budgets and balances were others, or something has come to light meanwhile.
 func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, wanted func() bool, notify func(Entry)) (Entry, error) {
 	if notify == nil {
 		notify = func(Entry) {}
@@ -135,7 +136,7 @@ func (j *Journal) do(ctx context.Context, in zg.Intent, origin Origin, wanted fu
 		return Entry{}, err
 	}
 	defer give()
-	// A person who waits for it is told; what happens by itself is told of by whoever looks.
+	// A person who waits for it is told; what happens automatically is told of by whoever looks.
 	earlier := func(e Entry) {
 		if e.Earlier = true; origin == OriginHand {
 			notify(e)
@@ -178,8 +179,8 @@ func (j *Journal) resume(ctx context.Context) (Entry, bool, error) {
 	return j.finishOld(ctx, func(Entry) {})
 }
 
-// alone makes sure that nobody else has sent from the wallet, which nobody has accepted, and raises the lowest nonce to be
-// signed with to what the chain says now: one that comes in between makes the decision out of date.
+// alone makes sure that nobody else has sent from the wallet, which nobody has accepted, and raises the lowest nonce to
+// be signed with to what the chain says now: one that comes in between makes the decision out of date.
 func (j *Journal) alone(ctx context.Context, u used) (used, error) {
 	mined, err := j.nonce(ctx)
 	if err != nil {
@@ -227,7 +228,7 @@ func (j *Journal) finishOld(ctx context.Context, notify func(Entry)) (Entry, boo
 	return e, was, j.restore(ctx)
 }
 
-// sign signs an intent and records it, unless what happens by itself is not wanted any more.
+// sign signs an intent and records it, unless what happens automatically is not wanted any more.
 func (j *Journal) sign(ctx context.Context, in zg.Intent, origin Origin, u used, wanted func() bool) (Entry, error) {
 	signing, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -207,7 +207,7 @@ func TestJournalOneAtATime(t *testing.T) {
 		advance(time.Minute)
 		first.wants(t, EntryMined, 1)
 		second.wants(t, EntryMined, 1)
-		// What happens by itself was decided before the others were signed: balances and budgets were others.
+		// What happens automatically was decided before the others were signed: balances and budgets were others.
 		if auto.running() || !errors.Is(auto.err, ErrNotSigned) || !errors.Is(auto.err, errOvertaken) {
 			t.Errorf("the keeper's: %v, want it overtaken", auto.err)
 		}
@@ -288,7 +288,7 @@ func TestJournalOfAnotherWallet(t *testing.T) {
 	})
 }
 
-// Somebody else uses the nonce: nothing happens by itself any more. The owner may still act.
+// Somebody else uses the nonce: nothing happens automatically any more. The owner may still act.
 func TestJournalForeignNonce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

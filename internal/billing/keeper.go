@@ -56,12 +56,12 @@ type KeeperConfig struct {
 	Unsettled func(context.Context, common.Address) (zg.Neuron, error)
 	// Suspended says why a provider is to get no money until the owner accepts it, in words; empty: it may. nil: none is.
 	Suspended func(common.Address) string
-	// Trusted compares a reading of a provider with what the owner knows it as, and says why it is to get no money: the code of
-	// a suspension, or "". It is asked about the very reading that a decision is made from. nil: a signer that is vouched for
-	// will do.
+	// Trusted compares a reading of a provider with what the owner knows it as, and says why it is to get no money: the
+	// code of a suspension, or "". It is asked about the very reading that a decision is made from. nil: a signer that is
+	// vouched for will do.
 	Trusted func(zg.Service) (code string, err error)
-	// Changed reports that the contracts were not the known ones when they were read last. Nothing is moved by itself then. It is
-	// asked after what is decided from was read. nil: they never are.
+	// Changed reports that the contracts were not the known ones when they were read last. Nothing is moved automatically
+	// then. It is asked after what is decided from was read. nil: they never are.
 	Changed func() bool
 	// QuietFor is how long a provider's requests must be at rest for its figures to correct our estimates; 0: a minute.
 	QuietFor   time.Duration
@@ -91,12 +91,12 @@ type ProviderView struct {
 	WatchedSince   time.Time // when that began; zero: there is none
 	Debited        zg.Neuron // taken since the book began …
 	Settled        zg.Neuron // … of that matched with requests
-	Corrected      zg.Neuron // what requests were booked at above what was taken for them
+	Corrected      zg.Neuron // what requests were recorded at above what was taken for them
 	Reserve        zg.Neuron // what it wants left in the sub-account, as its last refusal said; zero: it never refused
 	ReserveAt      time.Time // when it said so last; zero: not since this process started
 	Suspended      string    // why it gets no money until the owner accepts it, in words; or empty
 	Reason         string    // why it is low and not topped up, see the metric zgproxy_topup_refusals_total; or empty
-	Unclaimed      zg.Neuron // booked, and at rest neither taken nor claimed by the provider
+	Unclaimed      zg.Neuron // recorded, and at rest neither taken nor claimed by the provider
 	Failed         Failed    // where Reason or Demand.Reason is that something failed: what it was
 	Demand         Demand    // of a request that waits for money
 	Planned        bool      // money is about to be moved to it, or for it
@@ -121,8 +121,8 @@ type KeeperView struct {
 	Stuck     error   // of that: what keeps a transaction of ours from being mined; nil: nothing does
 }
 
-// Keeper reads the wallet's accounts, matches what was taken from them with the book, and tops up the sub-accounts that run
-// low. One Keeper serves a wallet.
+// Keeper reads the wallet's accounts, matches what was taken from them with the book, and tops up the sub-accounts that
+// run low. One Keeper serves a wallet.
 type Keeper struct {
 	store   *Store
 	chain   Chain
@@ -211,7 +211,7 @@ func (k *Keeper) Nudge() {
 	}
 }
 
-// Ask is Nudge without the usual pause between two looks, for what a person has done: what he does next is to find it done.
+// Ask is Nudge without the usual pause between two looks, for what a person has done and wants to see.
 func (k *Keeper) Ask() {
 	select {
 	case k.asked <- struct{}{}:
@@ -220,8 +220,9 @@ func (k *Keeper) Ask() {
 }
 
 // Run finishes what an earlier process left unfinished and then keeps the sub-accounts filled until ctx ends, when it
-// returns nil. A top-up under way stays recorded and is resumed by the next Run. The only error that ends it early is a spend
-// store that cannot be read at the start: where somebody else sends from the wallet it goes on reading, and signs nothing.
+// returns nil. A top-up under way stays recorded and is resumed by the next Run. The only error that ends it early is a
+// spend store that cannot be read at the start: where somebody else sends from the wallet it goes on reading, and signs
+// nothing.
 func (k *Keeper) Run(ctx context.Context) error {
 	if err := k.store.adopt(k.journal.cfg.Wallet); err != nil {
 		return err
@@ -296,8 +297,8 @@ type trouble struct {
 	looking, transaction error
 }
 
-// publish takes in what is the matter, or is not any more, and logs it where that has changed. The journal may have news of
-// somebody else's transaction at the same time.
+// publish takes in what is the matter, or is not any more, and logs it where that has changed. The journal may have
+// news of somebody else's transaction at the same time.
 func (k *Keeper) publish(change func(*trouble)) {
 	k.trouble.mu.Lock()
 	defer k.trouble.mu.Unlock()
@@ -309,9 +310,9 @@ func (k *Keeper) publish(change func(*trouble)) {
 	k.view.Store(&v)
 	switch {
 	case err != nil && before == nil:
-		k.cfg.Log.Warn().Err(err).Msg("the accounts cannot be looked after at the moment")
+		k.cfg.Log.Warn().Err(err).Msg("the accounts cannot be checked at the moment")
 	case err == nil && before != nil:
-		k.cfg.Log.Info().Msg("the accounts are looked after again")
+		k.cfg.Log.Info().Msg("the accounts are checked again")
 	}
 }
 
@@ -356,8 +357,8 @@ func (k *Keeper) tick(ctx context.Context) error {
 	}
 }
 
-// beside does something with the journal, which may take as long as a transaction waits to be mined, and looks at the accounts
-// meanwhile: what is taken and claimed is seen, and nothing is decided by it. What is done ends with ctx.
+// beside does something with the journal, which may take as long as a transaction waits to be mined, and looks at the
+// accounts meanwhile: what is taken and claimed is seen, and nothing is decided by it. What is done ends with ctx.
 func (k *Keeper) beside(ctx context.Context, do func()) {
 	done := make(chan struct{})
 	go func() {

@@ -47,8 +47,8 @@ func heldChild(dir string) int {
 	select {}
 }
 
-// child is the process that is killed: it admits three requests, closes one, stages a top-up, suspends a provider, says so and waits for its
-// end, which is not a clean one.
+// child is the process that is killed: it admits three requests, closes one, stages a top-up, suspends a provider, says
+// so and waits for its end, which is not a clean one.
 func child(dir string) int {
 	if os.Getenv(childHeld) != "" {
 		return heldChild(dir)
@@ -116,7 +116,8 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
-// What was admitted survives a kill though SQLite had nothing of it. What was closed meanwhile is booked at its bound.
+// What was admitted survives a kill though SQLite had nothing of it. What was closed meanwhile is recorded at its
+// bound.
 func TestKillBeforeTheStoreHasIt(t *testing.T) {
 	dir := t.TempDir()
 	kill(t, startChild(t, dir, childHeld+"=1"))

@@ -6,8 +6,9 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Learn takes note of what a provider's refusal said it wants in the sub-account, and has the accounts looked at. It does not
-// block. What it said is believed as far as the owner's limit on reserves and the request's own bound go, and no further.
+// Learn takes note of what a provider's refusal said it wants in the sub-account, and has the accounts looked at. It
+// does not block. What it said is believed as far as the owner's limit on reserves and the request's own bound go, and
+// no further.
 func (k *Keeper) Learn(p common.Address, s Shortfall) {
 	now, pv := k.cfg.Now(), k.View().Providers[p]
 	reserve, fee := s.Detail.Reserve, s.fee()

@@ -19,8 +19,8 @@ const (
 	// eventsGrace is how many looks in a row events may be missing, or not fit the balances, before the balances alone are
 	// believed: nodes that answer in turn are not always of one mind.
 	eventsGrace = 5
-	// clockGrace is how far our clock may be ahead of the chain's. A clock that has jumped ahead would forget what was moved
-	// within the last 24 hours.
+	// clockGrace is how far our clock may be ahead of the chain's. A clock that has jumped ahead would forget what was
+	// moved within the last 24 hours.
 	clockGrace = 10 * time.Minute
 )
 
@@ -30,9 +30,10 @@ type errand struct {
 	provider common.Address
 }
 
-// look reads all accounts at one block, brings the book up to date with it, publishes the view, and returns what is to be
-// done for the neediest sub-account. Where a transaction of ours began or ended meanwhile it looks again: the journal would count
-// one as moved that the accounts do not show yet, and a limit would seem used up by what is still to arrive.
+// look reads all accounts at one block, brings the book up to date with it, publishes the view, and returns what is to
+// be done for the neediest sub-account. Where a transaction of ours began or ended meanwhile it looks again: the
+// journal would count one as moved that the accounts do not show yet, and a limit would seem used up by what is still
+// to arrive.
 func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	for same := false; !same; {
 		if next, same, err = k.lookOnce(ctx); err != nil {
@@ -42,7 +43,8 @@ func (k *Keeper) look(ctx context.Context) (next errand, err error) {
 	return next, nil
 }
 
-// lookOnce is look; same reports whether the journal was the same before and after. Nothing is published where it was not.
+// lookOnce is look; same reports whether the journal was the same before and after. Nothing is published where it was
+// not.
 func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err error) {
 	newest, err := k.store.newestEntry(ctx, k.journal.cfg.Wallet) // a whole transaction may come and go while the accounts are read
 	if err != nil {
@@ -131,8 +133,8 @@ func (k *Keeper) lookOnce(ctx context.Context) (next errand, same bool, err erro
 	return next, true, nil
 }
 
-// survey finds out what was done elsewhere with the wallet. What it did is looked for less and less often while it is not
-// found; that it was done counts at once.
+// survey finds out what was done elsewhere with the wallet. What it did is looked for less and less often while it is
+// not found; that it was done counts at once.
 func (k *Keeper) survey(ctx context.Context, block uint64) (Foreign, error) {
 	f, err := k.journal.survey(ctx, block)
 	if err != nil {
@@ -153,7 +155,7 @@ func (k *Keeper) survey(ctx context.Context, block uint64) (Foreign, error) {
 	switch before := k.View().Foreign; {
 	case f.Count() > before.Count():
 		k.cfg.Log.Error().Uint64("transactions", f.Count()).Uint64("highest_nonce", f.Through()).Stringer("to_providers_neuron", f.Transferred()).
-			Str("hint", "If they are yours: zgproxy wallet accept. If not, somebody else has the key.").
+			Str("hint", "If they are yours: zgproxy wallet accept. If not, someone else has your key.").
 			Msg("the wallet has made transactions that are not from here; nothing is topped up until they are accepted")
 	case f.Count() == 0 && before.Count() > 0:
 		k.cfg.Log.Info().Msg("what was done elsewhere with the wallet is accepted; top-ups go on")
@@ -161,8 +163,8 @@ func (k *Keeper) survey(ctx context.Context, block uint64) (Foreign, error) {
 	return f, nil
 }
 
-// othersWaiting looks for what waits that was not made here. Where that cannot be read, what was seen last stands: before
-// anything is signed it is read again, and fails then.
+// othersWaiting looks for what waits that was not made here. Where that cannot be read, what was seen last stands:
+// before anything is signed it is read again, and fails then.
 func (k *Keeper) othersWaiting(ctx context.Context, block uint64) Waiting {
 	w, err := k.journal.watchAt(ctx, block)
 	if err != nil {
@@ -206,10 +208,10 @@ type still struct {
 	since    time.Time
 }
 
-// quiet reports that nothing has moved for a while: no request or job of the provider is under way or just finished, its claim
-// stays the same, and it has taken nothing that it may still claim. Only then do its figures and ours speak of the same
-// requests. A claim that is lower because of a debit that we have not seen yet would make our estimates look too high; one
-// that still contains what was taken would make them look right, and they are corrected only once.
+// quiet reports that nothing has moved for a while: no request or job of the provider is under way or just finished,
+// its claim stays the same, and it has taken nothing that it may still claim. Only then do its figures and ours speak
+// of the same requests. A claim that is lower because of a debit that we have not seen yet would make our estimates
+// look too high; one that still contains what was taken would make them look right, and they are corrected only once.
 func (k *Keeper) quiet(p common.Address, before Sum, r *reading, job bool) bool {
 	now, sum := k.cfg.Now(), k.store.book.Provider(p)
 	next := still{sum.Requests, r.claim, now}
@@ -225,7 +227,8 @@ func (k *Keeper) quiet(p common.Address, before Sum, r *reading, job bool) bool 
 	return rest && now.Sub(next.since) >= k.cfg.QuietFor
 }
 
-// claims asks every provider with a sub-account for its unsettled fees, all at once. Those that do not answer are absent.
+// claims asks every provider with a sub-account for its unsettled fees, all at once. Those that do not answer are
+// absent.
 func (k *Keeper) claims(ctx context.Context, h zg.Holdings, providers []common.Address) map[common.Address]zg.Neuron {
 	if k.cfg.Unsettled == nil {
 		return nil
@@ -254,8 +257,8 @@ func (k *Keeper) claims(ctx context.Context, h zg.Holdings, providers []common.A
 	return out
 }
 
-// settle counts what was taken from the sub-accounts since the last look and matches it with the book. A debit that only
-// the balance tells of is counted for now, and for good once events have failed to tell of it for a while.
+// settle counts what was taken from the sub-accounts since the last look and matches it with the book. A debit that
+// only the balance tells of is counted for now, and for good once events have failed to tell of it for a while.
 func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.Address, claims map[common.Address]zg.Neuron, sums map[common.Address]Sum) (map[common.Address]account, error) {
 	err := k.remember()
 	if err != nil {
@@ -299,7 +302,7 @@ func (k *Keeper) settle(ctx context.Context, h zg.Holdings, providers []common.A
 			}
 			r.ours = ours[p]
 			k.cfg.Log.Warn().Str("provider", p.Hex()).Stringer("before_neuron", a.balance).Stringer("balance_neuron", now.Balance).
-				Msg("a balance changed and no event tells why; the balance is believed")
+				Msg("a balance changed and no event tells why; the balance is trusted")
 			k.puzzled[p] = 0
 		}
 		r.quiet = k.quiet(p, sums[p], &r, jobs[p])

@@ -61,8 +61,8 @@ func openStore(tb testing.TB, dir string) *Store {
 	return s
 }
 
-// check asserts what must hold of a store whenever nothing is under way: the book is the sum of the rows, the totals table
-// is too, every row that is not open has exactly one fee, and at most one top-up is unfinished.
+// check asserts what must hold of a store whenever nothing is under way: the book is the sum of the rows, the totals
+// table is too, every row that is not open has exactly one fee, and at most one top-up is unfinished.
 func check(tb testing.TB, s *Store) {
 	tb.Helper()
 	if err := s.Flush(); err != nil {
@@ -141,8 +141,8 @@ func check(tb testing.TB, s *Store) {
 	checkReceipts(tb, s)
 }
 
-// checkReceipts asserts that whatever a signature is said to have shown can be checked again, and that a provider is only
-// suspended for a reason.
+// checkReceipts asserts that whatever a signature is said to have shown can be checked again, and that a provider is
+// only suspended for a reason.
 func checkReceipts(tb testing.TB, s *Store) {
 	tb.Helper()
 	ctx := context.Background()
@@ -160,8 +160,8 @@ func checkReceipts(tb testing.TB, s *Store) {
 	}
 }
 
-// checkMatching asserts that matching adds up: every neuron that was taken is in a settled request, in the allowance that
-// was used up, or unmatched; and every neuron booked is settled, corrected, or still due.
+// checkMatching asserts that matching adds up: every neuron that was taken is in a settled request, in the allowance
+// that was used up, or unmatched; and every neuron booked is settled, corrected, or still due.
 func checkMatching(tb testing.TB, s *Store, fold map[common.Address]Sum) {
 	tb.Helper()
 	accounts, err := s.accounts()

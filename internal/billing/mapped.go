@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// mapped is a file whose beginning is written through memory: what is stored there belongs to the kernel as much as what a
-// write has handed over, at a tenth of its cost. Its bytes are zeros where nothing was written. Beyond the beginning it is
-// an ordinary file.
+// mapped is a file whose beginning is written through memory: what is stored there belongs to the kernel as much as
+// what a write has handed over, at a tenth of its cost. Its bytes are zeros where nothing was written. Beyond the
+// beginning it is an ordinary file.
 type mapped struct {
 	*os.File
 	room []byte // the beginning
@@ -64,8 +64,8 @@ func (m *mapped) Close() error {
 	return errors.Join(syscall.Munmap(m.room), m.File.Close())
 }
 
-// touch runs what reads or writes the room. A page that the disk cannot give, or cannot take after all, is an error, not
-// the end of the process.
+// touch runs what reads or writes the room. A page that the disk cannot give, or cannot take after all, is an error,
+// not the end of the process.
 func (m *mapped) touch(f func()) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

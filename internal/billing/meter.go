@@ -50,8 +50,8 @@ const (
 	RefusedProviderDay   RefusalKind = "budget_provider_fees_day"
 )
 
-// absurd is a million million 0G, a thousand times all there is: an amount that is not believed whoever says it. Sums of
-// believed amounts stay far below what a Neuron can hold, so they are exact.
+// absurd is a million million 0G, a thousand times all there is: an amount that is not believed whoever says it. Sums
+// of believed amounts stay far below what a Neuron can hold, so they are exact.
 var absurd = zg.OneOG.Mul(1_000_000_000_000)
 
 // Refused is a request that was not admitted. Message and Hint are for the caller: what is the matter and what to do.
@@ -106,10 +106,10 @@ type Outcome struct {
 	Told                          ToldFee    // what the answer says it is charged
 	Said                          string     // what headers said that is recorded and means nothing else: NAME=VALUE, one a line
 	Verdict                       zg.Verdict // where it is known already
-	VerdictCode                   string     // likewise
+	VerdictCode                   string     // known when Verdict is
 }
 
-// Booking is what was booked for a request. The fee is never above the request's bound.
+// Booking is what was recorded for a request. The fee is never above the request's bound.
 type Booking struct {
 	Fee     zg.Neuron
 	Basis   zg.FeeBasis
@@ -127,7 +127,7 @@ type MeterConfig struct {
 	Now        func() time.Time // nil: time.Now
 }
 
-// Meter admits requests and books what they cost. It starts nothing and may be used by any number of goroutines.
+// Meter admits requests and records what they cost. It starts nothing and may be used by any number of goroutines.
 type Meter struct {
 	store   *Store
 	cfg     MeterConfig
@@ -153,8 +153,8 @@ func NewMeter(store *Store, cfg MeterConfig) *Meter {
 	return m
 }
 
-// Recover books every request that an earlier process left open at its upper bound, and returns how many there were. It
-// belongs before the first Open.
+// Recover records every request that an earlier process left open at its upper bound, and returns how many there were.
+// It belongs before the first Open.
 func (m *Meter) Recover(ctx context.Context) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -262,8 +262,8 @@ func (m *Meter) name(p common.Address) string {
 	return s
 }
 
-// SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store. The first one that
-// says something stays: a later one replaces only pending and unavailable.
+// SetVerdict records what the signature of an answer showed. It is queued; it does not wait for the store. The first
+// one that says something stays: a later one replaces only pending and unavailable.
 func (m *Meter) SetVerdict(requestID string, j zg.Judgement) {
 	v := &verdict{id: requestID, Judgement: j, at: micros(m.cfg.Now())}
 	if j.Expected != (common.Address{}) {
@@ -324,9 +324,9 @@ func price(o *Order, out *Outcome) Booking {
 	return b
 }
 
-// cutStream is the booking of a stream that broke off. Where the provider ended it, it bills what it has sent: by the last
-// usage, or by words where there was none. Where only the connection ended, the provider reads the model's answer on and
-// bills all of it, of which a usage on the way says little: then the bound is booked.
+// cutStream is the booking of a stream that broke off. Where the provider ended it, it bills what it has sent: by the
+// last usage, or by words where there was none. Where only the connection ended, the provider reads the model's answer
+// on and bills all of it, of which a usage on the way says little: then the bound is recorded.
 func cutStream(o *Order, out *Outcome) Booking {
 	b := Booking{Fee: o.Bound, Basis: zg.FeeEstimated, Reason: ReasonTruncated}
 	if !out.Ended {

@@ -89,7 +89,7 @@ func TestMeterBooks(t *testing.T) {
 	}
 }
 
-// However many goroutines close a reservation, and with whatever outcome, it is booked once.
+// However many goroutines close a reservation, and with whatever outcome, it is recorded once.
 func TestMeterClosesOnce(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	reg := prometheus.NewRegistry()

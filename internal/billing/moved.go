@@ -28,13 +28,13 @@ func (m *Moved) add(o Origin, n zg.Neuron) {
 	}
 }
 
-// countedForeign is which of the foreign transactions count: what moved something, as far as it is known, and is part of
-// the chain or may be again.
+// countedForeign is which of the foreign transactions count: what moved something, as far as it is known, and is part
+// of the chain or may be again.
 const countedForeign = `ok = 1 AND (gone = 0 OR accepted_at IS NULL)`
 
-// Transferred sums the transfers made since a moment, or ever with the zero time, by provider: what counts against budgets.
-// One under way counts like one that is mined; one that reverted, was cancelled or can never happen does not. What was
-// transferred elsewhere with the same key counts like our own, whether the owner has accepted it or not.
+// Transferred sums the transfers made since a moment, or ever with the zero time, by provider: what counts against
+// budgets. One under way counts like one that is mined; one that reverted, was cancelled or can never happen does not.
+// What was transferred elsewhere with the same key counts like our own, whether the owner has accepted it or not.
 func (s *Store) Transferred(ctx context.Context, since time.Time) (map[common.Address]Moved, error) {
 	after := int64(-1)
 	if !since.IsZero() {
@@ -65,8 +65,8 @@ func (s *Store) TransferredBetween(ctx context.Context, after, upTo uint64) (map
 // AutoFunded is what the keeper has used of its leave to open accounts.
 type AutoFunded struct{ FirstTransfers, Deposits zg.Neuron }
 
-// AutoFunded sums, ever, the first transfers and the deposits that happened by themselves, those under way included. Those
-// that were made elsewhere count too: another copy of this directory may have made them by itself.
+// AutoFunded sums, ever, the first transfers and the deposits that happened by themselves, those under way included.
+// Those that were made elsewhere count too: another copy of this directory may have made them by itself.
 func (s *Store) AutoFunded(ctx context.Context) (sum AutoFunded, err error) {
 	const counted = ` AND origin = 'auto' AND state IN ('signed', 'mined')`
 	if err := s.amounts(ctx, func(_ common.Address, _ Origin, n zg.Neuron) { sum.FirstTransfers = sum.FirstTransfers.Add(n) },

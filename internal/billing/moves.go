@@ -7,8 +7,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Moves is what the journal says was moved, as far as limits are held against it. What is under way counts as moved, and so
-// does what the owner moved by hand, and what was moved elsewhere with the same key.
+// Moves is what the journal says was moved, as far as limits are held against it. What is under way counts as moved,
+// and so does what the owner moved by hand, and what was moved elsewhere with the same key.
 type Moves struct {
 	Day, Ever map[common.Address]Moved // transfers of the last 24 hours, and since the store began
 	Auto      AutoFunded

@@ -66,7 +66,8 @@ type network struct {
 	elsewhere []zg.MinedTx
 	deaf      bool
 	traces    int
-	// held are the fees of transactions of somebody else that wait, by nonce, and outbid how many of them ours has replaced.
+	// held are the fees of transactions of somebody else that wait, by nonce, and outbid how many of them ours has
+	// replaced.
 	held   map[uint64]uint64
 	outbid int
 	// closed makes no more blocks with transactions of ours in them.
@@ -383,7 +384,8 @@ func (n *network) reorg(depth uint64, lost bool) {
 	})
 }
 
-// abroad has somebody else with the same key transfer to a provider, or with nobody do something else, in a block of its own.
+// abroad has somebody else with the same key transfer to a provider, or with nobody do something else, in a block of
+// its own.
 func (n *network) abroad(p common.Address, amount string) {
 	n.with(func() {
 		n.block++
@@ -531,7 +533,8 @@ func (n *network) journal(s *Store, cfg JournalConfig) *Journal {
 	return NewJournal(s, n, cfg)
 }
 
-// run starts a keeper for the given providers and returns it with a function that ends it and hands out what Run returned.
+// run starts a keeper for the given providers and returns it with a function that ends it and hands out what Run
+// returned.
 func (n *network) run(s *Store, cfg KeeperConfig, providers ...common.Address) (*Keeper, func() error) {
 	n.t.Helper()
 	cfg.Providers = func() []common.Address { return providers }

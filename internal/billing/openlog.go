@@ -18,8 +18,8 @@ import (
 // openLogNames are the two files of the open log.
 var openLogNames = [2]string{"opens-0.log", "opens-1.log"}
 
-// turnAt is how large a file of the open log grows before the other one takes over, about a thousand records, and mapSize
-// how much of it is written through memory. It is more than that only while SQLite is behind.
+// turnAt is how large a file of the open log grows before the other one takes over, about a thousand records, and
+// mapSize how much of it is written through memory. It is more than that only while SQLite is behind.
 const (
 	turnAt  = 256 << 10
 	mapSize = 2 * turnAt
@@ -32,11 +32,11 @@ type logFile interface {
 	Truncate(size int64) error
 }
 
-// openLog makes admitted requests durable against the end of the process before SQLite has them: a record is copied into the
-// kernel's pages of a file, which outlive it. Two files are used in turn. When the one that is written has grown, the
-// other, which is empty, takes over; once everything in the first is committed in SQLite, it is emptied. So records are
-// only ever removed by emptying a whole file, and a crash at any point leaves too many of them, never too few: those that
-// SQLite has already are recognised by their key.
+// openLog makes admitted requests durable against the end of the process before SQLite has them: a record is copied
+// into the kernel's pages of a file, which outlive it. Two files are used in turn. When the one that is written has
+// grown, the other, which is empty, takes over; once everything in the first is committed in SQLite, it is emptied. So
+// records are only ever removed by emptying a whole file, and a crash at any point leaves too many of them, never too
+// few: those that SQLite has already are recognised by their key.
 //
 // Whoever calls append, probe or turn holds the writer's lock for opening. Its other methods belong to the writer.
 type openLog struct {
@@ -48,8 +48,8 @@ type openLog struct {
 	waiting bool // the other file may have records that are not committed
 }
 
-// openOpenLog opens the log in a directory, and reads what an earlier process left in it. Records that can't be read are
-// counted in lost bytes: the last one of a killed process may be torn, and then its request was never sent.
+// openOpenLog opens the log in a directory, and reads what an earlier process left in it. Records that can't be read
+// are counted in lost bytes: the last one of a killed process may be torn, and then its request was never sent.
 func openOpenLog(dir string) (l *openLog, left []*request, lost int, err error) {
 	l = new(openLog)
 	for i, name := range openLogNames {
@@ -81,7 +81,7 @@ func (l *openLog) append(r *request) error {
 	l.buf = r.appendRecord(l.buf[:0])
 	if _, err := l.files[l.current].WriteAt(l.buf, l.size); err != nil {
 		l.failed = true
-		// The next record goes to the same place. What was written of this one is taken away, lest its end be read.
+		// The next record goes to the same place. What was written of this one is removed, so that its end is never read.
 		return errors.Join(fmt.Errorf("record an open request: %w", err), l.files[l.current].Truncate(l.size))
 	}
 	l.failed = false
@@ -103,8 +103,8 @@ func (l *openLog) probe() error {
 	return nil
 }
 
-// turn lets the other file take over if it is time and that file is empty. Whatever is in the file left behind is queued by
-// then: when all that is queued is committed, committed has to be called.
+// turn lets the other file take over if it is time and that file is empty. Whatever is in the file left behind is
+// queued by then: when all that is queued is committed, committed has to be called.
 func (l *openLog) turn() {
 	if l.size < turnAt || l.waiting {
 		return
@@ -112,8 +112,8 @@ func (l *openLog) turn() {
 	l.current, l.size, l.waiting = 1-l.current, 0, true
 }
 
-// committed empties the file left behind. Where that fails it is tried again after the next commit, and the log does not
-// turn until then.
+// committed empties the file left behind. Where that fails it is tried again after the next commit, and the log does
+// not turn until then.
 func (l *openLog) committed() error {
 	if !l.waiting {
 		return nil
@@ -145,8 +145,8 @@ func (l *openLog) close() error {
 	return errors.Join(errs...)
 }
 
-// A record is the length of what follows the checksum (4 bytes), the checksum (CRC-32C, 4 bytes), recordVersion, and the
-// fields of the open row. Numbers are little-endian or varints, texts have their length before them.
+// A record is the length of what follows the checksum (4 bytes), the checksum (CRC-32C, 4 bytes), recordVersion, and
+// the fields of the open row. Numbers are little-endian or varints, texts have their length before them.
 const (
 	recordHead    = 8
 	recordVersion = 1
@@ -172,9 +172,9 @@ func (r *request) appendRecord(b []byte) []byte {
 // errNewerRecord means that a later zgproxy has left records that this one can't read.
 var errNewerRecord = errors.New("it was written by a newer zgproxy")
 
-// readRecords reads records up to the end or the first that is not whole, and says how many bytes were left before the zeros
-// at the end. Nothing that
-// was written after a broken record counts: each record takes the place of the one that failed before it.
+// readRecords reads records up to the end or the first that is not whole, and says how many bytes were left before the
+// zeros at the end. Nothing that was written after a broken record counts: each record takes the place of the one that
+// failed before it.
 func readRecords(data []byte) (out []*request, rest int, err error) {
 	for len(data) >= recordHead {
 		n, sum := binary.LittleEndian.Uint32(data), binary.LittleEndian.Uint32(data[4:])

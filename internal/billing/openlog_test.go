@@ -314,8 +314,8 @@ func stateOf(t *testing.T, db *session, id string) (state string) {
 	return state
 }
 
-// FuzzOpenLog reads what anybody may have written, bare and under a right checksum; what it takes from there it would write
-// and read again as it is.
+// FuzzOpenLog reads what anybody may have written, bare and under a right checksum; what it takes from there it would
+// write and read again as it is.
 func FuzzOpenLog(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(row(1).appendRecord(nil))

@@ -11,15 +11,16 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// ErrOthersWait means that transactions of the wallet wait to be mined that were not made here. One that is signed now has the
-// nonce of such a one, and would take its place or be refused.
+// ErrOthersWait means that transactions of the wallet wait to be mined that were not made here. One that is signed now
+// has the nonce of such a one, and would take its place or be refused.
 var ErrOthersWait = errors.New("transactions of this wallet that were not made here wait to be mined")
 
 // errTaken means that somebody else's transaction waits with the nonce of one of ours that is recorded already.
 var errTaken = errors.New("another program's transaction with the same nonce waits, and ours is not sent in its place")
 
-// settledAfter is for how many blocks nothing of others must have waited until the wallet counts as ours alone again. Nodes
-// that answer in turn do not all have what waits, and another program that sends one transaction often sends the next.
+// settledAfter is for how many blocks nothing of others must have waited until the wallet counts as ours alone again.
+// Nodes that answer in turn do not all have what waits, and another program that sends one transaction often sends the
+// next.
 const settledAfter = 3
 
 // Waiting are transactions of the wallet that wait to be mined and were not made here.
@@ -95,8 +96,8 @@ func (j *Journal) watchAt(ctx context.Context, block uint64) (Waiting, error) {
 	return w.seen, nil
 }
 
-// others are the transactions that wait above the mined ones and are not the journal's, as far as the node knows. What waits is
-// read before the journal: whatever of ours is among it was recorded before it was sent.
+// others are the transactions that wait above the mined ones and are not the journal's, as far as the node knows. What
+// waits is read before the journal: whatever of ours is among it was recorded before it was sent.
 func (j *Journal) others(ctx context.Context, mined uint64) (count, from uint64, err error) {
 	pending, err := j.pending(ctx)
 	if err != nil {
@@ -105,8 +106,8 @@ func (j *Journal) others(ctx context.Context, mined uint64) (count, from uint64,
 	return j.store.OthersWaiting(ctx, j.cfg.Wallet, mined, pending)
 }
 
-// yield refuses to sign while something of others waits. What it finds is remembered, so that automatic transactions wait until
-// nothing has for a while.
+// yield refuses to sign while something of others waits. What it finds is remembered, so that automatic transactions
+// wait until nothing has for a while.
 func (j *Journal) yield(ctx context.Context, mined uint64) error {
 	count, _, err := j.others(ctx, mined)
 	if err != nil {
@@ -122,8 +123,8 @@ func (j *Journal) yield(ctx context.Context, mined uint64) error {
 	return fmt.Errorf("%w: %w: %s", ErrNotSigned, ErrOthersWait, w)
 }
 
-// taken reports whether somebody else's transaction waits with an entry's nonce: one waits, and the node has none of ours. What
-// we sent earlier may have been forgotten in its favour.
+// taken reports whether somebody else's transaction waits with an entry's nonce: one waits, and the node has none of
+// ours. What we sent earlier may have been forgotten in its favour.
 func (j *Journal) taken(ctx context.Context, e *Entry, s sighting) (bool, error) {
 	if s.nonce < e.Nonce {
 		return false, nil // nobody can tell what waits behind a nonce that is missing
@@ -173,7 +174,8 @@ func (j *Journal) named(ctx context.Context, e *Entry, err error) error {
 	return fmt.Errorf("%w: %w", errTaken, err)
 }
 
-// OthersWaiting counts the nonces from one on, and below another, that are not the journal's, and finds the lowest of them.
+// OthersWaiting counts the nonces from one on, and below another, that are not the journal's, and finds the lowest of
+// them.
 func (s *Store) OthersWaiting(ctx context.Context, wallet string, from, below uint64) (count, lowest uint64, err error) {
 	if below <= from {
 		return 0, 0, nil
@@ -200,7 +202,8 @@ func (s *Store) OthersWaiting(ctx context.Context, wallet string, from, below ui
 	return count, lowest, nil
 }
 
-// OthersWaiting counts the nonces from one on, and below another, that are not the journal's, and finds the lowest of them.
+// OthersWaiting counts the nonces from one on, and below another, that are not the journal's, and finds the lowest of
+// them.
 func (r *Reader) OthersWaiting(ctx context.Context, wallet string, from, below uint64) (count, lowest uint64, err error) {
 	return r.store.OthersWaiting(ctx, wallet, from, below)
 }

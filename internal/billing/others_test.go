@@ -13,8 +13,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Another program's transactions wait: nothing is signed beside them, everybody is told so, looking goes on, and it ends by
-// itself, a few blocks after nothing waits any more.
+// Another program's transactions wait: nothing is signed beside them, everybody is told so, looking goes on, and it
+// ends by itself, a few blocks after nothing waits any more.
 func TestOthersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -104,8 +104,8 @@ func TestOthersWaitAndAreMined(t *testing.T) {
 	})
 }
 
-// A person's order takes nobody's place either, also where the other one comes while ours is signed; and neither is anything
-// signed where it cannot be known.
+// A person's order takes nobody's place either, also where the other one comes while ours is signed; and neither is
+// anything signed where it cannot be known.
 func TestOthersWaitForAPerson(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -148,8 +148,8 @@ func TestOthersWaitForAPerson(t *testing.T) {
 	})
 }
 
-// It comes between what was recorded and what was sent, or takes the place of what nodes have forgotten: ours is not sent in its
-// place, whatever it offers, and is named as what it is. What is mined then is its, and ours never is.
+// It comes between what was recorded and what was sent, or takes the place of what nodes have forgotten: ours is not
+// sent in its place, whatever it offers, and is named as what it is. What is mined then is its, and ours never is.
 func TestOthersTakeTheNonce(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fee  uint64 // that the other one offers
@@ -215,8 +215,8 @@ func TestOthersTakeTheNonce(t *testing.T) {
 	}
 }
 
-// Ours waits, and another one behind it: that is another's, and ours is not. Where the fees of ours are too low it is replaced,
-// by our own.
+// Ours waits, and another one behind it: that is another's, and ours is not. Where the fees of ours are too low it is
+// replaced, by our own.
 func TestOthersWaitBehindOurs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -265,8 +265,8 @@ type liar struct {
 
 func (a liar) Pending(context.Context) (uint64, error) { return a.pending, nil }
 
-// Whoever orders a transaction while an earlier one cannot be sent, because another program's waits with its nonce, is told of
-// that one, of what keeps it since when, and what to do. What happens by itself tells nobody.
+// Whoever orders a transaction while an earlier one cannot be sent, because another program's waits with its nonce, is
+// told of that one, of what keeps it since when, and what to do. What happens automatically tells nobody.
 func TestEarlierTransactionIsTold(t *testing.T) {
 	for _, origin := range []Origin{OriginHand, OriginAuto} {
 		synctest.Test(t, func(t *testing.T) {

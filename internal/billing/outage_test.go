@@ -13,8 +13,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// A fault of the endpoint is nothing that callers have to pay for: they are told to come back, and the top-up is tried again
-// soon, however often it has failed.
+// A fault of the endpoint is nothing that callers have to pay for: they are told to come back, and the top-up is tried
+// again soon, however often it has failed.
 func TestFaultOfTheEndpointPasses(t *testing.T) {
 	refused := fmt.Errorf("estimate the gas: %w: HTTP status 429", zg.ErrRPC)
 	synctest.Test(t, func(t *testing.T) {

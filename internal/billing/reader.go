@@ -21,8 +21,8 @@ var (
 	ErrOlderSchema = errors.New("the spend store was written by an older zgproxy")
 )
 
-// Reader reads a spend store, of a running daemon or of none. It takes no lock, changes nothing and brings nothing up to
-// date. Close it after use.
+// Reader reads a spend store, of a running daemon or of none. It takes no lock, changes nothing and brings nothing up
+// to date. Close it after use.
 type Reader struct {
 	store *Store // only its readers
 }
@@ -77,8 +77,8 @@ func OpenReadOnly(ctx context.Context, dir string) (_ *Reader, err error) {
 	return &Reader{store: &Store{readers: db, book: newBook(), damage: d}}, nil
 }
 
-// Examine looks whether the store is whole, indexes included, for a limited time; it reports whether it got to the end. The error is
-// ErrDamaged where it is not whole.
+// Examine looks whether the store is whole, indexes included, for a limited time; it reports whether it got to the end.
+// The error is ErrDamaged where it is not whole.
 func (r *Reader) Examine(ctx context.Context, limit time.Duration) (done bool, err error) {
 	conn, err := r.store.readers.Conn(ctx)
 	if err != nil {
@@ -102,7 +102,8 @@ func (r *Reader) Examine(ctx context.Context, limit time.Duration) (done bool, e
 // Close ends the reading.
 func (r *Reader) Close() error { return r.store.readers.Close() }
 
-// HighestNonce is the highest nonce that a wallet has ever signed with; false if there is none. See JournalConfig for its name.
+// HighestNonce is the highest nonce that a wallet has ever signed with; false if there is none. See JournalConfig for
+// its name.
 func (r *Reader) HighestNonce(ctx context.Context, wallet string) (uint64, bool, error) {
 	return r.store.highestNonce(ctx, wallet)
 }

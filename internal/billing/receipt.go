@@ -23,8 +23,8 @@ type ReceiptFilter struct {
 	NewestFirst bool
 }
 
-// receiptPage is how many requests are looked at in one reading of the store, and chatSearch how many of the newest ones when
-// an answer is looked for by its own id.
+// receiptPage is how many requests are looked at in one reading of the store, and chatSearch how many of the newest
+// ones when an answer is looked for by its own id.
 const (
 	receiptPage = 2000
 	chatSearch  = 1_000_000
@@ -91,8 +91,8 @@ func (s *Store) Receipt(ctx context.Context, id string) (zg.AnswerReceipt, bool,
 	return s.receipt(ctx, `WHERE id = ? ORDER BY opened_at DESC LIMIT 1`, id)
 }
 
-// ReceiptOfChat finds a receipt by the answer's own id, the newest of that name. Answers given by this process lately are
-// found at once; others are searched for, as far back as that takes about a second.
+// ReceiptOfChat finds a receipt by the answer's own id, the newest of that name. Answers given by this process lately
+// are found at once; others are searched for, as far back as that takes about a second.
 func (s *Store) ReceiptOfChat(ctx context.Context, chatID string) (zg.AnswerReceipt, bool, error) {
 	if chatID == "" {
 		return zg.AnswerReceipt{}, false, nil
@@ -120,9 +120,9 @@ func (s *Store) receipt(ctx context.Context, where string, args ...any) (zg.Answ
 	return r, true, nil
 }
 
-// Receipts are those of the answers given since a moment and before another; a zero until is no limit. Requests without an
-// answer have none. The store is read page by page, and between two pages nothing is held: a slow reader is in nobody's way.
-// An error ends the sequence.
+// Receipts are those of the answers given since a moment and before another; a zero until is no limit. Requests without
+// an answer have none. The store is read page by page, and between two pages nothing is held: a slow reader is in
+// nobody's way. An error ends the sequence.
 func (s *Store) Receipts(ctx context.Context, since, until time.Time, f ReceiptFilter) iter.Seq2[zg.AnswerReceipt, error] {
 	return func(yield func(zg.AnswerReceipt, error) bool) {
 		span := keys{micros(since), 1<<63 - 1}
@@ -206,9 +206,9 @@ func (s *Store) readReceipts(ctx context.Context, where string, args ...any) (ou
 	return out, nil
 }
 
-// PendingVerdicts are the receipts of answers since a moment whose signature nobody has looked at yet, the oldest first:
-// after a restart they are checked from what the receipt has. An orderly end has given them up with the code shutdown; a kill
-// has left them pending. What is still queued is missing.
+// PendingVerdicts are the receipts of answers since a moment whose signature nobody has looked at yet, the oldest
+// first: after a restart they are checked from what the receipt has. An orderly end has given them up with the code
+// shutdown; a kill has left them pending. What is still queued is missing.
 func (s *Store) PendingVerdicts(ctx context.Context, since time.Time) ([]zg.AnswerReceipt, error) {
 	return s.readReceipts(ctx, ` WHERE opened_at >= ? AND (verdict = 'pending' OR verdict = 'unavailable' AND verdict_code = 'shutdown')
 		ORDER BY opened_at`, micros(since))
@@ -223,8 +223,8 @@ type SignedText struct {
 	At        time.Time // of the request
 }
 
-// SignedSince are the texts that were shown to be signed for requests since a moment, the newest of them up to a limit, in the
-// order of the requests. It is what tells an answer that is given again from a new one.
+// SignedSince are the texts that were shown to be signed for requests since a moment, the newest of them up to a limit,
+// in the order of the requests. It is what tells an answer that is given again from a new one.
 func (s *Store) SignedSince(ctx context.Context, since time.Time, limit int) (out []SignedText, err error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT opened_at, signer, signed_text, id, verdict FROM requests
 		WHERE opened_at >= ? AND signed_text IS NOT NULL AND signer IS NOT NULL AND verdict IN ('verified', 'response-verified', 'replayed')

@@ -75,8 +75,8 @@ func TestReceipt(t *testing.T) {
 	}
 }
 
-// What broke off is not complete, and neither is what a crash left behind; what the provider took is in the receipt when it
-// was taken.
+// What broke off is not complete, and neither is what a crash left behind; what the provider took is in the receipt
+// when it was taken.
 func TestReceiptOfWhatWentWrong(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(t.Context(), dir, StoreOptions{})
@@ -139,7 +139,8 @@ func TestVerdictsReplaceOnlyIgnorance(t *testing.T) {
 	}
 }
 
-// An answer is found by its own id: at once while it is queued, by a search when it was long ago, and the newest of several.
+// An answer is found by its own id: at once while it is queued, by a search when it was long ago, and the newest of
+// several.
 func TestReceiptOfChat(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(t.Context(), dir, StoreOptions{})
@@ -191,8 +192,8 @@ func TestRecentForgetsTheOldest(t *testing.T) {
 	}
 }
 
-// The receipts come in either order, over the borders of pages, filtered, and without what has no answer; while they are read
-// the store goes on.
+// The receipts come in either order, over the borders of pages, filtered, and without what has no answer; while they
+// are read the store goes on.
 func TestReceipts(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
@@ -421,8 +422,8 @@ func TestReceiptsOfAnOlderStore(t *testing.T) {
 	}
 }
 
-// A commit that failed may have taken effect all the same. What is written again then, its verdict with it, ends up as it was
-// to be, once.
+// A commit that failed may have taken effect all the same. What is written again then, its verdict with it, ends up as
+// it was to be, once.
 func TestVerdictOfARowThatIsThereAlready(t *testing.T) {
 	s := openStore(t, t.TempDir())
 	m := NewMeter(s, MeterConfig{})

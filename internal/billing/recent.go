@@ -5,8 +5,8 @@ import "sync"
 // recentChats is how many answers are found by their own id without a search.
 const recentChats = 8192
 
-// recent knows the rows of the newest answers by the answers' own ids. The oldest makes room for the newest. The zero value is
-// empty and ready.
+// recent knows the rows of the newest answers by the answers' own ids. The oldest makes room for the newest. The zero
+// value is empty and ready.
 type recent struct {
 	mu   sync.Mutex
 	keys map[string]int64

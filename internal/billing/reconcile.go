@@ -11,11 +11,12 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// settleWithin is how long a provider takes to settle, at most: it does so every ten minutes, and pauses for an hour after
-// a settlement that was not covered.
+// settleWithin is how long a provider takes to settle, at most: it does so every ten minutes, and pauses for an hour
+// after a settlement that was not covered.
 const settleWithin = 2 * time.Hour
 
-// duesAtOnce bounds how many requests are matched in one transaction, so that those who wait for the store wait briefly.
+// duesAtOnce bounds how many requests are matched in one transaction, so that those who wait for the store wait
+// briefly.
 const duesAtOnce = 1000
 
 // reading is what one look at the outside world says about a provider's sub-account.
@@ -119,7 +120,7 @@ func (m *matching) begin(r reading, firstNew int64) error {
 	return err
 }
 
-// count books debits, each once however often it is seen, and again one that was undone.
+// count records debits, each once however often it is seen, and again one that was undone.
 func (m *matching) count(debits []zg.Settlement) (news []taken, err error) {
 	for _, d := range debits {
 		if d.Block <= m.block {
@@ -142,8 +143,8 @@ func (m *matching) insert(tx string, index int64, amount zg.Neuron, block uint64
 	return n == 1, err
 }
 
-// guess infers a debit from the balance where no event tells of it. Where a refund was asked for or paid out at the same
-// time there is no telling the two apart, and nothing is inferred.
+// guess infers a debit from the balance where no event tells of it. Where a refund was asked for or paid out at the
+// same time there is no telling the two apart, and nothing is inferred.
 func (m *matching) guess(r reading) ([]taken, error) {
 	if r.now.PendingRefund != m.pending {
 		return nil, nil
@@ -240,13 +241,14 @@ func (db *session) lastSettlement(p common.Address) (tx string, err error) {
 const duesQuery = `SELECT opened_at, state, basis, fee, settled, closed_at, COALESCE(job_until, 0) FROM requests
 	WHERE opened_at > ? AND provider = ? AND state != 'settled' ORDER BY opened_at LIMIT ?`
 
-// dues are a provider's oldest closed requests that no debit was matched with. They end where a request is still open: it
-// is older than what follows, and blocked says so. free is the key of the last request before the first due one that cost
-// nothing; more says that there are more than fit into one transaction.
+// dues are a provider's oldest closed requests that no debit was matched with. They end where a request is still open:
+// it is older than what follows, and blocked says so. free is the key of the last request before the first due one that
+// cost nothing; more says that there are more than fit into one transaction.
 //
 // Jobs under way are left out: nothing is taken or claimed for them yet, so they keep nobody else's debit waiting.
 //
-// What is settled is not read: behind a job that lasts, there may be any number of those. The index requests_due has the rest.
+// What is settled is not read: behind a job that lasts, there may be any number of those. The index requests_due has
+// the rest.
 func (db *session) dues(p common.Address, after int64, now time.Time) (out []due, free int64, more, blocked bool, err error) {
 	var rows int
 	var job bool // one is under way before what follows

@@ -238,8 +238,8 @@ func TestDebitMoves(t *testing.T) {
 	}
 }
 
-// Debits that a reorganisation undid are mined again by the same transactions, and count again: else the allowance for them
-// would stay, and hide as much of a theft.
+// Debits that a reorganisation undid are mined again by the same transactions, and count again: else the allowance for
+// them would stay, and hide as much of a theft.
 func TestDebitsUndoneAndMinedAgain(t *testing.T) {
 	for name, tt := range map[string]struct{ from, to, amount uint64 }{ // debits of 1, 2 and 3 fees, from and to, and what they come to
 		"the last": {2, 3, 3}, "the last two": {1, 3, 5}, "one in the middle": {1, 2, 2},
@@ -327,8 +327,8 @@ func TestMatchingInManySteps(t *testing.T) {
 	}
 }
 
-// Whatever the order of requests, debits and claims: an honest provider is never said to have drifted, and in the end every
-// neuron it took is matched.
+// Whatever the order of requests, debits and claims: an honest provider is never said to have drifted, and in the end
+// every neuron it took is matched.
 func TestHonestProvidersNeverDrift(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBooks(t)

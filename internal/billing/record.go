@@ -74,8 +74,8 @@ func idTime(id string) (us int64, ok bool) {
 	return ms * 1000, err == nil
 }
 
-// nearby is how far the key of a row may be from the time in its id. Only a clock that was set back, or a very busy moment,
-// moves it further; then it is looked for everywhere.
+// nearby is how far the key of a row may be from the time in its id. Only a clock that was set back, or a very busy
+// moment, moves it further; then it is looked for everywhere.
 const nearby = int64(2 * time.Second / time.Microsecond)
 
 // Request finds one request by its id, the newest of that name. What is still queued is not found yet.

@@ -32,12 +32,13 @@ func (v *ProviderView) DemandHint() string {
 	return strings.TrimSpace(v.Demand.Hint + " " + v.Failed.String())
 }
 
-// Unfinished is the entry of a wallet that has been signed and not ended, if there is one. See JournalConfig for its name.
+// Unfinished is the entry of a wallet that has been signed and not ended, if there is one. See JournalConfig for its
+// name.
 func (s *Store) Unfinished(ctx context.Context, wallet string) (Entry, bool, error) {
 	return s.unfinished(ctx, wallet)
 }
 
-// FeesBooked sums the fees of requests that are no longer open, by provider: of those booked since a moment, with the
+// FeesBooked sums the fees of requests that are no longer open, by provider: of those recorded since a moment, with the
 // whole quarter of an hour it falls into, or with the zero time of all.
 func (s *Store) FeesBooked(ctx context.Context, since time.Time) (_ map[common.Address]zg.Neuron, err error) {
 	query, args := `SELECT provider, fees FROM totals`, []any{}
@@ -46,7 +47,7 @@ func (s *Store) FeesBooked(ctx context.Context, since time.Time) (_ map[common.A
 	}
 	rows, err := s.readers.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("sum what was booked: %w", err)
+		return nil, fmt.Errorf("sum what was recorded: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	out := make(map[common.Address]zg.Neuron)
@@ -54,13 +55,13 @@ func (s *Store) FeesBooked(ctx context.Context, since time.Time) (_ map[common.A
 		var name string
 		var fees zg.Neuron
 		if err := rows.Scan(&name, &fees); err != nil {
-			return nil, fmt.Errorf("sum what was booked: %w", err)
+			return nil, fmt.Errorf("sum what was recorded: %w", err)
 		}
 		p := common.HexToAddress(name)
 		out[p] = out[p].Add(fees)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("sum what was booked: %w", err)
+		return nil, fmt.Errorf("sum what was recorded: %w", err)
 	}
 	return out, nil
 }

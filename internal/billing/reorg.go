@@ -58,8 +58,8 @@ func (j *Journal) catchUp(ctx context.Context) (u used, err error) {
 	}
 }
 
-// recheck sees those entries through again that came after one that was begun again: they vanished with it, and may have
-// been mined again before anybody looked, in another block and with another outcome.
+// recheck sees those entries through again that came after one that was begun again: they vanished with it, and may
+// have been mined again before anybody looked, in another block and with another outcome.
 func (j *Journal) recheck(ctx context.Context, again map[uint64]bool) error {
 	if len(again) == 0 {
 		return nil

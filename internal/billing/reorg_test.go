@@ -12,7 +12,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// A block that is replaced before the transaction lies deep enough: the same bytes are sent again, and counted anew.
+// A block that is replaced before the transaction lies deep enough: the same bytes are sent again, and counted again.
 func TestJournalReorg(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestJournalReorg(t *testing.T) {
 			n.blocks(3)
 			advance(2 * time.Second)
 			if !a.running() {
-				t.Error("it ended one block early: it is counted anew")
+				t.Error("it ended one block early: it is counted again")
 			}
 			n.blocks(1)
 			advance(2 * time.Second)
@@ -75,7 +75,7 @@ func TestJournalReorgForeign(t *testing.T) {
 	})
 }
 
-// A receipt that does not fit the rest of what the node says ends nothing, and lets nothing be given up.
+// A receipt that contradicts the rest of what the node says ends nothing, and lets nothing be given up.
 func TestJournalDoubtsReceipts(t *testing.T) {
 	for name, lie := range map[string]func(n *network, first, second common.Hash){
 		"of a block above the newest": func(n *network, _, second common.Hash) {
@@ -146,8 +146,8 @@ func TestJournalReorgMovesBoth(t *testing.T) {
 	})
 }
 
-// A reorg deeper than the confirmations takes back what had ended. Before anything new is signed it is begun again, from
-// the lowest nonce that is missing, and no nonce is ever signed with twice.
+// A reorg deeper than the confirmations takes back what had ended. Before anything new is signed it is begun again,
+// from the lowest nonce that is missing, and no nonce is ever signed with twice.
 func TestJournalDeepReorg(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

@@ -69,7 +69,8 @@ func TestJournalAlreadyKnown(t *testing.T) {
 	})
 }
 
-// The node says that the nonce is used, because ours was mined a moment ago: its receipt is looked for, nothing is signed.
+// The node says that the nonce is used, because ours was mined a moment ago: its receipt is looked for, nothing is
+// signed.
 func TestJournalNonceTooLow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

@@ -120,8 +120,8 @@ type verdict struct {
 	zg.Judgement
 }
 
-// The first verdict that says something stays: what was verified, or was not, is not unlearned when somebody looks again and
-// finds the signature gone. A verdict without a time was foreseen when the request was closed.
+// The first verdict that says something stays: what was verified, or was not, is not unlearned when somebody looks
+// again and finds the signature gone. A verdict without a time was foreseen when the request was closed.
 const setVerdict = `UPDATE requests SET verdict = ?, verdict_code = ?, signer = ?, verdict_at = ?, expected_signer = ?,
 	signed_text = ?, signature = ?, text_form = ?, byte_form = ?, reencoded = ?
 	WHERE opened_at = ? AND (verdict_at IS NULL OR verdict IN ('pending', 'unavailable'))`

@@ -11,7 +11,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// The list of services is old, whatever its age: what is signed depends on the provider's service at the block of the accounts.
+// The list of services is old, whatever its age: what is signed depends on the provider's service at the block of the
+// accounts.
 func TestKeeperReadsServiceBeforePaying(t *testing.T) {
 	signer, other := common.Address{1}, common.Address{2}
 	honest := zg.Service{Provider: alice, Type: zg.Chatbot, TEESigner: signer, TEESignerAcknowledged: true}

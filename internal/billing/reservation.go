@@ -19,12 +19,13 @@ type Reservation struct {
 	closed bool
 }
 
-// ErrReservationClosed means that a request was booked already, so nothing more can be sent for it.
-var ErrReservationClosed = errors.New("the request is booked already")
+// ErrReservationClosed means that a request was recorded already, so nothing more can be sent for it.
+var ErrReservationClosed = errors.New("the request is recorded already")
 
-// Grow holds more for a request whose size shows only while it is sent: what comes next may be handed on when it returns nil,
-// and whatever happens then, no more than this bound is booked, and no less abandoned. The error is a *Refused, with which
-// what was held before stays, or ErrReservationClosed. A bound that is not above the one in force changes nothing.
+// Grow holds more for a request whose size shows only while it is sent: what comes next may be handed on when it
+// returns nil, and whatever happens then, no more than this bound is recorded, and no less abandoned. The error is a
+// *Refused, with which what was held before stays, or ErrReservationClosed. A bound that is not above the one in force
+// changes nothing.
 func (r *Reservation) Grow(bound zg.Neuron) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,8 +74,8 @@ func (r *Reservation) final() Order {
 	return o
 }
 
-// Close books what the request cost and returns it. It counts once: later calls return the first booking. It never waits
-// for the disk: the close record is queued, and Store.Flush and Store.Err tell what became of it.
+// Close records what the request cost and returns it. It counts once: later calls return the first booking. It never
+// waits for the disk: the close record is queued, and Store.Flush and Store.Err tell what became of it.
 func (r *Reservation) Close(out Outcome) Booking {
 	r.once.Do(func() {
 		m, o := r.meter, r.final()
@@ -90,7 +91,7 @@ func (r *Reservation) Close(out Outcome) Booking {
 			m.metrics.above.Inc()
 			m.cfg.Log.Warn().Str("request_id", o.ID).Str("provider", r.row.providerText).Str("model", o.Model).
 				Str("reason", b.Reason).Stringer("claimed_neuron", b.Claimed).Stringer("bound_neuron", o.Bound).
-				Msg("an answer's usage leads above the upper bound; the bound is booked")
+				Msg("an answer's usage exceeds the upper bound; the bound is recorded")
 		}
 		if out.ChatID != "" {
 			m.store.recent.add(out.ChatID, r.row.opened)
@@ -99,7 +100,7 @@ func (r *Reservation) Close(out Outcome) Booking {
 			m.judging.Store(o.ID, &r.row)
 		}
 		if _, err := m.store.writer.put(op{close: &r.row}); err != nil {
-			m.cfg.Log.Error().Err(err).Str("request_id", o.ID).Msg("a request was closed after the store; it will be booked at its bound")
+			m.cfg.Log.Error().Err(err).Str("request_id", o.ID).Msg("a request was closed after the store; it will be recorded at its bound")
 		}
 		if pv, ok := m.cfg.View().Providers[o.Provider]; ok && pv.Reason == "" &&
 			pv.Headroom.Less(m.store.book.Provider(o.Provider).Fees.Sub(pv.FeesAtRead)) {

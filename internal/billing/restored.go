@@ -18,7 +18,7 @@ const settleFor = 10 * time.Minute
 type Unknown struct {
 	Restored time.Time // when; zero: it knows everything
 	Made     time.Time // as of when the copy was; zero: it does not say
-	// Money reports that transactions may be missing, so that none is made by itself.
+	// Money reports that transactions may be missing, so that none is made automatically.
 	Money bool
 	// FeesUntil is until when fees that are missing may count for budgets by the day; those for the total are not known
 	// until the owner accepts that.
@@ -28,7 +28,8 @@ type Unknown struct {
 // Any reports whether anything is held back for what it does not know.
 func (u Unknown) Any(now time.Time) bool { return u.Money || now.Before(u.FeesUntil) }
 
-// Fees reports that it is not known what was spent of a budget for fees, by the day or for the total: it counts as used up.
+// Fees reports that it is not known what was spent of a budget for fees, by the day or for the total: it counts as used
+// up.
 func (u Unknown) Fees(byDay bool, now time.Time) bool {
 	return !u.Restored.IsZero() && (!byDay || now.Before(u.FeesUntil))
 }

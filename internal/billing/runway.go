@@ -8,8 +8,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Runway is how long a provider's sub-account lasts above its reserve at the rate of the last hour; false while nothing is
-// spent or nothing is known.
+// Runway is how long a provider's sub-account lasts above its reserve at the rate of the last hour; false while nothing
+// is spent or nothing is known.
 func (k *Keeper) Runway(p common.Address) (time.Duration, bool) {
 	pv, ok := k.View().Providers[p]
 	now := k.cfg.Now()

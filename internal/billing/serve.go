@@ -6,8 +6,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Demand is what a single request needs that its provider's sub-account holds too little for. It passes: the request is served,
-// or its caller does not come back.
+// Demand is what a single request needs that its provider's sub-account holds too little for. It passes: the request is
+// served, or its caller does not come back.
 type Demand struct {
 	Kind    zg.ServiceType
 	Fee     zg.Neuron // of the request; zero: none waits
@@ -16,8 +16,8 @@ type Demand struct {
 	Hint    string    // what to do about that
 }
 
-// serve adds to what decide returned what a request needs that waits for money. That is moved whole or not at all: less of it
-// would lie with the provider and help nobody.
+// serve adds to what decide returned what a request needs that waits for money. That is moved whole or not at all: less
+// of it would lie with the provider and help nobody.
 func (f *facts) serve(in zg.Intent, refusal string) (zg.Intent, Demand) {
 	d := Demand{Kind: f.demandKind, Fee: f.demand}
 	if f.demand.IsZero() {

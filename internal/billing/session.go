@@ -14,8 +14,8 @@ import (
 // transaction alone; any other failure may have undone the transaction.
 const constraint = 19
 
-// session is the writer's own connection. It speaks to the driver directly: the pool of database/sql costs more than the
-// small statements it would carry. It belongs to one goroutine.
+// session is the writer's own connection. It speaks to the driver directly: the pool of database/sql costs more than
+// the small statements it would carry. It belongs to one goroutine.
 type session struct {
 	ctx    context.Context // never ends: a write that has begun is not given up
 	conn   driver.Conn

@@ -59,10 +59,10 @@ func (r *Reader) Signers(ctx context.Context) (map[common.Address][]zg.Pin, erro
 	return r.store.Signers(ctx)
 }
 
-// Return takes a provider back whose signers on chain are those of a pin that it had before, or has: the pin is moved to them,
-// and a suspension for a change of signer ends. The owner has accepted them once, so he is not asked again. It reports false,
-// and changes nothing, where he never did, where the URL is another one, and where something else speaks against the provider.
-// It is on disk when this returns.
+// Return takes a provider back whose signers on chain are those of a pin that it had before, or has: the pin is moved
+// to them, and a suspension for a change of signer ends. The owner has accepted them once, so he is not asked again. It
+// reports false, and changes nothing, where he never did, where the URL is another one, and where something else speaks
+// against the provider. It is on disk when this returns.
 func (s *Store) Return(pin zg.Pin) (back bool, err error) {
 	err = s.writer.do(true, func(db *session) error {
 		back = false
@@ -90,9 +90,9 @@ func (s *Store) Return(pin zg.Pin) (back bool, err error) {
 	return back, nil
 }
 
-// Explain ends the suspension of a provider for an answer that somebody unknown had signed, where the chain names that signer
-// by now: the provider was upgraded, and the answer came before the chain told of it. What follows from the new signer is
-// decided as for any other. It reports whether it did. It is on disk when this returns.
+// Explain ends the suspension of a provider for an answer that somebody unknown had signed, where the chain names that
+// signer by now: the provider was upgraded, and the answer came before the chain told of it. What follows from the new
+// signer is decided as for any other. It reports whether it did. It is on disk when this returns.
 func (s *Store) Explain(p, signer common.Address) (explained bool, err error) {
 	return s.changeTrust(p, func(t *trust) bool {
 		if why := t.suspension; why.Code != zg.SuspendedStranger || signer == (common.Address{}) || why.Signer != signer {

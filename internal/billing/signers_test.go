@@ -128,7 +128,8 @@ func TestAcceptNeedsASigner(t *testing.T) {
 	}
 }
 
-// What an older store has of signers, in two places, is in one afterwards; what it does not have is added when it is seen.
+// What an older store has of signers, in two places, is in one afterwards; what it does not have is added when it is
+// seen.
 func TestMigrateSigners(t *testing.T) {
 	ctx, dir := t.Context(), t.TempDir()
 	all, err := allMigrations()

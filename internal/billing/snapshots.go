@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// SaveSnapshot keeps the last reading of something outside, as JSON, under a name. It returns when that is committed, but
-// not synced: a reading that a power cut loses is read again.
+// SaveSnapshot keeps the last reading of something outside, as JSON, under a name. It returns when that is committed,
+// but not synced: a reading that a power cut loses is read again.
 func (s *Store) SaveSnapshot(name string, v any, at time.Time) error {
 	value, err := json.Marshal(v)
 	if err != nil {
@@ -27,8 +27,8 @@ func (s *Store) SaveSnapshot(name string, v any, at time.Time) error {
 	return nil
 }
 
-// LoadSnapshot reads what was saved last under a name into a pointer, and when that had been read from outside. Nothing is
-// changed where there is none.
+// LoadSnapshot reads what was saved last under a name into a pointer, and when that had been read from outside. Nothing
+// is changed where there is none.
 func (s *Store) LoadSnapshot(ctx context.Context, name string, into any) (at time.Time, found bool, err error) {
 	var value string
 	var read int64

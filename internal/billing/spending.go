@@ -31,8 +31,8 @@ type spentIn struct {
 }
 
 // window is what was spent in the last 24 hours, by quarters, oldest first. A quarter counts until the whole of it is
-// older than that, so that any 24 hours are covered whole: at most a quarter of an hour too much is counted, and never too
-// little.
+// older than that, so that any 24 hours are covered whole: at most a quarter of an hour too much is counted, and never
+// too little.
 type window struct {
 	quarters []spentIn
 	sum      zg.Neuron

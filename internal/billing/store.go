@@ -155,7 +155,8 @@ func dsn(path string, options ...string) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(all, "&")
 }
 
-// prepare creates the database, readable by its owner only, where there is none, and brings it into WAL mode and to the current schema.
+// prepare creates the database, readable by its owner only, where there is none, and brings it into WAL mode and to the
+// current schema.
 func prepare(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -174,7 +175,8 @@ func prepare(ctx context.Context, path string) error {
 	return migrateIn(ctx, path, "_pragma=journal_mode(WAL)")
 }
 
-// A store gets its name when there is something in it, so these are not how a new one looks: whoever takes one for new forgets what was spent.
+// A store gets its name when there is something in it, so these are not how a new one looks: whoever takes one for new
+// forgets what was spent.
 var (
 	errEmpty    = errors.New("the file is empty")
 	errBeheaded = errors.New("the file is missing, and its log is there")
@@ -225,8 +227,8 @@ func syncDir(dir string) error {
 	return d.Close()
 }
 
-// replay writes what an earlier process has admitted and not written. Only then is the log emptied; what is in it twice, or
-// in the store already, changes nothing.
+// replay writes what an earlier process has admitted and not written. Only then is the log emptied; what is in it
+// twice, or in the store already, changes nothing.
 func (s *Store) replay(left []*request) error {
 	if len(left) > 0 {
 		ops := make([]op, 0, 2*len(left))
@@ -240,8 +242,8 @@ func (s *Store) replay(left []*request) error {
 	return s.writer.opens.clear()
 }
 
-// load builds the book from the totals, the open rows and what was spent in the last 24 hours: none of these grows with the
-// number of requests.
+// load builds the book from the totals, the open rows and what was spent in the last 24 hours: none of these grows with
+// the number of requests.
 func (s *Store) load(now time.Time) error {
 	w := s.writer
 	if err := w.readSums(w.session); err != nil {
@@ -319,7 +321,8 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, w.opens.close(), s.readers.Close(), w.session.close(), s.lock.Close())...)
 }
 
-// abandonOpen books every request that an earlier process left open at its upper bound, and returns how many there were.
+// abandonOpen records every request that an earlier process left open at its upper bound, and returns how many there
+// were.
 func (s *Store) abandonOpen(now time.Time) (int, error) {
 	type left struct {
 		opened   int64
@@ -360,7 +363,7 @@ func (s *Store) abandonOpen(now time.Time) (int, error) {
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("book what was left open: %w", err)
+		return 0, fmt.Errorf("record what was left open: %w", err)
 	}
 	for _, r := range rows {
 		s.book.close(r.provider, r.bound, r.bound, q)

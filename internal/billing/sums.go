@@ -22,11 +22,12 @@ type spending struct {
 	provider common.Address
 }
 
-// sums are those of what is no longer open, which the store keeps beside the rows. They belong to the writer's goroutine.
+// sums are those of what is no longer open, which the store keeps beside the rows. They belong to the writer's
+// goroutine.
 type sums struct {
 	totals  map[common.Address]total
 	touched map[common.Address]total // of the transaction under way
-	added   map[spending]total       // likewise, what comes on top of the table's rows
+	added   map[spending]total       // of the transaction under way, on top of the table's rows
 	spent   map[spending]total       // what the table has, as far as it was written lately
 	stale   bool                     // a commit failed, and may have taken effect all the same
 }

@@ -15,12 +15,12 @@ const (
 	reorgSlack = 64
 )
 
-// Tracer finds transactions of the wallet by their nonces in a range of blocks, both included. It returns those that it has
-// found, with an error where it could not look everywhere.
+// Tracer finds transactions of the wallet by their nonces in a range of blocks, both included. It returns those that it
+// has found, with an error where it could not look everywhere.
 type Tracer func(ctx context.Context, nonces []uint64, from, to uint64) ([]zg.MinedTx, error)
 
-// Survey compares the wallet's nonce on chain with the journal, records what was done elsewhere, and finds out what that
-// was, as far as that is not known and can be found. It is what the keeper does at every look.
+// Survey compares the wallet's nonce on chain with the journal, records what was done elsewhere, and finds out what
+// that was, as far as that is not known and can be found. It is what the keeper does at every look.
 func (j *Journal) Survey(ctx context.Context) (Foreign, error) {
 	head, err := j.head(ctx)
 	if err != nil {
@@ -35,8 +35,8 @@ func (j *Journal) Survey(ctx context.Context) (Foreign, error) {
 	return j.store.Foreign(ctx, j.cfg.Wallet)
 }
 
-// survey compares the wallet's nonce on chain with the journal. What it finds is durable when it returns. block is one that
-// the chain had before; 0: not known.
+// survey compares the wallet's nonce on chain with the journal. What it finds is durable when it returns. block is one
+// that the chain had before; 0: not known.
 func (j *Journal) survey(ctx context.Context, block uint64) (Foreign, error) {
 	mined, err := j.nonce(ctx)
 	if err != nil {

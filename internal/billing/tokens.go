@@ -19,9 +19,9 @@ var (
 	ErrNoTokenID  = errors.New("all 255 ids of this generation are used; revoke all tokens to begin a new one")
 )
 
-// TakeToken records a session token that is about to be made, under t.ID, or with t.ID negative under the lowest id that is
-// free: not used in this generation, and not revoked on chain. When it returns nil, the record is on disk, synced: the id is
-// never given out again, whether the token was made or not.
+// TakeToken records a session token that is about to be made, under t.ID, or with t.ID negative under the lowest id
+// that is free: not used in this generation, and not revoked on chain. When it returns nil, the record is on disk,
+// synced: the id is never given out again, whether the token was made or not.
 func (s *Store) TakeToken(wallet string, t zg.Token, revoked *big.Int) (zg.Token, error) {
 	err := s.writer.do(true, func(db *session) error {
 		used := big.NewInt(0)

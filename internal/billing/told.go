@@ -20,8 +20,9 @@ type ToldFee struct {
 	Fee  zg.Neuron
 }
 
-// told books what the provider says it charges, where that is within the bound: it knows its prices better than a catalogue
-// that was read before, and may take no more than that without being noticed. What the usage leads to is compared with it.
+// told records what the provider says it charges, where that is within the bound: it knows its prices better than a
+// catalogue that was read before, and may take no more than that without being noticed. What the usage leads to is
+// compared with it.
 func (m *Meter) told(o *Order, out *Outcome, b Booking) Booking {
 	t := out.Told
 	if !t.Seen || b.Basis == zg.FeeFree {
@@ -51,13 +52,14 @@ func (m *Meter) told(o *Order, out *Outcome, b Booking) Booking {
 	if outcome != "booked" && m.tolds.first(m.name(o.Provider)+" "+outcome) {
 		m.cfg.Log.Warn().Str("request_id", o.ID).Str("provider", m.name(o.Provider)).Str("model", o.Model).Str("outcome", outcome).
 			Stringer("told_neuron", t.Fee).Stringer("by_usage_neuron", ours).Stringer("booked_neuron", b.Fee).
-			Msg("a provider tells a fee that does not fit what it says the answer consumed, or that is no fee; this is said once, and counted in zgproxy_told_fees_total")
+			Msg("a provider states a fee that does not match the usage it reports, or that is not a fee; logged once, and counted in zgproxy_told_fees_total")
 	}
 	return b
 }
 
-// agree reports whether a told fee is what the usage leads to. Where only the highest price is known it may be less, where the
-// price is in dollars it follows their worth, and sound that became longer than providers make it is charged at their longest.
+// agree reports whether a told fee is what the usage leads to. Where only the highest price is known it may be less,
+// where the price is in dollars it follows their worth, and sound that became longer than providers make it is charged
+// at their longest.
 func agree(o *Order, told, ours zg.Neuron, seconds float64) bool {
 	return told == ours || (o.Price.Highest && told.Less(ours)) || (o.Price.Floating && told.Less(ours.Mul(2)) && ours.Less(told.Mul(2))) ||
 		(seconds > reservedSeconds && told == o.Price.Output.Mul(reservedSeconds))

@@ -13,7 +13,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// What a provider says it charges is booked to the neuron where that is within the bound, and compared with its usage.
+// What a provider says it charges is recorded to the neuron where that is within the bound, and compared with its
+// usage.
 func TestToldFees(t *testing.T) {
 	n := zg.NeuronOf
 	tests := []struct {

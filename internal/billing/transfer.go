@@ -16,15 +16,15 @@ const (
 	lastBackoff  = time.Hour
 	// passingBackoff is the longest wait after a failure of the endpoint, which passes, and costs nothing to find out.
 	passingBackoff = 30 * time.Second
-	// A transfer that reverted cost gas and will most likely revert again, so it is not tried again for twenty minutes. Nor
-	// is one that was cancelled.
+	// A transfer that reverted cost gas and will most likely revert again, so it is not tried again for twenty minutes.
+	// Nor is one that was cancelled.
 	revertedHeadStart = 8
 )
 
 // carryOut has a transaction made and sees it through.
 func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) error {
 	if k.cfg.Suspended(next.provider) != "" || !k.cfg.MayFund(next.provider) {
-		return nil // since it was decided; it is decided anew
+		return nil // since it was decided; it is decided again
 	}
 	var e Entry
 	var err error
@@ -37,7 +37,7 @@ func (k *Keeper) carryOut(ctx context.Context, next errand, decided uint64) erro
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, errOvertaken), errors.Is(err, errSuspended), errors.Is(err, ErrOthersWait):
-		return nil // the accounts are read again, and it is decided anew
+		return nil // the accounts are read again, and it is decided again
 	case errors.Is(err, ErrForeignNonce):
 		k.ended(e) // it is on record, so that the next decision is to sign nothing
 		return nil
@@ -74,7 +74,8 @@ func (k *Keeper) ended(e Entry) {
 	}
 }
 
-// badEnd are the ends of a transaction that moved nothing, with the reasons that keep it from being tried again at once.
+// badEnd are the ends of a transaction that moved nothing, with the reasons that keep it from being tried again at
+// once.
 var badEnd = map[EntryState]string{EntryReverted: refusalReverted, EntryCancelled: refusalCancelled}
 
 // fail keeps a provider from being tried again for a while, longer every time.

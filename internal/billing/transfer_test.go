@@ -93,8 +93,8 @@ func TestTopUpCrashes(t *testing.T) {
 	}
 }
 
-// The store fails just when the signed top-up is recorded. Whether or not the record was kept, nothing is sent that is not
-// recorded and the money moves once.
+// The store fails just when the signed top-up is recorded. Whether or not the record was kept, nothing is sent that is
+// not recorded and the money moves once.
 func TestTopUpStoreFails(t *testing.T) {
 	for _, persisted := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -287,8 +287,8 @@ func TestTopUpSigningFails(t *testing.T) {
 	})
 }
 
-// Somebody else uses the nonce: the keeper signs nothing more by itself, and goes on reading, after a new start too, until
-// the owner accepts it.
+// Somebody else uses the nonce: the keeper signs nothing more by itself, and goes on reading, after a new start too,
+// until the owner accepts it.
 func TestTopUpForeignNonce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()

@@ -12,12 +12,13 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// ErrNoSigner means that a pin without a signer on chain was to be accepted: nobody vouches for such a provider, and any later
-// signer would pass for the accepted one.
+// ErrNoSigner means that a pin without a signer on chain was to be accepted: nobody vouches for such a provider, and
+// any later signer would pass for the accepted one.
 var ErrNoSigner = errors.New("the provider names no signer")
 
-// ErrOtherSuspension means that a provider is suspended for another reason than the owner was shown, or is not any more.
-var ErrOtherSuspension = errors.New("the suspension is another one than was shown")
+// ErrOtherSuspension means that a provider is suspended for another reason than the owner was shown, or is not any
+// more.
+var ErrOtherSuspension = errors.New("the suspension is not the one that was shown")
 
 const trustColumns = `COALESCE(signer, ''), COALESCE(source, ''), COALESCE(url, ''), pinned_at, COALESCE(code, ''), COALESCE(reason, ''),
 	COALESCE(request_id, ''), suspended_at, provider, COALESCE(settler, ''), COALESCE(stranger, '')`
@@ -120,9 +121,9 @@ func (s *Store) changeTrust(p common.Address, change func(*trust) bool) (changed
 	return changed, nil
 }
 
-// Pin records what a provider is when the owner begins to use it, and reports whether that is new: a pin is never replaced
-// by another one but with Accept, or with Return by one that was accepted before. A pin of an older store, which does not know
-// who settles, gets that from a pin that says the same. It is on disk when this returns.
+// Pin records what a provider is when the owner begins to use it, and reports whether that is new: a pin is never
+// replaced by another one but with Accept, or with Return by one that was accepted before. A pin of an older store,
+// which does not know who settles, gets that from a pin that says the same. It is on disk when this returns.
 func (s *Store) Pin(pin zg.Pin) (fresh bool, err error) {
 	return s.changeTrust(pin.Provider, func(t *trust) bool {
 		if had := t.pin; had.Provider != (common.Address{}) {
@@ -136,8 +137,9 @@ func (s *Store) Pin(pin zg.Pin) (fresh bool, err error) {
 	})
 }
 
-// Suspend records that a provider is to get nothing any more, and reports whether that is new: the first reason stays until
-// the owner accepts the provider, but for an answer that does not fit, which has no grace. It is on disk when this returns.
+// Suspend records that a provider is to get nothing any more, and reports whether that is new: the first reason stays
+// until the owner accepts the provider, but for an answer that does not match, which has no grace. It is on disk when
+// this returns.
 func (s *Store) Suspend(why zg.Suspension) (fresh bool, err error) {
 	return s.changeTrust(why.Provider, func(t *trust) bool {
 		if t.suspension.Provider != (common.Address{}) && !why.Outranks(t.suspension) {
@@ -164,8 +166,8 @@ type Accepted struct {
 }
 
 // Accept records what the owner accepts of a provider, and lifts its suspension. One that was not shown, or has another
-// reason by now, is not lifted: ErrOtherSuspension, and nothing is accepted. Nor is a pin without a signer on chain: ErrNoSigner.
-// It is on disk when this returns.
+// reason by now, is not lifted: ErrOtherSuspension, and nothing is accepted. Nor is a pin without a signer on chain:
+// ErrNoSigner. It is on disk when this returns.
 func (s *Store) Accept(p common.Address, what Acceptance) (Accepted, error) {
 	out := Accepted{Drift: what.Drift}
 	if what.Pin.Provider != (common.Address{}) && what.Pin.Settler == (common.Address{}) {

@@ -85,8 +85,8 @@ func TestTrust(t *testing.T) {
 	if got, err := s.Accept(alice, Acceptance{Suspension: otherReason}); err != nil || got.Pin != otherPin {
 		t.Errorf("accepted %+v, %v", got, err)
 	}
-	// An answer that does not fit counts for more than a change on chain, and not the other way round.
-	worse := zg.Suspension{Provider: alice, Code: zg.SuspendedInvalid, Reason: "It does not fit.", At: time.UnixMicro(5000).UTC()}
+	// An answer that does not match counts for more than a change on chain, and not the other way round.
+	worse := zg.Suspension{Provider: alice, Code: zg.SuspendedInvalid, Reason: "It does not match.", At: time.UnixMicro(5000).UTC()}
 	fresh(s.Suspend(otherReason))(true)
 	fresh(s.Suspend(worse))(true)
 	fresh(s.Suspend(otherReason))(false)
@@ -105,7 +105,8 @@ func TestTrust(t *testing.T) {
 	}
 }
 
-// A suspended provider gets neither a top-up nor a first transfer until it is accepted, and everybody who asks is told why.
+// A suspended provider gets neither a top-up nor a first transfer until it is accepted, and everybody who asks is told
+// why.
 func TestKeeperPausesSuspendedProviders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)
@@ -163,7 +164,8 @@ func TestKeeperDecidesAnewWhenSuspended(t *testing.T) {
 	})
 }
 
-// Nor does what is suspended while its transaction is being signed: that is dropped. What the owner does by hand is done.
+// Nor does what is suspended while its transaction is being signed: that is dropped. What the owner does by hand is
+// done.
 func TestSuspendedWhileSigning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

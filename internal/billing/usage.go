@@ -22,22 +22,22 @@ type Usage struct {
 	Open                                                  int64 // under way; in none of the other figures
 	InputTokens, OutputTokens, CachedTokens, Images, Free int64
 	Seconds                                               float64   // of audio
-	Fees                                                  zg.Neuron // taken, or expected to be where the provider's figures are known, else booked
+	Fees                                                  zg.Neuron // taken, or expected to be where the provider's figures are known, else recorded
 	Booked                                                zg.Neuron // what counts against the budgets for fees; never lowered afterwards
 	Estimated                                             int64     // how many of the requests have an estimated fee that nothing has shown better …
 	EstimatedFees                                         zg.Neuron // … and what those come to
 }
 
-// The sums are made in Go: the store keeps money as decimal text, which SQL adds up as floating point. What is not asked
-// for is not read.
+// The sums are made in Go: the store keeps money as decimal text, which SQL adds up as floating point. What is not
+// asked for is not read.
 const selectUsage = `SELECT CASE WHEN ?1 THEN opened_at / 86400000000 ELSE 0 END, CASE WHEN ?2 THEN model ELSE '' END,
 	CASE WHEN ?3 THEN provider ELSE '' END, CASE WHEN ?4 THEN key ELSE '' END, state = 'open', COALESCE(basis, ''), COALESCE(settled, fee, '0'), settled IS NOT NULL,
 	COALESCE(fee, '0'),
 	COALESCE(input_tokens, 0), COALESCE(output_tokens, 0), COALESCE(cached_tokens, 0), COALESCE(images, 0), COALESCE(seconds, 0)
 	FROM requests WHERE opened_at >= ?5 AND opened_at < ?6`
 
-// Usage sums what was admitted since a moment and before another; a zero until is no limit. The groups come in the order of
-// day, model, provider and key. What a daemon has not written yet, a moment's worth, is missing.
+// Usage sums what was admitted since a moment and before another; a zero until is no limit. The groups come in the
+// order of day, model, provider and key. What a daemon has not written yet, a moment's worth, is missing.
 func (s *Store) Usage(ctx context.Context, since, until time.Time, by UsageBy) (_ []Usage, err error) {
 	last := int64(1<<63 - 1)
 	if !until.IsZero() {

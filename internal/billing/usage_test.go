@@ -14,7 +14,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// fillForUsage puts four requests into a new store: three on one day, of them one estimated and one free, and one open on the next.
+// fillForUsage puts four requests into a new store: three on one day, of them one estimated and one free, and one open
+// on the next.
 func fillForUsage(t *testing.T, dir string) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), dir, StoreOptions{})
@@ -220,7 +221,8 @@ func BenchmarkUsage(b *testing.B) {
 	}
 }
 
-// Where what was taken tells better than what was booked, sums and receipts follow it. What counts against the budgets stays.
+// Where what was taken tells better than what was recorded, sums and receipts follow it. What counts against the
+// budgets stays.
 func TestUsageFollowsWhatIsTaken(t *testing.T) {
 	b := newBooks(t)
 	b.look(nil)
@@ -260,7 +262,8 @@ func TestUsageFollowsWhatIsTaken(t *testing.T) {
 	}
 }
 
-// A provider may delete what it has billed and never take it. That does not stay due for ever, also where nothing else is taken.
+// A provider may delete what it has billed and never take it. That does not stay due for ever, also where nothing else
+// is taken.
 func TestFeesThatAreNeverTaken(t *testing.T) {
 	b := newBooks(t)
 	b.look(nil)

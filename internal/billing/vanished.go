@@ -9,15 +9,17 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// A reorganisation of the chain that is deeper than the confirmations takes transactions of ours back that had ended. Their
-// money is missing then from balances that were read with it, and no event tells why. So before a balance that fell without
-// an event is put down to its provider, our own last receipts are read again; what has none any more is sent again.
+// A reorganisation of the chain that is deeper than the confirmations takes transactions of ours back that had ended.
+// Their money is missing then from balances that were read with it, and no event tells why. So before a balance that
+// fell without an event is put down to its provider, our own last receipts are read again; what has none any more is
+// sent again.
 
-// recentBlocks is how far back receipts are read again: nodes forget those of old blocks, and no reorganisation goes so deep.
+// recentBlocks is how far back receipts are read again: nodes forget those of old blocks, and no reorganisation goes so
+// deep.
 const recentBlocks = 5000
 
-// reread looks for the receipts of our last transactions again, and puts on record which of them the chain does not have any
-// more. Whoever has the next turn sees those through again (restore).
+// reread looks for the receipts of our last transactions again, and puts on record which of them the chain does not
+// have any more. Whoever has the next turn sees those through again (restore).
 func (j *Journal) reread(ctx context.Context) error {
 	nonce, err := j.nonce(ctx)
 	if err != nil {
@@ -92,8 +94,8 @@ type missed struct {
 	amount zg.Neuron
 }
 
-// missing is what is missing from the balances that were recorded, by provider: transfers of ours that were mined when those
-// were read, and are not any more.
+// missing is what is missing from the balances that were recorded, by provider: transfers of ours that were mined when
+// those were read, and are not any more.
 func (s *Store) missing(ctx context.Context, wallet string) (map[common.Address]missed, error) {
 	all, err := s.entries(ctx, ours+` AND kind = 'transfer' AND state IN ('signed', 'mined') AND was_block <=
 		(SELECT block FROM accounts WHERE accounts.provider = journal.provider)`, wallet)

@@ -27,8 +27,8 @@ func toppedUp(t *testing.T) (n *network, s *Store, k *Keeper, stop func() error)
 	return n, s, k, stop
 }
 
-// A reorganisation deeper than the confirmations takes a top-up back that had ended. That is no debit of the provider: the
-// receipt is looked for again, the same bytes are sent, and gate and keeper go on agreeing.
+// A reorganisation deeper than the confirmations takes a top-up back that had ended. That is no debit of the provider:
+// the receipt is looked for again, the same bytes are sent, and gate and keeper go on agreeing.
 func TestKeeperDeepReorg(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,8 @@ func TestKeeperDeepReorgBesideDebit(t *testing.T) {
 	})
 }
 
-// A balance that falls again without an event, while what a reorganisation took is still missing, falls for another reason.
+// A balance that falls again without an event, while what a reorganisation took is still missing, falls for another
+// reason.
 func TestKeeperMissesAReorgOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, s, k, stop := toppedUp(t)
@@ -112,7 +113,8 @@ func TestKeeperMissesAReorgOnce(t *testing.T) {
 	})
 }
 
-// Somebody else's transaction takes the nonce of what the reorganisation took out: ours can never happen, and that is told.
+// Somebody else's transaction takes the nonce of what the reorganisation took out: ours can never happen, and that is
+// told.
 func TestKeeperDeepReorgForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, s, k, stop := toppedUp(t)

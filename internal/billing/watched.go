@@ -32,8 +32,8 @@ func (w *watched) Connect(ctx context.Context) (driver.Conn, error) {
 	return &watchedConn{Conn: c, damage: w.damage, stmts: make(statements)}, nil
 }
 
-// mostStmts is how many statements a reader's connection keeps compiled. A look at the accounts asks some twenty questions,
-// the same ones every time; those of commands are put together from what is asked for.
+// mostStmts is how many statements a reader's connection keeps compiled. A look at the accounts asks some twenty
+// questions, the same ones every time; those of commands are put together from what is asked for.
 const mostStmts = 64
 
 // watchedConn passes on what the store's readers use of a connection: they prepare nothing and begin no transactions.

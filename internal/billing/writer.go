@@ -12,20 +12,20 @@ import (
 	"github.com/zgproxy/zgproxy/internal/crash"
 )
 
-// ErrStore means that the spend store cannot be written. A request that meets it is refused, because a spend that is not
-// recorded is worse than none.
+// ErrStore means that the spend store cannot be written. A request that meets it is refused, because a spend that is
+// not recorded is worse than none.
 var ErrStore = errors.New("the spend store cannot be written")
 
 // retryEvery is how often records that must not be lost are tried again after a failure.
 const retryEvery = time.Second
 
 // gatherFor is how long records wait for company: one commit carries what has come in meanwhile, and a request that has
-// come and gone is one statement. Nobody waits for a record of a request, because its opening is in the open log. What a
-// killed process loses is the closes of that time; the next start books their requests at the bound.
+// come and gone is one statement. Nobody waits for a record of a request, because its opening is in the open log. What
+// a killed process loses is the closes of that time; the next start records their requests at the bound.
 const gatherFor = 50 * time.Millisecond
 
-// fullGroup is how many entries are committed without waiting for more, and crowd how many have queued when whoever opens
-// has to wait until they are written: SQLite must not fall behind without end.
+// fullGroup is how many entries are committed without waiting for more, and crowd how many have queued when whoever
+// opens has to wait until they are written: SQLite must not fall behind without end.
 const (
 	fullGroup = 1024
 	crowd     = 8192
@@ -79,8 +79,8 @@ func (w *writer) open(r *request) error {
 	return err
 }
 
-// grow raises the bound of a request that is open: when it returns nil, the new bound survives the end of the process. r is
-// the request's record with that bound, under the key that it has.
+// grow raises the bound of a request that is open: when it returns nil, the new bound survives the end of the process.
+// r is the request's record with that bound, under the key that it has.
 func (w *writer) grow(r *request) error {
 	if RecordsNothing {
 		return nil
@@ -95,8 +95,8 @@ func (w *writer) grow(r *request) error {
 	return err
 }
 
-// record gives a request its key, its record and its place in the queue. One that grows keeps its key. The batch is to be
-// waited for, if there is one.
+// record gives a request its key, its record and its place in the queue. One that grows keeps its key. The batch is to
+// be waited for, if there is one.
 func (w *writer) record(r *request, o op) (*batch, error) {
 	w.opening.Lock()
 	defer w.opening.Unlock()
@@ -155,8 +155,8 @@ func (w *writer) ring() {
 	}
 }
 
-// gather gives entries a moment to gather. It returns at once when somebody waits, when there are many, or when the end has
-// come.
+// gather gives entries a moment to gather. It returns at once when somebody waits, when there are many, or when the end
+// has come.
 func (w *writer) gather() {
 	urgent := func() bool {
 		w.mu.Lock()

@@ -143,7 +143,7 @@ func (c *Client) noteOutvoted(of, against []*endpoint, what string) {
 		c.metrics.outvoted.WithLabelValues(e.name).Inc()
 		if before := e.apart.Swap(&what); before == nil || *before != what {
 			c.cfg.Log.Warn().Str("endpoint", e.name).Str("others", names(of)).Str("about", what).
-				Msg("an RPC endpoint says something else than the others agree on; it is not believed")
+				Msg("an RPC endpoint disagrees with the others; its answers are not used")
 		}
 	}
 	for _, e := range of {
@@ -209,8 +209,8 @@ func (c *Client) blocksOf(ctx context.Context, heads []reply[head], number *big.
 	})...)
 }
 
-// confirmed is which of so many newest blocks, the newest first, the others are compared with: of three or more the second, so
-// that one endpoint alone does not say what is old.
+// confirmed is which of so many newest blocks, the newest first, the others are compared with: of three or more the
+// second, so that one endpoint alone does not say what is old.
 func confirmed(count int) int {
 	if count > 2 {
 		return 1

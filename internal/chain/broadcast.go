@@ -30,7 +30,7 @@ type sendError struct {
 	err  error  // nil: not an error
 }
 
-// sendErrors are the words of different nodes for the same refusal, in lower case. The first that fits counts.
+// sendErrors are the words of different nodes for the same refusal, in lower case. The first match counts.
 var sendErrors = []sendError{
 	{"already known", nil},
 	{"already imported", nil},
@@ -48,8 +48,8 @@ var sendErrors = []sendError{
 	{"insufficient funds", ErrInsufficientFunds},
 }
 
-// Broadcast sends a transaction's bytes as they are, to every endpoint, which may be done any number of times. That a node
-// knows them already is no error, and one that takes them is enough.
+// Broadcast sends a transaction's bytes as they are, to every endpoint, which may be done any number of times. That a
+// node knows them already is no error, and one that takes them is enough.
 func (s *Sender) Broadcast(ctx context.Context, tx zg.SignedTx) error {
 	if _, err := s.decode(tx); err != nil {
 		return fmt.Errorf("broadcast: %w", err)
@@ -112,8 +112,8 @@ func classifySend(err error) error {
 	return err
 }
 
-// Receipt is the outcome of a transaction; nil without an error while it is not mined. Several endpoints have to agree on it,
-// so one of a block that not all of those that count have yet is not there yet.
+// Receipt is the outcome of a transaction; nil without an error while it is not mined. Several endpoints have to agree
+// on it, so one of a block that not all of those that count have yet is not there yet.
 func (s *Sender) Receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, error) {
 	if len(s.client.all) == 1 {
 		return s.receipt(ctx, hash)
@@ -167,9 +167,9 @@ func (s *Sender) receipt(ctx context.Context, hash common.Hash) (*zg.Receipt, er
 	return out, nil
 }
 
-// Nonce is the number of the wallet's mined transactions: the lowest nonce that is not used up. Transactions that wait do
-// not count; they may never be mined. Of several endpoints the highest counts: what one has used is used, and one that
-// lies can only keep us from signing.
+// Nonce is the number of the wallet's mined transactions: the lowest nonce that is not used up. Transactions that wait
+// do not count; they may never be mined. Of several endpoints the highest counts: what one has used is used, and one
+// that lies can only keep us from signing.
 func (s *Sender) Nonce(ctx context.Context) (uint64, error) {
 	return highest(ctx, s.client, func(ctx context.Context) (uint64, error) {
 		return observe(ctx, s.client, "eth_getTransactionCount", func(ctx context.Context) (uint64, error) {
@@ -178,7 +178,8 @@ func (s *Sender) Nonce(ctx context.Context) (uint64, error) {
 	})
 }
 
-// Pending is the lowest nonce that neither a mined nor a waiting transaction of the wallet has, as far as any endpoint knows.
+// Pending is the lowest nonce that neither a mined nor a waiting transaction of the wallet has, as far as any endpoint
+// knows.
 func (s *Sender) Pending(ctx context.Context) (uint64, error) {
 	c := s.client
 	return highest(ctx, c, func(ctx context.Context) (uint64, error) {

@@ -53,9 +53,9 @@ func (c *Client) Check(ctx context.Context) error {
 	return err
 }
 
-// checkChainID is repeated before every signature: an endpoint may serve another chain today than yesterday, and what is
-// signed for that chain would be valid there. Of several endpoints those that serve another chain are not used any more; one
-// has to serve the configured one.
+// checkChainID is repeated before every signature: an endpoint may serve another chain today than yesterday, and what
+// is signed for that chain would be valid there. Of several endpoints those that serve another chain are not used any
+// more; one has to serve the configured one.
 func (c *Client) checkChainID(ctx context.Context) error {
 	if len(c.all) == 1 {
 		return c.servesChain(ctx)
@@ -71,8 +71,8 @@ func (c *Client) checkChainID(ctx context.Context) error {
 	return failure(replies)
 }
 
-// graver is which of the errors of two endpoints tells of all of them: that one serves another chain says nothing about the
-// configuration while another cannot be asked.
+// graver is which of the errors of two endpoints tells of all of them: that one serves another chain says nothing about
+// the configuration while another cannot be asked.
 func graver(a, b error) error {
 	if a == nil || errors.Is(a, ErrWrongNetwork) && !errors.Is(b, ErrWrongNetwork) {
 		return b
@@ -113,8 +113,9 @@ func foreign(err error) bool {
 	return refused || refusedByCode(err) || errors.Is(err, ErrNoContract) || errors.Is(err, ErrLayout)
 }
 
-// ServiceName is the name under which the ledger knows the inference contract, such as inference-v1.0. Transfers need it.
-// It is asked for once. A ledger that does not know the contract, or leads elsewhere under that name, is ErrWrongNetwork.
+// ServiceName is the name under which the ledger knows the inference contract, such as inference-v1.0. Transfers need
+// it. It is asked for once. A ledger that does not know the contract, or leads elsewhere under that name, is
+// ErrWrongNetwork.
 func (c *Client) ServiceName(ctx context.Context) (string, error) {
 	return agreed(ctx, c, c.order(ctx), "the name of the inference contract", c.serviceName)
 }
@@ -132,9 +133,9 @@ func (c *Client) serviceName(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the service's name: %w", err)
 	}
-	const mend = "set ZGPROXY_NETWORK, or ZGPROXY_LEDGER_CONTRACT and ZGPROXY_INFERENCE_CONTRACT"
+	const fix = "set ZGPROXY_NETWORK, or ZGPROXY_LEDGER_CONTRACT and ZGPROXY_INFERENCE_CONTRACT"
 	if info.FullName == "" {
-		return "", fmt.Errorf("%w: ledger %s does not know inference contract %s; %s", ErrWrongNetwork, c.cfg.Ledger, c.cfg.Inference, mend)
+		return "", fmt.Errorf("%w: ledger %s does not know inference contract %s; %s", ErrWrongNetwork, c.cfg.Ledger, c.cfg.Inference, fix)
 	}
 	// A transfer goes wherever the name leads.
 	found, err := read(ctx, c, c.cfg.Ledger, c.led.PackGetServiceAddressByName(info.FullName), nil, c.led.UnpackGetServiceAddressByName)
@@ -143,7 +144,7 @@ func (c *Client) serviceName(ctx context.Context) (string, error) {
 	}
 	if found != c.cfg.Inference {
 		return "", fmt.Errorf("%w: in ledger %s the name %q leads to %s, configured is inference contract %s; %s",
-			ErrWrongNetwork, c.cfg.Ledger, zg.OneLine(info.FullName, maxMessage), found, c.cfg.Inference, mend)
+			ErrWrongNetwork, c.cfg.Ledger, zg.OneLine(info.FullName, maxMessage), found, c.cfg.Inference, fix)
 	}
 	e.service.Store(&info.FullName)
 	return info.FullName, nil

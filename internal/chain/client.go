@@ -20,8 +20,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// ErrNoContract means that a call came back empty, as calls to an address without code do. It is no refusal: nothing was
-// asked of any contract.
+// ErrNoContract means that a call came back empty, as calls to an address without code do. It is no refusal: nothing
+// was asked of any contract.
 var ErrNoContract = errors.New("there is no contract at this address")
 
 // Config says which contracts are read, for whom, and through which endpoint.
@@ -33,8 +33,8 @@ type Config struct {
 	User              common.Address // the wallet
 	CallTimeout       time.Duration  // of one try of a call; 0: 15 s
 	Tries             int            // of a call that is refused for a passing reason; 0: 8, 1: it is not retried
-	// Once says that somebody waits for one result, and not for the next look: then no call gives up sooner because others were
-	// refused too. A daemon looks again anyway, and is to say at once that its endpoint is down.
+	// Once says that somebody waits for one result, and not for the next look: then no call gives up sooner because others
+	// were refused too. A daemon looks again anyway, and is to say at once that its endpoint is down.
 	Once       bool
 	HTTP       *http.Client // nil: one of our own; answers are bounded and redirects refused either way
 	Log        zerolog.Logger
@@ -78,8 +78,8 @@ func New(cfg Config) (*Client, error) {
 	}, nil
 }
 
-// observe bounds, explains and counts one call. It goes to the endpoint that ctx names, else to whichever answers first in
-// their order, and again while it is refused for a passing reason.
+// observe bounds, explains and counts one call. It goes to the endpoint that ctx names, else to whichever answers first
+// in their order, and again while it is refused for a passing reason.
 func observe[T any](ctx context.Context, c *Client, method string, f func(context.Context) (T, error)) (T, error) {
 	v, err := retried(ctx, c, func(ctx context.Context) (T, error) {
 		bounded, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
@@ -107,8 +107,8 @@ var outputs = func() map[[4]byte]abi.Arguments {
 	return all
 }()
 
-// read performs a contract read at a block, where nil is the latest. An answer that is not what the contract would say is an
-// error, never a zero; a struct may have grown (narrow), which is noted.
+// read performs a contract read at a block, where nil is the latest. An answer that is not what the contract would say
+// is an error, never a zero; a struct may have grown (narrow), which is noted.
 func read[T any](ctx context.Context, c *Client, to common.Address, calldata []byte, block *big.Int, unpack func([]byte) (T, error)) (T, error) {
 	var zero T
 	out, err := c.contractCall(ctx, to, calldata, block)

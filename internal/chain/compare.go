@@ -12,15 +12,15 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 )
 
-// Probe is what one endpoint shows when it is asked by itself, and how that compares with the others.
+// Probe is what one endpoint shows when it is asked separately, and how that compares with the others.
 type Probe struct {
 	Name    string
 	Err     error         // why it cannot be asked; nil: it answered
 	ChainID uint64        // 0: not known
 	Head    Head          // zero: not known
 	Took    time.Duration // for one call over a connection that is there
-	// Behind and Ahead are how far its newest block is from the newest that another one confirms, and Age how much older or,
-	// below zero, younger that makes it. Only endpoints of the configured chain are compared.
+	// Behind and Ahead are how far its newest block is from the newest that another one confirms, and Age how much older
+	// or, below zero, younger that makes it. Only endpoints of the configured chain are compared.
 	Behind, Ahead uint64
 	Age           time.Duration
 	// Differs means that it has another block Compared, which all of them have, than more than half of them.
@@ -36,8 +36,8 @@ func (p *Probe) Lags(now time.Time) bool { return p.Age > lagMost && now.Sub(p.H
 // Leads reports whether it claims blocks so far ahead that nothing confirms them.
 func (p *Probe) Leads() bool { return p.Age < -lagMost }
 
-// Probe asks every endpoint by itself, all at the same time, whatever others say or have shown before. Nothing of it is
-// remembered.
+// Probe asks every endpoint separately, all at the same time, whatever others say or have shown before. Nothing of it
+// is remembered.
 func (c *Client) Probe(ctx context.Context) []Probe {
 	out := make([]Probe, len(c.all))
 	c.probeAll(func(i int, e *endpoint) { out[i] = c.probe(at(ctx, e), e) })

@@ -21,7 +21,7 @@ func (n *node) down(is bool) *node {
 	return n
 }
 
-// Each endpoint is asked by itself, and compared with the others.
+// Each endpoint is asked separately, and compared with the others.
 func TestProbe(t *testing.T) {
 	ask := func(t *testing.T, nodes []*node) []Probe {
 		t.Helper()

@@ -62,7 +62,8 @@ func (d *Directory) Snapshot() *zg.Directory { return d.snapshot.Load() }
 // Changed receives after a new reading was published.
 func (d *Directory) Changed() <-chan struct{} { return d.changed }
 
-// errOlder means that the endpoint answered from behind what it, or another one behind the same address, answered before.
+// errOlder means that the endpoint answered from behind what it, or another one behind the same address, answered
+// before.
 var errOlder = errors.New("the endpoint is behind what was read before")
 
 // Refresh reads once, now. An older state of the chain than the last one is refused.
@@ -84,8 +85,8 @@ func (d *Directory) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// Run reads at every interval until ctx ends, when it returns nil. After a failure it tries again sooner than that, then
-// more and more rarely, and the last reading stands.
+// Run reads at every interval until ctx ends, when it returns nil. After a failure it tries again sooner than that,
+// then more and more rarely, and the last reading stands.
 func (d *Directory) Run(ctx context.Context) error {
 	failed := 0
 	if d.Snapshot().ReadAt.IsZero() {
@@ -113,7 +114,7 @@ func (d *Directory) Run(ctx context.Context) error {
 			failed++
 			if !warned {
 				warned = true
-				d.cfg.Log.Warn().Err(err).Msg("the services cannot be read; the last reading stands")
+				d.cfg.Log.Warn().Err(err).Msg("the services cannot be read; the last reading is kept")
 			}
 			continue
 		}

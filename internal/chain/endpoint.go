@@ -21,7 +21,8 @@ import (
 // nothing about the state of the chain.
 var ErrRPC = zg.ErrRPC
 
-// errPage is what web servers say where a JSON-RPC endpoint should be: another URL was meant, or a gateway before it speaks.
+// errPage is what web servers say where a JSON-RPC endpoint should be: another URL was meant, or a gateway before it
+// speaks.
 var errPage = errors.New("a web page (HTML), not JSON-RPC")
 
 // isPage reports whether a body is one.
@@ -36,8 +37,8 @@ const (
 )
 
 // newHTTPClient makes a client that reads bounded answers and follows no redirects: what is signed and sent goes to an
-// endpoint that was configured. base is nil, or a client whose transport is used. It keeps no cookies: those of one endpoint
-// are not another's.
+// endpoint that was configured. base is nil, or a client whose transport is used. It keeps no cookies: those of one
+// endpoint are not another's.
 func newHTTPClient(base *http.Client) *http.Client {
 	hc := &http.Client{}
 	if base != nil {
@@ -94,8 +95,8 @@ func (e *nodeError) Error() string {
 func (e *nodeError) ErrorCode() int { return e.Code }
 func (e *nodeError) ErrorData() any { return e.Data }
 
-// ErrReverted means that the contract ended a call without saying why. The endpoint is well, and whatever was asked is not
-// known.
+// ErrReverted means that the contract ended a call without saying why. The endpoint is well, and whatever was asked is
+// not known.
 var ErrReverted = fmt.Errorf("%w without saying why (it may have been upgraded, or a call inside ran out of gas)", zg.ErrContract)
 
 // revertCode is the JSON-RPC code of a call that the contract, or the machine it runs on, ended.
@@ -108,8 +109,8 @@ func refusedByCode(err error) bool {
 	return ok && e.Code == revertCode
 }
 
-// reverted reports a refusal of the contract without data, by code or, from nodes that have none for it, by the words that
-// they all have.
+// reverted reports a refusal of the contract without data, by code or, from nodes that have none for it, by the words
+// that they all have.
 func reverted(e *nodeError) bool {
 	return e.Code == revertCode || strings.HasPrefix(strings.ToLower(e.Message), "execution reverted")
 }

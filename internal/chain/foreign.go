@@ -28,9 +28,9 @@ const (
 // Trace finds transactions of the wallet by their nonces, whoever made them, in a range of blocks, both included. It
 // returns those that it has found, with an error where it could not look everywhere.
 //
-// The events of sub-accounts tell of every transfer to a provider and need no old state; whatever else was done is found
-// by the nonce that the wallet had at earlier blocks, which nodes forget sooner, or where that is not many by reading all
-// blocks.
+// The events of sub-accounts tell of every transfer to a provider and need no old state; whatever else was done is
+// found by the nonce that the wallet had at earlier blocks, which nodes forget sooner, or where that is not many by
+// reading all blocks.
 func (s *Sender) Trace(ctx context.Context, nonces []uint64, from, to uint64) ([]zg.MinedTx, error) {
 	if to < from {
 		return nil, nil
@@ -136,8 +136,8 @@ func (t *tracing) bounds(nonce uint64) (low, high uint64) {
 	return low, high
 }
 
-// byNonce finds the block of every transaction that is still wanted: the first at whose end its nonce was used. A block whose
-// state the node has forgotten is taken for an earlier one, as it will be; if it is not, nothing is found there.
+// byNonce finds the block of every transaction that is still wanted: the first at whose end its nonce was used. A block
+// whose state the node has forgotten is taken for an earlier one, as it will be; if it is not, nothing is found there.
 func (t *tracing) byNonce(ctx context.Context) (failed error) {
 	for _, nonce := range t.left() {
 		low, last := t.bounds(nonce)

@@ -13,8 +13,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// What was done elsewhere is found by its nonces, all of it; and where the node keeps no old states, what went to providers
-// is.
+// What was done elsewhere is found by its nonces, all of it; and where the node keeps no old states, what went to
+// providers is.
 func TestTrace(t *testing.T) {
 	n := startNetwork(t)
 	n.fund(t)

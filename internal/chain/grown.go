@@ -12,13 +12,14 @@ import (
 	"github.com/ethereum/go-ethereum/accounts/abi"
 )
 
-// The contracts' operators can append fields to a struct, as they did when session tokens became revocable: two fields more
-// at the end of Account. What stands before them means what it meant, so it is read; but what the contract does with money
-// may depend on what is new, so nothing is paid in by itself while a struct is not exactly the known one (layouts).
+// The contracts' operators can append fields to a struct, as they did when session tokens became revocable: two fields
+// more at the end of Account. What stands before them means what it meant, so it is read; but what the contract does
+// with money may depend on what is new, so nothing is paid in automatically while a struct is not exactly the known one
+// (layouts).
 
 const (
-	// maxAppended bounds the fields that a struct is believed to have more: real ones have a few, and any answer at all could
-	// be taken for a large enough struct.
+	// maxAppended bounds the fields that a struct is believed to have more: real ones have a few, and any answer at all
+	// could be taken for a large enough struct.
 	maxAppended = 16
 	// olderAccount is the number of fields of an Account before session tokens could be revoked.
 	olderAccount = 9
@@ -26,10 +27,10 @@ const (
 
 var errNotGrown = errors.New("it is not the known layout with fields appended either")
 
-// narrow reads an answer whose structs may have more fields at their end than are known, and returns the answer that it would
-// be without them, and by struct how many there are more; fewer is negative. Everything that is known is held to what
-// Solidity makes of it, as in checkLayout: parts in order, without gaps or overlaps; only behind the last known part of a
-// struct that has grown there may be more.
+// narrow reads an answer whose structs may have more fields at their end than are known, and returns the answer that it
+// would be without them, and by struct how many there are more; fewer is negative. Everything that is known is held to
+// what Solidity makes of it, as in checkLayout: parts in order, without gaps or overlaps; only behind the last known
+// part of a struct that has grown there may be more.
 func narrow(args abi.Arguments, data []byte) (known []byte, grown map[string]int, err error) {
 	n := narrower{layout{data}, make(map[string]int)}
 	types := make([]*abi.Type, len(args))
@@ -66,8 +67,8 @@ type narrower struct {
 	grown map[string]int
 }
 
-// sequence reads values that share one head, of the struct of this name, or of none. They lie from start to end; with slack
-// there may be something else behind them.
+// sequence reads values that share one head, of the struct of this name, or of none. They lie from start to end; with
+// slack there may be something else behind them.
 func (n narrower) sequence(types []*abi.Type, name string, start, end int, slack bool) ([]byte, error) {
 	whole, size := 0, end-start // of the head: known, and what is there
 	first := -1
@@ -133,7 +134,8 @@ func (n narrower) sequence(types []*abi.Type, name string, start, end int, slack
 	return append(head, tail...), nil
 }
 
-// parts are where the tails of the dynamic values in a head begin, which has to be in their order, the first right behind it.
+// parts are where the tails of the dynamic values in a head begin, which has to be in their order, the first right
+// behind it.
 func (n narrower) parts(types []*abi.Type, start, size, end int) (out []int, err error) {
 	at := start
 	for _, t := range types {

@@ -20,8 +20,8 @@ func splice(data []byte, i, n int, words ...byte) []byte {
 	return slices.Concat(data[:i*word], words, data[(i+n)*word:])
 }
 
-// An Account with fields appended, with a Refund that has one more, or from before the last two were there, is read as far as
-// it is known: by offset, and as strictly as ever.
+// An Account with fields appended, with a Refund that has one more, or from before the last two were there, is read as
+// far as it is known: by offset, and as strictly as ever.
 func TestGrownAnswers(t *testing.T) {
 	v := readRecorded(t).Returns["getAccount"]
 	args := outputs[[4]byte(v.Calldata)]

@@ -19,14 +19,14 @@ import (
 var errAccounts = errors.New("the list of sub-accounts is not whole")
 
 // Holdings reads everything the wallet has, at one block. The ledger is nil only where the contract says so, and a
-// provider is missing from the accounts only where the whole list was read without it. What nothing is decided by may be
-// unread where the contract does not say it: how long it holds money that is asked back.
+// provider is missing from the accounts only where the whole list was read without it. What nothing is decided by may
+// be unread where the contract does not say it: how long it holds money that is asked back.
 func (c *Client) Holdings(ctx context.Context) (zg.Holdings, error) {
 	return c.holdings(ctx, zg.PartLedger, zg.PartAccounts, zg.PartMinimums)
 }
 
-// Known reads what can be read of what Holdings does: whoever wants money back is not kept from it by what that does not take.
-// Unread says what could not be read, and why.
+// Known reads what can be read of what Holdings does: whoever wants money back is not kept from it by what that does
+// not take. Unread says what could not be read, and why.
 func (c *Client) Known(ctx context.Context) (zg.Holdings, error) { return c.holdings(ctx) }
 
 func (c *Client) holdings(ctx context.Context, needed ...zg.Part) (zg.Holdings, error) {

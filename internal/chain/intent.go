@@ -18,10 +18,10 @@ type call struct {
 	most  uint64 // gas that the owner was shown; 0: nobody was shown anything
 }
 
-// Sign signs what an intent says with the lowest unused nonce. It sends nothing. The node's estimate of the gas is also the
-// last check that the contract would accept it: a refusal is a *RevertError. Nothing is signed that would do something
-// else than what was decided (ErrDecidedOtherwise), that needs more gas than the owner was shown (ErrMoreGas), or that the
-// wallet cannot pay for (ErrInsufficientFunds).
+// Sign signs what an intent says with the lowest unused nonce. It sends nothing. The node's estimate of the gas is also
+// the last check that the contract would accept it: a refusal is a *RevertError. Nothing is signed that would do
+// something else than what was decided (ErrDecidedOtherwise), that needs more gas than the owner was shown
+// (ErrMoreGas), or that the wallet cannot pay for (ErrInsufficientFunds).
 func (s *Sender) Sign(ctx context.Context, in zg.Intent) (zg.SignedTx, error) {
 	c, err := s.call(ctx, in)
 	if err != nil {

@@ -67,7 +67,8 @@ func TestSignEveryKind(t *testing.T) {
 	}
 }
 
-// What needs more gas than the owner was shown is not signed; the allowance on top of the estimate gives way before that.
+// What needs more gas than the owner was shown is not signed; the allowance on top of the estimate gives way before
+// that.
 func TestSignWithTheGasThatWasShown(t *testing.T) {
 	n := startNode(t)
 	s := NewSender(n.client(t), signTest, SenderConfig{MaxFeePerGas: gweis(100)})

@@ -93,7 +93,8 @@ func until(t *testing.T, what string, f func() bool) {
 	}
 }
 
-// From an empty wallet: everything that a user does, through the journal and on the network's own contracts, to the neuron.
+// From an empty wallet: everything that a user does, through the journal and on the network's own contracts, to the
+// neuron.
 func TestNetworkEveryKind(t *testing.T) {
 	n := startNetwork(t)
 	ctx := t.Context()
@@ -176,8 +177,8 @@ func TestNetworkEveryKind(t *testing.T) {
 	}
 }
 
-// What people are shown before they say yes is what is signed at most, and what is used at most, of every kind and however many
-// sub-accounts there are.
+// What people are shown before they say yes is what is signed at most, and what is used at most, of every kind and
+// however many sub-accounts there are.
 func TestNetworkGasIsWhatWasShown(t *testing.T) {
 	for _, accounts := range []int{1, 3, 20} {
 		t.Run(fmt.Sprint(accounts), func(t *testing.T) {
@@ -241,7 +242,7 @@ func TestNetworkGasIsWhatWasShown(t *testing.T) {
 	}
 }
 
-// A reorg takes the block away and the pool forgets: the journal sends the same bytes again, and they count anew.
+// A reorg takes the block away and the pool forgets: the journal sends the same bytes again, and they count again.
 func TestNetworkJournalReorg(t *testing.T) {
 	n := startNetwork(t)
 	n.fund(t)

@@ -64,8 +64,8 @@ func refuses(sel [4]byte, args ...any) answer {
 	return answer{err: &nodeError{Code: 3, Message: "execution reverted", Data: hexutil.Encode(append(sel[:], data...))}}
 }
 
-// node is a JSON-RPC endpoint that answers by script. Without changes it serves both contracts, a wallet with a ledger and
-// no sub-accounts.
+// node is a JSON-RPC endpoint that answers by script. Without changes it serves both contracts, a wallet with a ledger
+// and no sub-accounts.
 type node struct {
 	url   string
 	began time.Time // when block 100 of the chain that it has was made; the next ones come every second
@@ -240,7 +240,7 @@ func (n *node) answer(method string, params []json.RawMessage) (any, *nodeError)
 	}
 	packed, err := outputs[[4]byte(msg.Input)].Pack(a.values...)
 	if err != nil {
-		panic("the script's answer does not fit: " + err.Error())
+		panic("the script's answer does not match: " + err.Error())
 	}
 	return hexutil.Bytes(packed), nil
 }

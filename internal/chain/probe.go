@@ -45,8 +45,8 @@ func (c *Client) HasCode(ctx context.Context, at common.Address) (bool, error) {
 	return len(code) > 0, err
 }
 
-// FeePerGas is the least that a transaction must offer now per unit of gas, in neuron: the base fee and the tip. Nothing is
-// signed where that is above the owner's limit, which does not count here.
+// FeePerGas is the least that a transaction must offer now per unit of gas, in neuron: the base fee and the tip.
+// Nothing is signed where that is above the owner's limit, which does not count here.
 func (c *Client) FeePerGas(ctx context.Context) (zg.Neuron, error) {
 	base, tip, err := NewSender(c, nil, SenderConfig{}).suggestion(ctx)
 	return tip.Add(base), err

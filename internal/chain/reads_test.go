@@ -27,7 +27,8 @@ func anyService(i int) bindings.Service {
 	}
 }
 
-// serveList answers a list function with pages of all, the way the contract does. change alters a page before it is sent.
+// serveList answers a list function with pages of all, the way the contract does. change alters a page before it is
+// sent.
 func serveList[T any](n *node, calldata []byte, all []T, change func(offset int, page []T) []T) {
 	n.onCall(inferenceAddr, calldata, func(args []any, _ string) answer {
 		offset, limit := args[len(args)-2].(*big.Int).Int64(), args[len(args)-1].(*big.Int).Int64()

@@ -1,7 +1,7 @@
 package chain
 
-// refusalTable is what the contracts refuse with, and what that means for whoever sees it. Rows without a hint are about
-// calls that zgproxy does not make.
+// refusalTable is what the contracts refuse with, and what that means for whoever sees it. Rows without a hint are
+// about calls that zgproxy does not make.
 var refusalTable = []struct{ signature, hint string }{
 	// The ledger.
 	{"LedgerNotExists(address)", "the wallet has no ledger yet; deposit at least the contract's minimum first"},

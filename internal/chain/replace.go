@@ -14,8 +14,8 @@ import (
 const gasPlain = 21_000
 
 // Replace signs the same call at the same nonce with both fees at least a tenth higher, which is what nodes demand of a
-// replacement, and at least what the network asks for now. It sends nothing. Only what this wallet has signed before can
-// be replaced: whoever can change the record of a transaction can't have another one signed.
+// replacement, and at least what the network asks for now. It sends nothing. Only what this wallet has signed before
+// can be replaced: whoever can change the record of a transaction can't have another one signed.
 func (s *Sender) Replace(ctx context.Context, prev zg.SignedTx) (zg.SignedTx, error) {
 	tx, err := s.supplant(ctx, prev, func(old *types.Transaction) *types.DynamicFeeTx {
 		return &types.DynamicFeeTx{Nonce: old.Nonce(), To: old.To(), Value: old.Value(), Data: old.Data(), Gas: old.Gas()}
@@ -26,8 +26,8 @@ func (s *Sender) Replace(ctx context.Context, prev zg.SignedTx) (zg.SignedTx, er
 	return tx, nil
 }
 
-// Cancel signs a transaction at the same nonce that pays nothing to the wallet itself, with fees as Replace has them. It
-// sends nothing. When it is mined, what it replaces can't be any more.
+// Cancel signs a transaction at the same nonce that pays nothing to the wallet itself, with fees as Replace has them.
+// It sends nothing. When it is mined, what it replaces can't be any more.
 func (s *Sender) Cancel(ctx context.Context, prev zg.SignedTx) (zg.SignedTx, error) {
 	tx, err := s.supplant(ctx, prev, func(old *types.Transaction) *types.DynamicFeeTx {
 		to := s.client.cfg.User

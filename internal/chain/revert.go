@@ -114,7 +114,8 @@ func DecodeRevert(err error) (_ *RevertError, ok bool) {
 	return r, true
 }
 
-// revertData finds the bytes where nodes and gateways put them: hex, hex behind a prefix, or an object with data inside.
+// revertData finds the bytes where nodes and gateways put them: hex, hex behind a prefix, or an object with data
+// inside.
 func revertData(v any) []byte {
 	switch d := v.(type) {
 	case string:

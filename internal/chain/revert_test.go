@@ -14,7 +14,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/chain/bindings"
 )
 
-// Every error that either contract declares is in the table, with its own arguments, and the table holds no error twice.
+// Every error that either contract declares is in the table, with its own arguments, and the table holds no error
+// twice.
 func TestRefusalTableIsComplete(t *testing.T) {
 	if len(refusals) != len(refusalTable) {
 		t.Errorf("%d selectors of %d rows: a row is there twice", len(refusals), len(refusalTable))

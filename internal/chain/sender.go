@@ -75,8 +75,8 @@ func (s *Sender) sign(ctx context.Context, c call) (zg.SignedTx, error) {
 	return s.signTx(&types.DynamicFeeTx{Nonce: nonce, To: &c.to, Value: c.value.Big(), Data: c.data, Gas: limit}, feeCap, tip)
 }
 
-// affords checks that the wallet holds what a transaction may take from it. Nodes refuse one that it could not pay, which
-// would then be signed, recorded and stuck.
+// affords checks that the wallet holds what a transaction may take from it. Nodes refuse one that it could not pay,
+// which would then be signed, recorded and stuck.
 func (s *Sender) affords(ctx context.Context, most zg.Neuron) error {
 	c := s.client
 	balance, err := observe(ctx, c, "eth_getBalance", func(ctx context.Context) (*big.Int, error) { return c.eth.BalanceAt(ctx, c.cfg.User, nil) })
@@ -107,8 +107,8 @@ func (s *Sender) estimate(ctx context.Context, call ethereum.CallMsg) (uint64, e
 	return units, nil
 }
 
-// suggestion is the base fee of the newest block, and the tip that the node suggests but at least the configured minimum. Of
-// several endpoints the one in the middle counts, of two the one that suggests less.
+// suggestion is the base fee of the newest block, and the tip that the node suggests but at least the configured
+// minimum. Of several endpoints the one in the middle counts, of two the one that suggests less.
 func (s *Sender) suggestion(ctx context.Context) (base, tip zg.Neuron, err error) {
 	c := s.client
 	q, err := c.agree(ctx)
@@ -127,9 +127,9 @@ func (s *Sender) suggestion(ctx context.Context) (base, tip zg.Neuron, err error
 	return q.at.baseFee, tip.Max(s.cfg.MinTip), nil
 }
 
-// offer is the most that a transaction offers per gas: the tip and twice the base fee, which can double within six blocks
-// and is charged as it then is, or the owner's limit where that is less. What fits the limit now is signed: least, which is
-// what the next block charges or what a replacement has to offer.
+// offer is the most that a transaction offers per gas: the tip and twice the base fee, which can double within six
+// blocks and is charged as it then is, or the owner's limit where that is less. What fits the limit now is signed:
+// least, which is what the next block charges or what a replacement has to offer.
 func (s *Sender) offer(base, tip, least zg.Neuron) (zg.Neuron, error) {
 	if err := s.allowed(least); err != nil {
 		return zg.Neuron{}, err

@@ -19,8 +19,9 @@ type offer struct {
 	registered bool
 }
 
-// Service reads what one provider offers, at a block; 0: the newest. It is false only where the contract says that there is
-// none. Whoever is about to pay a provider reads this rather than the list, which may be old. Several endpoints have to agree.
+// Service reads what one provider offers, at a block; 0: the newest. It is false only where the contract says that
+// there is none. Whoever is about to pay a provider reads this rather than the list, which may be old. Several
+// endpoints have to agree.
 func (c *Client) Service(ctx context.Context, provider common.Address, block uint64) (zg.Service, bool, error) {
 	what := "the service of " + provider.Hex()
 	var o offer

@@ -38,8 +38,8 @@ func (c *Client) head(ctx context.Context) (head, error) {
 	return h, nil
 }
 
-// block reads a block by its number in hex, or its name. Nothing else of it is decoded: nodes of the network add fields of
-// their own to blocks, and may leave out what other networks have.
+// block reads a block by its number in hex, or its name. Nothing else of it is decoded: nodes of the network add fields
+// of their own to blocks, and may leave out what other networks have.
 func (c *Client) block(ctx context.Context, which string) (head, error) {
 	type block struct {
 		Number    *hexutil.Uint64 `json:"number"`
@@ -69,8 +69,8 @@ func (c *Client) block(ctx context.Context, which string) (head, error) {
 // errEndless means that a list does not end where it said it would.
 var errEndless = errors.New("the list does not end where it should")
 
-// pages reads a list of the inference contract page by page. next reads the page at an offset and returns its length and
-// the length of the whole list.
+// pages reads a list of the inference contract page by page. next reads the page at an offset and returns its length
+// and the length of the whole list.
 func pages(next func(offset int64) (items int, total *big.Int, err error)) error {
 	offset := int64(0)
 	for range maxPages {
@@ -130,8 +130,8 @@ func (c *Client) services(ctx context.Context, at head) (zg.Directory, error) {
 	return dir, nil
 }
 
-// The longest texts that are taken from a service, in bytes. Anybody can register anything of any length. What no honest
-// provider would register reads as empty: that makes the service useless and hurts nobody else's.
+// The longest texts that are taken from a service, in bytes. Anybody can register anything of any length. What no
+// honest provider would register reads as empty: that makes the service useless and hurts nobody else's.
 const (
 	maxURL  = 2048
 	maxName = 256      // a model, a kind of service

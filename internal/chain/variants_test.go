@@ -17,8 +17,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// The contracts are replaced under everybody's hands by ones whose structs have more fields, or fewer. What is known of them is
-// read, that they have changed is told, and money comes back to the neuron.
+// The contracts are replaced under everybody's hands by ones whose structs have more fields, or fewer. What is known of
+// them is read, that they have changed is told, and money comes back to the neuron.
 func TestNetworkVariants(t *testing.T) {
 	n := startNetwork(t)
 	n.fund(t)

@@ -20,7 +20,7 @@ import (
 
 var privateKey = regexp.MustCompile(`^\s*(0[xX])?[0-9a-fA-F]{64}\s*$`)
 
-// Check reports everything that is out of bounds or contradicts itself, as a ProblemsError. It does not ask for a wallet:
+// Check reports everything that is out of bounds or in conflict, as a ProblemsError. It does not ask for a wallet:
 // many commands need none (see HasKey).
 func (c Config) Check() error {
 	var ps ProblemsError

@@ -24,7 +24,7 @@ const (
 	SourceEnv     Source = "environment"
 	SourceFile    Source = "file" // a secret read from the file that the variable names
 	SourceEnvFile Source = "env file"
-	SourceFlag    Source = "flag"    // the command line, which goes before the environment
+	SourceFlag    Source = "flag"    // the command line, which takes precedence over the environment
 	SourceNetwork Source = "network" // follows from the chosen network
 )
 
@@ -105,14 +105,14 @@ func withoutRepeats(first, then error) error {
 
 // Load reads the environment, and the file of variables for what is not set there. An empty variable counts as unset and is removed from the process's environment. The
 // error is a ProblemsError with everything that could not be read, unknown ZGPROXY_ variables included; the fields concerned
-// then hold their defaults. What is read may still contradict itself: that is for Check.
+// then hold their defaults. Settings may still conflict: that is for Check.
 func Load() (Config, Sources, error) {
 	problems := unknown(os.Environ())
 	file, more := readEnvFile()
 	return load(file, append(problems, more...))
 }
 
-// FromText is Read for a text of variables instead of the file: what the environment sets goes before it there too.
+// FromText is Read for a text of variables instead of the file: the environment takes precedence over it there too.
 func FromText(text string) (Config, Sources, error) {
 	values, problems := parseEnvFile([]byte(text))
 	cfg, sources, err := load(envFile{values: values}, problems)

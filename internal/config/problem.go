@@ -25,7 +25,7 @@ func (p Problem) String() string {
 	return p.Variable + "=" + p.Given + ": " + p.Text
 }
 
-// ProblemsError is everything that is wrong, so that it can be mended in one go.
+// ProblemsError is everything that is wrong, so that it can be fixed in one go.
 type ProblemsError []Problem
 
 // Error writes one line per problem, under a heading.

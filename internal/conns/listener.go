@@ -27,8 +27,8 @@ const refusalBody = `{"error":{"message":"zgproxy has as many connections as it 
 var refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json\r\n" +
 	"Retry-After: 1\r\nX-Zgproxy-Error: too_many_connections\r\nContent-Length: " + strconv.Itoa(len(refusalBody)) + "\r\n\r\n" + refusalBody
 
-// Listener has at most so many connections at a time. When there are no more, the one that has been idle for longest is
-// closed for a new one; where none is idle, the new one is refused after a moment.
+// Listener limits the number of connections at a time. When there are no more, the one that has been idle for longest
+// is closed for a new one; where none is idle, the new one is refused after a moment.
 type Listener struct {
 	net.Listener
 	most    int

@@ -1,8 +1,8 @@
 // Package devnet is a whole 0G Compute Network on one machine: a simulated chain and a few simulated providers on
 // loopback ports, and a wallet with money in it.
 //
-// It is for tests, demonstrations and benchmarks. It never leaves the machine and never holds anything of value: all of its
-// keys are public. Start runs everything, Close ends everything and waits. Nothing is durable.
+// It is for tests, demonstrations and benchmarks. It never leaves the machine and never holds anything of value: all of
+// its keys are public. Start runs everything, Close ends everything and waits. Nothing is durable.
 package devnet
 
 import (
@@ -247,8 +247,8 @@ func (n *Network) Restart(i int) error {
 	return nil
 }
 
-// Upgrade starts a provider again with another image, whose signer is another one: see simprovider.Config.Image. The chain does
-// not know of it until Announce.
+// Upgrade starts a provider again with another image, whose signer is another one: see simprovider.Config.Image. The
+// chain does not know of it until Announce.
 func (n *Network) Upgrade(i int, image string) error {
 	p, err := n.Providers[i].Upgrade(image)
 	if err != nil {

@@ -23,7 +23,8 @@ func Wallet() common.Address { return crypto.PubkeyToAddress(WalletKey().PublicK
 // ProviderKey is the key of the account of the provider with this name. It is as public as WalletKeyHex.
 func ProviderKey(name string) *ecdsa.PrivateKey { return seedKey("zgproxy devnet provider " + name) }
 
-// TEEKey is the key with which the provider with this name signs. No enclave keeps it, and it is as public as WalletKeyHex.
+// TEEKey is the key with which the provider with this name signs. No enclave keeps it, and it is as public as
+// WalletKeyHex.
 func TEEKey(name string) *ecdsa.PrivateKey { return seedKey("zgproxy devnet tee " + name) }
 
 // seedKey is the key that is the digest of a seed: the same on every machine.

@@ -22,16 +22,16 @@ type owner struct {
 	waking sync.WaitGroup
 }
 
-// SetAckDelay makes the contract's owner acknowledge a new signer so long after its provider has announced it. Zero, which it is
-// at the beginning, leaves that to Chain.AcknowledgeSigner.
+// SetAckDelay makes the contract's owner acknowledge a new signer so long after its provider has announced it. Zero,
+// which it is at the beginning, leaves that to Chain.AcknowledgeSigner.
 func (n *Network) SetAckDelay(d time.Duration) {
 	n.owner.mu.Lock()
 	defer n.owner.mu.Unlock()
 	n.owner.delay = d
 }
 
-// Announce is a provider noticing that the chain names another signer than its own: it registers its own, and so loses the
-// acknowledgement until the contract's owner gives it again: see SetAckDelay.
+// Announce is a provider noticing that the chain names another signer than its own: it registers its own, and so loses
+// the acknowledgement until the contract's owner gives it again: see SetAckDelay.
 func (n *Network) Announce(ctx context.Context, i int, key *ecdsa.PrivateKey) error {
 	p := n.Providers[i]
 	s, err := n.Chain.Service(ctx, p.Address())

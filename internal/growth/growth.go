@@ -164,9 +164,9 @@ func measure(r Reader, text []byte) cost {
 	return best
 }
 
-// undisturbed measures again, and takes the time without the collector, whose cycles hit one long reading and pass between
-// many short ones. The memory is that with it: what was asked for is counted late while it is off. Longer texts are left
-// to it, as they may need more memory than there is.
+// undisturbed measures again, and takes the time without the collector, whose cycles hit one long reading and pass
+// between many short ones. The memory is that with it: what was asked for is counted late while it is off. Longer texts
+// are left to it, as they may need more memory than there is.
 func undisturbed(r Reader, text []byte) cost {
 	with := measure(r, text)
 	if len(text) > 1<<20 {

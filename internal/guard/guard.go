@@ -1,5 +1,6 @@
 // Package guard is what stands between a local listener and the browsers of this machine: which Host names it answers
-// to, which web pages may ask, and what of an answer a browser may take for a page. It keeps no state and knows no routes.
+// to, which web pages may ask, and what of an answer a browser may take for a page. It keeps no state and knows no
+// routes.
 package guard
 
 import (

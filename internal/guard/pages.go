@@ -85,7 +85,8 @@ func originOf(address string) string {
 }
 
 // sameOrigin reports whether an origin is the address that was called. The scheme is not looked at: whoever stands in
-// front of zgproxy and speaks TLS keeps the Host name. But it has to be one of the web, or the host means something else.
+// front of zgproxy and speaks TLS keeps the Host name. But it has to be one of the web, or the host means something
+// else.
 func sameOrigin(origin, host string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.User != nil {

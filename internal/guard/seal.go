@@ -16,8 +16,8 @@ var (
 	download = []string{"attachment"}
 )
 
-// Seal is the one place through which every answer of both listeners goes, whoever made it. Only what a browser shows or
-// plays without running anything in it keeps its type; all else is a file to be saved.
+// Seal is the one place through which every answer of both listeners goes, whoever made it. Only what a browser shows
+// or plays without running anything in it keeps its type; all else is a file to be saved.
 func Seal(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := &sealed{ResponseWriter: w}
@@ -109,7 +109,8 @@ var passive = map[string]bool{
 }
 
 // Passive reports whether a browser that is given this Content-Type runs nothing of what comes with it. Browsers read
-// what is between commas as further types and take the last one, so a value that could be read in two ways is not passive.
+// what is between commas as further types and take the last one, so a value that could be read in two ways is not
+// passive.
 func Passive(contentType string) bool {
 	for i := range len(contentType) {
 		if c := contentType[i]; !isAlphanumeric(c) && strings.IndexByte(" /;=\"!#$&^_.+-", c) < 0 {

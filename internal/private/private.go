@@ -1,5 +1,5 @@
-// Package private writes files that only their owner may read, and that are there whole or not at all, and keeps the process's
-// memory to itself.
+// Package private writes files that only their owner may read, and that are there whole or not at all, and keeps the
+// process's memory to itself.
 //
 // It never reads what is in a file. When Write returns nil, file and name are on disk.
 package private

@@ -25,8 +25,8 @@ const (
 	maxEntry    = 256 << 10 // bytes of an entry; each value in it takes far more than it is long
 )
 
-// Catalog reads what a provider says it serves (GET /v1/models). An entry that makes no sense is left out and the others
-// stand; an entry whose price makes no sense has none, so that the price on chain holds.
+// Catalog reads what a provider says it serves (GET /v1/models). An entry that makes no sense is left out and the
+// others stand; an entry whose price makes no sense has none, so that the price on chain holds.
 func (c *Client) Catalog(ctx context.Context, provider common.Address, baseURL string) (zg.Catalog, error) {
 	fail := func(err error) (zg.Catalog, error) { return zg.Catalog{}, fmt.Errorf("read the catalogue: %w", err) }
 	r, err := c.get(ctx, baseURL, "/v1/models", nil, "", maxAnswer)
@@ -76,7 +76,8 @@ func decodeModels(body []byte) ([]zg.Model, error) {
 	return models, nil
 }
 
-// modelList are the entries that are looked at. The others are not read: a list of numbers takes a hundred times its size.
+// modelList are the entries that are looked at. The others are not read: a list of numbers takes a hundred times its
+// size.
 type modelList []json.RawMessage
 
 func (l *modelList) UnmarshalJSON(b []byte) error {
@@ -91,8 +92,8 @@ func (l *modelList) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// cheaper reports whether the first of two entries with one id is the one that a provider serves: that with the lower output
-// price, then the lower input price, then the lower identity as text.
+// cheaper reports whether the first of two entries with one id is the one that a provider serves: that with the lower
+// output price, then the lower input price, then the lower identity as text.
 func cheaper(a zg.Price, nameA string, b zg.Price, nameB string) bool {
 	return cmp.Or(a.Output.Cmp(b.Output), a.Input.Cmp(b.Input), strings.Compare(nameA, nameB)) < 0
 }
@@ -107,8 +108,8 @@ type modelEntry struct {
 	Identity                    any
 }
 
-// decodeModel reads one entry, and who of several vendors it is about, where that is said. It is false for an entry without a
-// usable id, and for "*", the wildcard.
+// decodeModel reads one entry, and who of several vendors it is about, where that is said. It is false for an entry
+// without a usable id, and for "*", the wildcard.
 func decodeModel(raw json.RawMessage) (m zg.Model, identity string, ok bool) {
 	// Each field is read on its own: one of an unexpected type does not hide the rest.
 	var fields map[string]json.RawMessage
@@ -229,8 +230,8 @@ func (p *pricing) price(t zg.ServiceType) (zg.Price, bool) {
 	return out, true
 }
 
-// video is the price of a video, with its rows. One unit holds for all of them; where that is not so, or where it cannot be
-// read, the price has a unit that nobody knows, and nothing is sent at it.
+// video is the price of a video, with its rows. One unit holds for all of them; where that is not so, or where it
+// cannot be read, the price has a unit that nobody knows, and nothing is sent at it.
 func (p *pricing) video() (zg.Price, bool) {
 	out := zg.Price{Output: p.Video.Neuron, Unit: unitName(p.VideoUnit)}
 	for i, v := range p.Variants[:min(len(p.Variants), maxVariants)] {
@@ -310,8 +311,8 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// count is a whole number, in any of the ways in which providers write figures. null is zero. A fraction is none, and what is
-// too large to be exact neither: a price multiplied by less than was meant would be below what is billed.
+// count is a whole number, in any of the ways in which providers write figures. null is zero. A fraction is none, and
+// what is too large to be exact neither: a price multiplied by less than was meant would be below what is billed.
 type count uint64
 
 func (c *count) UnmarshalJSON(b []byte) error {

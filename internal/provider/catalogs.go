@@ -84,9 +84,9 @@ func (k *Catalogs) Run(ctx context.Context) error {
 // errShared is why a catalogue is not used.
 var errShared = fmt.Errorf("%w: providers share the URL, and a catalogue does not say whose its models are", ErrNotSupported)
 
-// Refresh reads all catalogues once and publishes what was found. Where one cannot be read, the last one stands for an hour;
-// where a provider does not publish one, there is none. That of a URL that several of them share is none either: it would price
-// one provider's model at another's, or have a provider asked for a model that it does not have.
+// Refresh reads all catalogues once and publishes what was found. Where one cannot be read, the last one stands for an
+// hour; where a provider does not publish one, there is none. That of a URL that several of them share is none either:
+// it would price one provider's model at another's, or have a provider asked for a model that it does not have.
 func (k *Catalogs) Refresh(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -16,10 +16,11 @@ const (
 	maxWait    = 24 * time.Hour // no provider's word makes us wait longer
 )
 
-// Classify reads why a provider did not serve a request. It understands errors as a string, as an object, in Anthropic's
-// form, with the prefix of old versions, and as the web frameworks of model servers write them; a page of a web server is
-// classified by its status alone. Only 200 is no refusal: providers treat every other status of their model server as an
-// error and do not bill it. source is what the header ZG-Failure-Source says; it decides only where the words do not.
+// Classify reads why a provider did not serve a request. It understands errors as a string, as an object, in
+// Anthropic's form, with the prefix of old versions, and as the web frameworks of model servers write them; a page of a
+// web server is classified by its status alone. Only 200 is no refusal: providers treat every other status of their
+// model server as an error and do not bill it. source is what the header ZG-Failure-Source says; it decides only where
+// the words do not.
 func Classify(status int, contentType, source string, body []byte) zg.RefusalDetail {
 	if status == http.StatusOK {
 		return zg.RefusalDetail{}

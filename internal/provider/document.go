@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Documents of strangers are read as far as somebody looks at them: read whole, lists and objects take up to a hundred times
-// what they are long. Both functions are for documents that are known to be well formed.
+// Documents of strangers are read as far as somebody looks at them: read whole, lists and objects take up to a hundred
+// times what they are long. Both functions are for documents that are known to be well formed.
 
 // elements are the first elements of a list; ok is false for what is none.
 func elements(doc []byte, most int) (list []json.RawMessage, ok bool) {
@@ -26,7 +26,8 @@ func elements(doc []byte, most int) (list []json.RawMessage, ok bool) {
 	return list, true
 }
 
-// members are those members of an object that have one of these names, the last of each; ok is false for what is no object.
+// members are those members of an object that have one of these names, the last of each; ok is false for what is no
+// object.
 func members(doc []byte, names ...string) (found map[string]json.RawMessage, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(doc))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {

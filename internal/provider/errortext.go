@@ -17,8 +17,8 @@ type errorWords struct {
 	own           bool // a broker's own form: a string, or plain text
 }
 
-// errorText finds the message, and a code where there is one, in the error of a provider or of its model server. What is not
-// a JSON object, be it plain text or cut off, is its own message.
+// errorText finds the message, and a code where there is one, in the error of a provider or of its model server. What
+// is not a JSON object, be it plain text or cut off, is its own message.
 func errorText(body []byte) errorWords {
 	valid := json.Valid(body)
 	var outer map[string]json.RawMessage
@@ -57,8 +57,8 @@ func withoutPrefix(s string) string {
 	return strings.TrimPrefix(strings.TrimSpace(s), "Provider proxy: handle proxied service, ")
 }
 
-// wordsOf reads the words of an error in the forms that model servers give it: a string, an object with a message, and lists of
-// either, where each element may say which field it is about.
+// wordsOf reads the words of an error in the forms that model servers give it: a string, an object with a message, and
+// lists of either, where each element may say which field it is about.
 func wordsOf(raw json.RawMessage, depth int) string {
 	if len(raw) == 0 || depth == 0 {
 		return ""

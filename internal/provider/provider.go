@@ -1,8 +1,8 @@
-// Package provider speaks a provider's HTTP dialect apart from inference: its catalogue, the fees it has not taken on chain
-// yet, its response signatures, and what its refusals mean.
+// Package provider speaks a provider's HTTP dialect apart from inference: its catalogue, the fees it has not taken on
+// chain yet, its response signatures, and what its refusals mean.
 //
-// It never retries, never spends and holds no key: session tokens are handed in ready-made. Client makes one call at a time
-// and starts nothing; the loop of Catalogs is run by whoever built it. Nothing here is durable.
+// It never retries, never spends and holds no key: session tokens are handed in ready-made. Client makes one call at a
+// time and starts nothing; the loop of Catalogs is run by whoever built it. Nothing here is durable.
 package provider
 
 import (
@@ -89,8 +89,8 @@ func New(cfg Config) *Client {
 	}}
 }
 
-// sameHost follows a few redirects within a server. A bearer token must not travel, nor must another server's word count
-// as the provider's.
+// sameHost follows a few redirects within a server. A bearer token must not travel, nor must another server's word
+// count as the provider's.
 func sameHost(req *http.Request, via []*http.Request) error {
 	if first := via[0].URL; req.URL.Host != first.Host || req.URL.Scheme != first.Scheme || len(via) > 3 {
 		return fmt.Errorf("%w: %s", errRedirect, req.URL.Redacted())
@@ -101,8 +101,8 @@ func sameHost(req *http.Request, via []*http.Request) error {
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// UnsettledFee asks for the fees of finished requests that the provider has not taken on chain yet. bearer is the session
-// token of user. A refused token is a *RefusedError.
+// UnsettledFee asks for the fees of finished requests that the provider has not taken on chain yet. bearer is the
+// session token of user. A refused token is a *RefusedError.
 func (c *Client) UnsettledFee(ctx context.Context, baseURL string, user common.Address, bearer string) (zg.Neuron, error) {
 	fail := func(err error) (zg.Neuron, error) {
 		if zg.CredentialOf(bearer).In(err.Error()) {
@@ -134,8 +134,8 @@ func (c *Client) UnsettledFee(ctx context.Context, baseURL string, user common.A
 	return fee, nil
 }
 
-// Signature asks once for the response signature of the answer with this key. A provider's own reply to an unknown key is
-// status 404, or 400 with chat_id_not_found; both are ErrNoSignature, and Retryable says whether to ask again.
+// Signature asks once for the response signature of the answer with this key. A provider's own reply to an unknown key
+// is status 404, or 400 with chat_id_not_found; both are ErrNoSignature, and Retryable says whether to ask again.
 func (c *Client) Signature(ctx context.Context, baseURL, key, model string) (zg.Signature, error) {
 	fail := func(err error) (zg.Signature, error) { return zg.Signature{}, fmt.Errorf("fetch a signature: %w", err) }
 	if !zg.ValidChatID(key) { // it came from the provider and becomes part of a URL
@@ -169,13 +169,14 @@ func (c *Client) Signature(ctx context.Context, baseURL, key, model string) (zg.
 	return sig, nil
 }
 
-// Quote fetches the attestation report of the provider's own enclave: a JSON document, as it came. Nothing in it is checked.
+// Quote fetches the attestation report of the provider's own enclave: a JSON document, as it came. Nothing in it is
+// checked.
 func (c *Client) Quote(ctx context.Context, baseURL string) ([]byte, error) {
 	// Newer ones quote the key for sealed requests, too, when they are not asked for the old form.
 	return c.evidence(ctx, baseURL, "/v1/quote", url.Values{"legacy": {"false"}})
 }
 
-// ModelReport fetches the attestation report of the enclave in which the model runs, likewise. Where the provider relays to a
+// ModelReport fetches the attestation report of the enclave in which the model runs. Where the provider relays to a
 // vendor there is none: ErrNotSupported.
 func (c *Client) ModelReport(ctx context.Context, baseURL, model string) ([]byte, error) {
 	return c.evidence(ctx, baseURL, "/v1/proxy/attestation/report", url.Values{"model": {model}})
@@ -192,8 +193,8 @@ func (c *Client) evidence(ctx context.Context, baseURL, path string, query url.V
 	return r.body, nil
 }
 
-// Retryable reports whether it makes sense to ask for a signature again after this error: it is missing yet, the provider
-// is in trouble, or it could not be reached.
+// Retryable reports whether it makes sense to ask for a signature again after this error: it is missing yet, the
+// provider is in trouble, or it could not be reached.
 func Retryable(err error) bool {
 	var refused *RefusedError
 	switch {
@@ -214,8 +215,8 @@ type reply struct {
 	sent        zg.Credential
 }
 
-// get makes one call. Any status is a reply; an error means that there was none. What is longer than most is no answer; of a
-// refusal so much is kept.
+// get makes one call. Any status is a reply; an error means that there was none. What is longer than most is no answer;
+// of a refusal so much is kept.
 func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values, bearer string, most int64) (*reply, error) {
 	u, err := endpoint(baseURL, path, query)
 	if err != nil {
@@ -250,7 +251,8 @@ func (c *Client) get(ctx context.Context, baseURL, path string, query url.Values
 	return &reply{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: body, sent: zg.CredentialOf(bearer)}, nil
 }
 
-// ParseURL reads what a provider registered as its URL: http or https, a host, and perhaps a path. Else the error is ErrURL.
+// ParseURL reads what a provider registered as its URL: http or https, a host, and perhaps a path. Else the error is
+// ErrURL.
 func ParseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	if err != nil {
@@ -279,8 +281,8 @@ func (r *reply) refused() error {
 	return &RefusedError{Status: r.status, Detail: detail}
 }
 
-// published tells an endpoint that is not there from one that refuses or fails. A web server in front of a provider hides
-// most of the control endpoints and says so with a page of its own.
+// published tells an endpoint that is not there from one that refuses or fails. A web server in front of a provider
+// hides most of the control endpoints and says so with a page of its own.
 func (r *reply) published() error {
 	isJSON := json.Valid(r.body) && !isHTML(r.contentType)
 	switch {

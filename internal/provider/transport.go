@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// ErrPrivateAddress means that a provider's URL leads to this machine or into a private network. Anybody can register any
-// URL on chain, and what listens on private addresses trusts whoever can reach it.
+// ErrPrivateAddress means that a provider's URL leads to this machine or into a private network. Anybody can register
+// any URL on chain, and what listens on private addresses trusts whoever can reach it.
 var ErrPrivateAddress = errors.New("the provider's URL leads to an address that is not public")
 
 // NewTransport returns a transport for everything that goes to providers. It suits answers that stream for hours: only
 // connecting and the wait for the first byte are limited, and a dead HTTP/2 connection is found by pings. It never asks
 // for compression, because what is hashed are the bytes on the wire.
 //
-// Unless allowPrivate is set, it connects to public addresses only. That is checked on the address that is dialled, after
-// names were resolved. A proxy named by the environment may be anywhere: the owner chose it. Names that a proxy resolves
-// are its business; literal private addresses and names of no public domain are refused before it is asked.
+// Unless allowPrivate is set, it connects to public addresses only. That is checked on the address that is dialled,
+// after names were resolved. A proxy named by the environment may be anywhere: the owner chose it. Names that a proxy
+// resolves are its business; literal private addresses and names of no public domain are refused before it is asked.
 func NewTransport(allowPrivate bool) *http.Transport {
 	return newTransport(allowPrivate, http.ProxyFromEnvironment)
 }
@@ -67,8 +67,8 @@ func newTransport(allowPrivate bool, proxy proxyFunc) *http.Transport {
 	}
 }
 
-// addressesOf asks which proxies there are, as host:port. They are known before the first request, so that no request can
-// make another address look like a proxy's.
+// addressesOf asks which proxies there are, as host:port. They are known before the first request, so that no request
+// can make another address look like a proxy's.
 func addressesOf(proxy proxyFunc) map[string]bool {
 	found := make(map[string]bool)
 	for _, scheme := range []string{"http", "https"} {
@@ -80,8 +80,8 @@ func addressesOf(proxy proxyFunc) map[string]bool {
 	return found
 }
 
-// guardProxy refuses what the dialer's guard would not see: a private address or a local name reached through the proxy, and the
-// proxy itself posing as a provider.
+// guardProxy refuses what the dialer's guard would not see: a private address or a local name reached through the
+// proxy, and the proxy itself posing as a provider.
 func guardProxy(proxy proxyFunc, proxies map[string]bool) proxyFunc {
 	return func(r *http.Request) (*url.URL, error) {
 		u, err := proxy(r)

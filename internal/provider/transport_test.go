@@ -147,7 +147,8 @@ func TestTransportRefusesThisMachine(t *testing.T) {
 	}
 }
 
-// The owner's proxy may be on this machine, but nothing else becomes reachable through it, and it is no provider itself.
+// The owner's proxy may be on this machine, but nothing else becomes reachable through it, and it is no provider
+// itself.
 func TestTransportThroughProxy(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(echo))
 	defer srv.Close()

@@ -6,9 +6,9 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Words are matched in their place only. What a broker writes of itself is a string, begins with a context and then says one
-// of a few sentences; the same words elsewhere are somebody else's: a vendor's whose account is empty, those of an RPC server
-// that failed, or the caller's, quoted.
+// Words are matched in their place only. What a broker writes of itself is a string, begins with a context and then
+// says one of a few sentences; the same words elsewhere are somebody else's: a vendor's whose account is empty, those
+// of an RPC server that failed, or the caller's, quoted.
 
 // sentence is one that brokers write, in lower case.
 type sentence struct {
@@ -45,8 +45,8 @@ const (
 	requestContext = "validate request: "
 )
 
-// Contexts of what a broker does by itself, so that what fails there is never the caller's doing. Their status is 400 all the
-// same, which is what brokers answer where nothing else was thought of.
+// Contexts of what a broker does by itself, so that what fails there is never the caller's doing. Their status is 400
+// all the same, which is what brokers answer where nothing else was thought of.
 var innerContexts = []string{
 	"create request: ", "create request in db", "get billing prices", "prepare http request: ", "read request body",
 	"call proxied service: ", "get account from contract, ", "get service from contract", "get unsettled fee",

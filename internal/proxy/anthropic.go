@@ -38,8 +38,8 @@ func (e *APIError) envelopeFor(path, requestID string) []byte {
 	}{"error", inner{anthropicType(e.Status), e.Message}, requestID})
 }
 
-// streamEvent is the error as an event of a stream. It begins with a blank line, so that it is an event of its own wherever
-// the stream broke off, and ends with one.
+// streamEvent is the error as an event of a stream. It begins with a blank line, so that it is an event of its own
+// wherever the stream broke off, and ends with one.
 func (e *APIError) streamEvent(path, requestID string) []byte {
 	out := []byte("\n\n")
 	if anthropic(path) {
@@ -50,8 +50,8 @@ func (e *APIError) streamEvent(path, requestID string) []byte {
 	return append(out, '\n')
 }
 
-// anthropicType is the error type that belongs to a status. Overload has a status of its own there, 529, which no proxy in
-// between and no other client understands; 503 is kept.
+// anthropicType is the error type that belongs to a status. Overload has a status of its own there, 529, which no proxy
+// in between and no other client understands; 503 is kept.
 func anthropicType(status int) string {
 	switch status {
 	case http.StatusUnauthorized:

@@ -27,9 +27,9 @@ func (s *setback) Unwrap() error { return s.err }
 // errSentAlready means that too much of an upload has gone to a provider to send it to another one.
 var errSentAlready = errors.New("the upload was sent already")
 
-// answer sends a request to the provider that is chosen for it, and to another one where that fails before the first byte of
-// an answer: each attempt has its own reservation, record and id. What is told at the end is what the last provider said
-// that was asked.
+// answer sends a request to the provider that is chosen for it, and to another one where that fails before the first
+// byte of an answer: each attempt has its own reservation, record and id. What is told at the end is what the last
+// provider said that was asked.
 func (c *call) answer(model string, src source) error {
 	s := c.srv
 	if s.cfg.Enforce {
@@ -66,7 +66,7 @@ func (c *call) answer(model string, src source) error {
 			return err // who waited for room is told when there may be some
 		}
 		if n > 1 {
-			c.anew(n, stream)
+			c.nextAttempt(n, stream)
 		}
 		c.offer = lease.Offer
 		p, err := src.parcel(lease.Offer)
@@ -102,15 +102,15 @@ func (c *call) answer(model string, src source) error {
 	}
 }
 
-// anew begins another attempt. Its id is that of the first one, numbered.
-func (c *call) anew(n int, stream bool) {
+// nextAttempt begins another attempt. Its id is that of the first one, numbered.
+func (c *call) nextAttempt(n int, stream bool) {
 	c.attempts, c.stream = n, stream
 	c.id = c.first + "-" + strconv.Itoa(n)
 	setRequestID(c.w.Header(), c.op.path, c.id)
 	c.course = course{}
 }
 
-// reservation is what an attempt may cost, set aside until it is booked.
+// reservation is what an attempt may cost, set aside until it is recorded.
 type reservation interface {
 	Grow(bound zg.Neuron) error
 	Bound() zg.Neuron

@@ -40,7 +40,8 @@ func TestAProvidersOwnFailureWithStatus400(t *testing.T) {
 	}
 }
 
-// Every provider's word that it failed by itself leads to a few attempts and no more, all unbilled, and takes none of them out.
+// Every provider's word that it failed by itself leads to a few attempts and no more, all unbilled, and takes none of
+// them out.
 func TestABlamedBrokerIsNotDown(t *testing.T) {
 	bad := blames("broker", 400, `{"error":"n is ambiguous"}`)
 	c := newChain3(t, reallyClassified, bad, bad, bad)
@@ -95,8 +96,8 @@ func TestValidationErrorsOfAnEndpoint(t *testing.T) {
 	}
 }
 
-// A 400 in a form that nobody here knows may be about the request and may be about the provider: it is tried elsewhere, and
-// takes nobody out.
+// A 400 in a form that nobody here knows may be about the request and may be about the provider: it is tried elsewhere,
+// and takes nobody out.
 func TestARefusalInAnUnknownFormIsNeutral(t *testing.T) {
 	bad := refuses(400, `{"oops":["what"]}`)
 	c := newChain3(t, reallyClassified, bad, bad, bad)
@@ -111,7 +112,8 @@ func TestARefusalInAnUnknownFormIsNeutral(t *testing.T) {
 	}
 }
 
-// One request that has too many tokens for a provider keeps no other one from it, unless the provider says for how long.
+// One request that has too many tokens for a provider keeps no other one from it, unless the provider says for how
+// long.
 func TestATokenBudgetIsOfOneRequest(t *testing.T) {
 	full := `{"error":{"message":"full","type":"rate_limit_error","code":"token_budget_exceeded"}}`
 	c := newChain3(t, reallyClassified, refuses(429, full), good, good)

@@ -11,8 +11,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// silent is an answer that ended before its first byte. It may have been billed, but what makes nothing that lasts may be
-// asked of another provider.
+// silent is an answer that ended before its first byte. It may have been billed, but what makes nothing that lasts may
+// be asked of another provider.
 func (x *exchange) silent(cause error) error {
 	if cause == nil {
 		cause = io.ErrUnexpectedEOF
@@ -59,9 +59,9 @@ func (c *call) breakOff(e *APIError) {
 // errStreamFailed is the cause of a stream that its provider ended with an error.
 var errStreamFailed = errors.New("the provider ended the stream with an error")
 
-// failed ends a stream in which an error stood where an answer should go on. The error's own line has been kept from the
-// caller: written by a broker it is no event, and its words are the provider's business. Where nothing of an answer has gone
-// out, another provider may be asked.
+// failed ends a stream in which an error stood where an answer should go on. The error's own line has been kept from
+// the caller: written by a broker it is no event, and its words are the provider's business. Where nothing of an answer
+// has gone out, another provider may be asked.
 func (r *relaying) failed() error {
 	said, callers := streamFailure(r.cutoff.Said())
 	said = r.sent.Clean(said)
@@ -98,8 +98,8 @@ var callersFault = map[string]bool{
 	"400": true, "413": true, "422": true,
 }
 
-// streamFailure reads an error in the middle of a stream, and whether it is about the request: then the caller has to learn
-// what it says. What a broker writes of itself is a string and never that.
+// streamFailure reads an error in the middle of a stream, and whether it is about the request: then the caller has to
+// learn what it says. What a broker writes of itself is a string and never that.
 func streamFailure(doc []byte) (said string, callers bool) {
 	var outer, inner map[string]json.RawMessage
 	if json.Unmarshal(doc, &outer) != nil || json.Unmarshal(outer["error"], &inner) != nil {

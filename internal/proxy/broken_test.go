@@ -102,8 +102,8 @@ func TestAnErrorInsteadOfAStream(t *testing.T) {
 	}
 }
 
-// A document that its provider ends in the middle, with the error of its model server or without, is a cut: an error where
-// nothing has gone out yet, else a broken connection.
+// A document that its provider ends in the middle, with the error of its model server or without, is a cut: an error
+// where nothing has gone out yet, else a broken connection.
 func TestADocumentThatEndsInAnError(t *testing.T) {
 	large := `{"id":"c","choices":[{"message":{"content":"` + strings.Repeat("word ", maxHeld/4)
 	for _, tc := range []struct {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A provider chooses the type of what it sends. Whatever it says, a browser does not take it for a page of ours: neither what
-// was fetched, nor an answer, nor an error.
+// A provider chooses the type of what it sends. Whatever it says, a browser does not take it for a page of ours:
+// neither what was fetched, nor an answer, nor an error.
 func TestAProviderMakesNoPagesOfOurs(t *testing.T) {
 	const page = "<html><script>fetch('/v1/chat/completions',{method:'POST'})</script></html>"
 	var kind atomic.Pointer[[]string]

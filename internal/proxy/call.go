@@ -45,7 +45,7 @@ type course struct {
 	bytes     int64
 	booking   billing.Booking
 	booked    bool
-	fee       string // what was booked, as text
+	fee       string // what was recorded, as text
 	judgement zg.Judgement
 	plain     bool // the stream's lines are documents, not events
 }

@@ -6,13 +6,13 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// condition is how one thing that can go wrong is told to callers. Its code is the key in the table, in the envelope, and
-// the category in logs and metrics.
+// condition is how one thing that can go wrong is told to callers. Its code is the key in the table, in the envelope,
+// and the category in logs and metrics.
 type condition struct {
 	status int    // in the ordinary case; where a peer's own status says more it may be another one
 	kind   string // type in OpenAI's envelope
-	// again says that the very same request, sent again later, can succeed. Clients that retry by themselves are told where
-	// the status alone would mislead them.
+	// again says that the very same request, sent again later, can succeed. Clients that retry by themselves are told
+	// where the status alone would mislead them.
 	again bool
 }
 

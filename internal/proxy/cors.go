@@ -25,8 +25,8 @@ var corsExposed = strings.Join([]string{
 	"Anthropic-Ratelimit-Tokens-Limit", "Anthropic-Ratelimit-Tokens-Remaining", "Anthropic-Ratelimit-Tokens-Reset",
 }, ", ")
 
-// fromPage reports whether the page that a request comes from, if it comes from one, may call; and puts among the headers
-// of the answer what lets it read, or show, that.
+// fromPage reports whether the page that a request comes from, if it comes from one, may call; and puts among the
+// headers of the answer what lets it read, or show, that.
 func (s *Server) fromPage(h http.Header, r *http.Request) (page guard.Page) {
 	page = s.origins.Check(r)
 	if len(s.origins) > 0 {
@@ -43,8 +43,8 @@ func (s *Server) fromPage(h http.Header, r *http.Request) (page guard.Page) {
 	return page
 }
 
-// preflight answers a browser's question whether a page may send what it is about to. Such a question carries no key. It
-// reports whether r was one; it is asked after fromPage.
+// preflight answers a browser's question whether a page may send what it is about to. Such a question carries no key.
+// It reports whether r was one; it is asked after fromPage.
 func preflight(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	if r.Header.Get("Access-Control-Request-Method") == "" || h["Access-Control-Allow-Origin"] == nil {

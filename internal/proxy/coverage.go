@@ -21,7 +21,7 @@ func (c *call) coverable() error {
 		return errUnsignedOperation(c.op)
 	}
 	e := problem("format_unsigned", fmt.Sprintf("Providers sign no answer to %s with response_format=%s, so it cannot be verified, and "+
-		"ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent and nothing spent. Ask with response_format=%s, or set "+
+		"ZGPROXY_VERIFY=enforce withholds such answers. Nothing was sent and nothing spent. Ask with response_format=%s, or set "+
 		"ZGPROXY_VERIFY=observe.", c.op.path, shown(c.format), formats(row)))
 	e.Param = "response_format"
 	return e
@@ -40,8 +40,8 @@ func errUnsignedOperation(op operation) *APIError {
 		"answer to anybody. Nothing was sent and nothing spent. Set ZGPROXY_VERIFY=observe to use it.")
 }
 
-// covering are the offers of those whose signature can cover what is asked for at this path: not all can that sign other
-// answers of the same type.
+// covering are the offers of those whose signature can cover what is asked for at this path: not all can that sign
+// other answers of the same type.
 func (c *call) covering(offers []*route.Offer) ([]*route.Offer, error) {
 	row := zg.CoverageOf(c.op.kind, c.op.path, c.op.job, c.format)
 	out := make([]*route.Offer, 0, len(offers))
@@ -62,15 +62,15 @@ func errUncovered(op operation) *APIError {
 		instead = "ask for the same at POST /v1/chat/completions, "
 	}
 	return problem("provider_unsigned", "The models of these providers have enclaves of their own, which sign no answers to "+
-		op.path+" as far as is known, and ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent and nothing "+
+		op.path+" as far as is known, and ZGPROXY_VERIFY=enforce withholds such answers. Nothing was sent and nothing "+
 		"spent. Use another provider, "+instead+"or set ZGPROXY_VERIFY=observe.")
 }
 
 // How long a provider that announced no signature is not asked for the same type again. Its program may be replaced.
 const keylessFor = time.Hour
 
-// keyless remembers, where verification is enforced, which providers have announced no signature although others of their
-// kind do: only an answer shows that, so one is paid for, and no more.
+// keyless remembers, where verification is enforced, which providers have announced no signature although others of
+// their kind do: only an answer shows that, so one is paid for, and no more.
 type keyless struct {
 	mu    sync.Mutex
 	until map[keylessAs]time.Time
@@ -113,6 +113,6 @@ func (k *keyless) without(offers []*route.Offer, now time.Time) []*route.Offer {
 
 func errKeyless() *APIError {
 	return problem("provider_unsigned", "The providers of this model have announced no signature with their last answer of this type, which older programs "+
-		"of such providers do not make, and ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent and nothing spent. Use another "+
+		"of such providers do not make, and ZGPROXY_VERIFY=enforce withholds such answers. Nothing was sent and nothing spent. Use another "+
 		"provider, or set ZGPROXY_VERIFY=observe. They are tried again after an hour.")
 }

@@ -13,8 +13,8 @@ import (
 // and goes from one moment to the next, unlike what else has a provider answer 503.
 func tooMany(said string) bool { return strings.Contains(strings.ToLower(said), "too many requests") }
 
-// saidAtAll is how long a provider wants to be left alone that takes no more requests at a time; 0: it does not say, and
-// only the board can tell when there is room again.
+// saidAtAll is how long a provider wants to be left alone that takes no more requests at a time; 0: it does not say,
+// and only the board can tell when there is room again.
 func saidAtAll(r *refusal, d zg.RefusalDetail) time.Duration {
 	if wait := saidWait(r.header, time.Now()); wait > 0 {
 		return min(wait, maxWait)

@@ -247,7 +247,7 @@ func TestUnknownURLs(t *testing.T) {
 	e := newEdge(t)
 	for path, says := range map[string]string{
 		"/v1/responses": "POST /v1/chat/completions", "/v1/completions": "as a message", "/v1/files/abc": "data URL", "/v1/assistants": "not kept", "/v1/threads/x/runs": "not kept",
-		"/v1/batches": "by itself", "/v1/fine_tuning/jobs": "not trained", "/v1/moderations": "chat model", "/v1/audio/translations": "transcriptions",
+		"/v1/batches": "separately", "/v1/fine_tuning/jobs": "not trained", "/v1/moderations": "chat model", "/v1/audio/translations": "transcriptions",
 		"/v1/images/variations": "/v1/images/edits", "/v1/realtime": "stream", "/v1/vector_stores": "/v1/embeddings", "/v1/uploads": "data URL",
 		"/v1/rerank": "/v1/embeddings", "/v1/engines/x/completions": "Engines",
 		"/chat/completions": "ends in /v1: this is /v1/chat/completions", "/responses": "this is /v1/responses", "/v1/v1/chat/completions": "another", "/v1": "a client adds the rest",
@@ -331,8 +331,8 @@ func TestRefusalsAreLogged(t *testing.T) {
 	}
 }
 
-// The owner finds in the log who was refused, at which name, and the setting that would allow it: all of it as a stranger told
-// it, so printable and short.
+// The owner finds in the log who was refused, at which name, and the setting that would allow it: all of it as a
+// stranger told it, so printable and short.
 func TestRefusedPagesAreLoggedWithTheSetting(t *testing.T) {
 	var log bytes.Buffer
 	s := New(Config{Board: route.NewBoard(route.BoardConfig{}), Metrics: NewMetrics(prometheus.NewRegistry()), Log: zerolog.New(&log)})

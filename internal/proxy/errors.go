@@ -53,8 +53,8 @@ const restTimeout = 10 * time.Second
 // writeError sends the error in the form of OpenAI.
 func writeError(w http.ResponseWriter, e *APIError) { e.send(w, "") }
 
-// send answers a request for path with the error, in the form that clients of that path read. Where the call has no id yet
-// it gets one.
+// send answers a request for path with the error, in the form that clients of that path read. Where the call has no id
+// yet it gets one.
 func (e *APIError) send(w http.ResponseWriter, path string) {
 	h := w.Header()
 	id := h.Get("X-Request-Id")

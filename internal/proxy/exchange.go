@@ -23,14 +23,15 @@ const (
 	// freeRefusal is how much of one is part of what every call has in memory.
 	freeRefusal = 64 << 10
 
-	// answerWait is how long a provider may take for the header of an answer, beyond what its transport waits for that once the
-	// request is out: 16 minutes.
+	// answerWait is how long a provider may take for the header of an answer, beyond what its transport waits for that
+	// once the request is out: 16 minutes.
 	answerWait = 18 * time.Minute
 	// sendPace is how many bytes a second of a request a provider has to take.
 	sendPace = 64 << 10
 )
 
-// Why there is no signature over an answer: it came from an endpoint of the owner's, or it only says that a job was begun.
+// Why there is no signature over an answer: it came from an endpoint of the owner's, or it only says that a job was
+// begun.
 const (
 	codeEndpoint = "direct_endpoint"
 	codeJob      = "job"
@@ -46,13 +47,14 @@ type exchange struct {
 	sentAt time.Time
 	done   *Answered // nil: there is no answer whose signature could be checked
 	judged bool      // its verdict was waited for
-	// callers says that the model server ended the answer over something in the request, which is not the provider's failure.
+	// callers says that the model server ended the answer over something in the request, which is not the provider's
+	// failure.
 	callers bool
 }
 
 // exchange carries a parcel to the provider and its answer back. The open record is committed before the first byte
-// leaves; whatever happens then, it is booked exactly once: where the answer's header tells the fee just before that goes
-// out, else at the end. The error is a *setback where nothing of an answer was passed on.
+// leaves; whatever happens then, it is recorded exactly once: where the answer's header tells the fee just before that
+// goes out, else at the end. The error is a *setback where nothing of an answer was passed on.
 func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 	s := c.srv
 	crash.Point("request/before-open")
@@ -97,8 +99,8 @@ func (c *call) exchange(p parcel, lease *route.Lease) (err error) {
 	return x.relay(cancel, resp)
 }
 
-// patience is how long a provider may take from the first byte of the request to the header of its answer. Its transport knows
-// how long it waits for that once the request is out, but one that does not read would never have it.
+// patience is how long a provider may take from the first byte of the request to the header of its answer. Its
+// transport knows how long it waits for that once the request is out, but one that does not read would never have it.
 func (x *exchange) patience() time.Duration {
 	wait, size := x.srv.answerWait, x.parcel.length()
 	if x.parcel.bytes != nil {
@@ -263,7 +265,7 @@ func (c *call) bearer(ctx context.Context) (string, error) {
 	return bearer, nil
 }
 
-// dropToken has a session token made anew that the provider does not accept any more, and reports whether that was it.
+// dropToken has a session token made again that the provider does not accept any more, and reports whether that was it.
 func (c *call) dropToken(bearer string, class zg.Refusal) bool {
 	if c.offer.Endpoint != "" || bearer == "" || (class != zg.RefusalSessionExpired && class != zg.RefusalSessionRevoked) {
 		return false
@@ -298,8 +300,8 @@ type refusal struct {
 	form   bool      // a 4xx in JSON of a form that nobody here knows: it may be about the request, and may not
 }
 
-// readRefusal reads a provider's error, which some fill with the request that they refuse. Where there is no memory for a large
-// one, its beginning has to do.
+// readRefusal reads a provider's error, which some fill with the request that they refuse. Where there is no memory for
+// a large one, its beginning has to do.
 func (c *call) readRefusal(ctx context.Context, in io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(in, freeRefusal))
 	if err != nil || len(body) < freeRefusal || c.memory.Take(ctx, 2*maxRefusal, memory.Paid) != nil {
@@ -326,8 +328,8 @@ func (c *call) refusal(ctx context.Context, resp *http.Response) (*refusal, zg.R
 	return r, detail
 }
 
-// passRefusal answers with the error of the provider that was asked last: its own where clients can read it, else in our
-// words.
+// passRefusal answers with the error of the provider that was asked last: its own where clients can read it, else in
+// our words.
 func (c *call) passRefusal(back *setback) {
 	r, e := back.refusal, back.err
 	c.code, c.cause, c.status = e.Code, e.Cause, e.Status

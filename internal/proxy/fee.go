@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// providerHeader says who answered. In a request it says who is to answer: a provider's address, or the id of an endpoint.
+// providerHeader says who answered. In a request it says who is to answer: a provider's address, or the id of an
+// endpoint.
 const providerHeader = "X-Zgproxy-Provider"
 
 // What an answer cost is told in its header where that is known in time, else in a trailer.
@@ -19,7 +20,7 @@ var (
 	bothTrailer = []string{feeNeuron + ", " + feeBasis + ", " + verdictHeader + ", " + verdictCode}
 )
 
-// tellFee puts what was booked among the headers, which after the body are the trailers.
+// tellFee puts what was recorded among the headers, which after the body are the trailers.
 func (c *call) tellFee() {
 	h := c.w.Header()
 	v := [...]string{c.fee, string(c.booking.Basis)}

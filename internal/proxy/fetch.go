@@ -21,7 +21,7 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// What is fetched is not inference: nothing is billed, booked or verified.
+// What is fetched is not inference: nothing is billed, recorded or verified.
 var (
 	jobID      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 	imageKey   = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
@@ -109,7 +109,8 @@ func (c *call) jobOffer(id string) (*route.Offer, error) {
 	return found, nil
 }
 
-// getImage gets a picture that a provider keeps. Its key is the permission to see it, so that nothing else is asked for.
+// getImage gets a picture that a provider keeps. Its key is the permission to see it, so that nothing else is asked
+// for.
 func (c *call) getImage() error {
 	provider, key, index := chi.URLParam(c.r, "provider"), chi.URLParam(c.r, "key"), chi.URLParam(c.r, "index")
 	if common.IsHexAddress(provider) && imageKey.MatchString(key) && imageIndex.MatchString(index) {
@@ -216,7 +217,8 @@ func (c *call) fetch(u, bearer string, seen io.Writer) error {
 	}
 }
 
-// errJobDocument is what is said of a job where that cannot be passed on: it broke off, or it repeats the session token.
+// errJobDocument is what is said of a job where that cannot be passed on: it broke off, or it repeats the session
+// token.
 func errJobDocument(cause error) *APIError {
 	e := problem(string(zg.RefusalUpstream), "What the provider says of the job repeats the wallet's session token, so it is not "+
 		"passed on. Ask the provider about it.")
@@ -231,8 +233,8 @@ func errNoJob(id string) *APIError {
 		shown(id), providerHeader))
 }
 
-// ownURLs puts URLs of ours in place of those at which the provider keeps the pictures of an answer, so that whoever can
-// reach the proxy can see them. It comes after everything that is checked about the answer.
+// ownURLs puts URLs of ours in place of those at which the provider keeps the pictures of an answer, so that whoever
+// can reach the proxy can see them. It comes after everything that is checked about the answer.
 func (r *relaying) ownURLs(doc []byte) ([]byte, bool) {
 	changed := false
 	scheme := "http://"

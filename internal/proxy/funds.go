@@ -11,8 +11,8 @@ import (
 // laggingWait is when to ask a provider again that does not see what is on the chain.
 const laggingWait = 10 * time.Second
 
-// fundsError puts a provider's complaint about the sub-account into words that say what to do here. What the wallet has read
-// from the chain by itself outranks the provider's words: nobody is told to pay for what has been paid.
+// fundsError puts a provider's complaint about the sub-account into words that say what to do here. What the wallet has
+// read from the chain by itself outranks the provider's words: nobody is told to pay for what has been paid.
 func (c *call) fundsError(d zg.RefusalDetail) *APIError {
 	provider, who := c.offer.Service.Provider, c.offer.Label
 	own := c.srv.cfg.Meter.Standing(provider)
@@ -47,8 +47,8 @@ func (c *call) fundsError(d zg.RefusalDetail) *APIError {
 	return e
 }
 
-// errNotSeen is what a refusal comes to where the chain, as the wallet has just read it, shows what the provider says is
-// missing; nil: it does not.
+// errNotSeen is what a refusal comes to where the chain, as the wallet has just read it, shows what the provider says
+// is missing; nil: it does not.
 func errNotSeen(d zg.RefusalDetail, own billing.Standing, who string) *APIError {
 	if !own.Known || !own.Exists {
 		return nil

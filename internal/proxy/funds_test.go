@@ -24,7 +24,8 @@ func holding(age time.Duration, exists bool, og uint64, acknowledged bool) *bill
 	return &billing.KeeperView{ReadAt: time.Now().Add(-age), Providers: map[common.Address]billing.ProviderView{cheap: pv, dear: pv, multi: pv}}
 }
 
-// Whatever a provider says of the wallet's account, what the wallet read from the chain itself is what its owner is told.
+// Whatever a provider says of the wallet's account, what the wallet read from the chain itself is what its owner is
+// told.
 func TestOurReadingOfTheChainOutranksAProvidersWords(t *testing.T) {
 	for _, tc := range []struct {
 		name, body string

@@ -62,8 +62,8 @@ func (s *Server) edge(next http.Handler) http.Handler {
 	})
 }
 
-// skipBody reads the body of a request that should have none. The server would do so before it answers, for as long as its
-// caller likes.
+// skipBody reads the body of a request that should have none. The server would do so before it answers, for as long as
+// its caller likes.
 func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 	control := http.NewResponseController(w)
 	if err := supported(control.SetReadDeadline(time.Now().Add(min(restTimeout, s.bodyIdle)))); err != nil {
@@ -75,8 +75,8 @@ func (s *Server) skipBody(w http.ResponseWriter, r *http.Request) error {
 	return supported(control.SetReadDeadline(time.Time{}))
 }
 
-// plain is the request as routes know it: HEAD is a GET whose body the server does not send, and slashes at the end of a
-// path mean nothing.
+// plain is the request as routes know it: HEAD is a GET whose body the server does not send, and slashes at the end of
+// a path mean nothing.
 func plain(r *http.Request) *http.Request {
 	u := tidy(r.URL)
 	if u == r.URL && r.Method != http.MethodHead {
@@ -134,8 +134,8 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, e *APIError) {
 	s.cfg.Log.Info().Str("request_id", w.Header().Get("X-Request-Id")).Int("status", e.Status).Str("code", e.Code).Msg("refused")
 }
 
-// isImage reports whether a request is for a picture that a provider keeps. Its URL is put into pages, which send no key, and
-// its random part is the permission to see it.
+// isImage reports whether a request is for a picture that a provider keeps. Its URL is put into pages, which send no
+// key, and its random part is the permission to see it.
 func isImage(r *http.Request) bool {
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(r.URL.Path, "/v1/images/0x")
 }
@@ -157,8 +157,8 @@ func (s *Server) keyAllowed(r *http.Request) bool {
 
 func keyDigest(key string) [32]byte { return sha256.Sum256([]byte(key)) }
 
-// bearer is the caller's local key as OpenAI clients send it, or as Anthropic clients do. The scheme's name has no case, and
-// some clients put several blanks behind it.
+// bearer is the caller's local key as OpenAI clients send it, or as Anthropic clients do. The scheme's name has no
+// case, and some clients put several blanks behind it.
 func bearer(r *http.Request) string {
 	scheme, key, _ := strings.Cut(strings.ReplaceAll(r.Header.Get("Authorization"), "\t", " "), " ")
 	if key = strings.TrimLeft(key, " "); key != "" && strings.EqualFold(scheme, "Bearer") {

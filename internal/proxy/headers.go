@@ -23,8 +23,8 @@ var responseHeaders = []string{
 // responsePrefixes allow whole families: rate limits, which client back-off depends on.
 var responsePrefixes = []string{"X-Ratelimit-", "Anthropic-Ratelimit-"}
 
-// A provider's word is not taken for how large the header of an answer is: clients and what stands before them have limits
-// of their own, 8 KiB in all quite often.
+// A provider's word is not taken for how large the header of an answer is: clients and what stands before them have
+// limits of their own, 8 KiB in all quite often.
 const (
 	maxHeaderValue = 1 << 10 // bytes of one value; a longer one is left out
 	maxHeaderName  = 64      // bytes of a name of responsePrefixes
@@ -76,8 +76,8 @@ func copyResponseHeader(dst, src http.Header) {
 	}
 }
 
-// recordedHeaders are recorded where a provider sends them, and nothing else is made of them: nobody vouches for them to a client,
-// who lacks what they are about. They are no evidence of the answer, and no reason to pay more or less.
+// recordedHeaders are recorded where a provider sends them, and nothing else is made of them: nobody vouches for them
+// to a client, who lacks what they are about. They are no evidence of the answer, and no reason to pay more or less.
 var recordedHeaders = []string{"Zg-Verdict", "Zg-Verdict-Sig", "Zg-Node"}
 
 const maxSaid = 160 // characters of one value

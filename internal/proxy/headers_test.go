@@ -86,8 +86,8 @@ func FuzzResponseHeaders(f *testing.F) {
 	})
 }
 
-// What a provider's upstream says of its answer is on record, bounded and printable. It changes neither verdict nor fee, and the
-// caller does not get it.
+// What a provider's upstream says of its answer is on record, bounded and printable. It changes neither verdict nor
+// fee, and the caller does not get it.
 func TestHeadersThatAreOnlyRecorded(t *testing.T) {
 	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -8,8 +8,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// maxJobDocument is how much of what is said of a job is looked at. What is said of a video is far shorter; asynchronous images
-// are behind what matters.
+// maxJobDocument is how much of what is said of a job is looked at. What is said of a video is far shorter;
+// asynchronous images are behind what matters.
 const maxJobDocument = 64 << 10
 
 // jobDocument keeps the beginning of what is passed on.
@@ -53,8 +53,8 @@ func (c *call) jobSeen(id string, doc *jobDocument) {
 	c.srv.cfg.Meter.JobEnded(end)
 }
 
-// jobPrice is the price of the model that a job is of, where it is still the one at which the job was booked. A job that failed
-// costs nothing at any price.
+// jobPrice is the price of the model that a job is of, where it is still the one at which the job was recorded. A job
+// that failed costs nothing at any price.
 func (c *call) jobPrice(id string, told zg.Video) (zg.Price, bool) {
 	if told.Failed() {
 		return zg.Price{}, true

@@ -71,8 +71,8 @@ var noToken = regexp.MustCompile(`[^A-Za-z0-9+.-]`)
 // tells reports whether what a caller or a log got has a good part of the token in any form.
 func tells(got string) bool { return zg.CredentialOf(leakBearer).In(got) }
 
-// Whatever a provider says of the token, its caller does not learn it: neither from an error, as it is or in our words, nor
-// from a header of an error or of an answer; and the log has nothing of it.
+// Whatever a provider says of the token, its caller does not learn it: neither from an error, as it is or in our words,
+// nor from a header of an error or of an answer; and the log has nothing of it.
 func TestTheTokenIsToldToNobody(t *testing.T) {
 	var log lines
 	var answer atomic.Pointer[http.HandlerFunc]

@@ -24,8 +24,8 @@ type Model struct {
 	X0G     []Offered `json:"x_0g"`
 }
 
-// Offered is one provider's offer of the model. Prices are decimal strings of 0G, exact; those of the first tier where there
-// are several.
+// Offered is one provider's offer of the model. Prices are decimal strings of 0G, exact; those of the first tier where
+// there are several.
 type Offered struct {
 	Provider      string         `json:"provider"` // address, or "endpoint:" and the id of a direct endpoint
 	Model         string         `json:"model"`    // the provider's own id for it
@@ -52,7 +52,7 @@ type Offered struct {
 	Unpaid        bool           `json:"unpaid,omitempty"`      // … what it costs is not paid here
 	Unverified    bool           `json:"unverified,omitempty"`  // … and nobody vouches for what it answers
 	Suspended     string         `json:"suspended,omitempty"`   // why it gets no requests until it is accepted
-	Waiting       string         `json:"waiting,omitempty"`     // what it waits for, without requests; it comes back by itself
+	Waiting       string         `json:"waiting,omitempty"`     // what it waits for, without requests; it comes back automatically
 	Health        route.Health   `json:"health"`                // with the verdicts on its answers
 }
 
@@ -135,8 +135,8 @@ func view(b *route.Board, o *route.Offer) Offered {
 	return v
 }
 
-// video fills in the prices of a video: what is for a clip, or for a unit that nobody knows, is never told as if it were for
-// something else.
+// video fills in the prices of a video: what is for a clip, or for a unit that nobody knows, is never told as if it
+// were for something else.
 func (v *Offered) video(p zg.Price) {
 	_, high, _ := p.VideoPrice()
 	v.Unit = string(p.Unit)

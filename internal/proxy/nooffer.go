@@ -39,15 +39,16 @@ func noOfferError(e *route.NoOffer) *APIError {
 }
 
 func errUnknownModel(e *route.NoOffer) *APIError {
-	elsewhere := ""
-	if e.Elsewhere != "" {
-		elsewhere = fmt.Sprintf(" It is a %s model, which this URL does not serve.", e.Elsewhere)
-	}
 	hint := available(e)
 	if hint == "" {
 		hint = fmt.Sprintf(" No allowed provider offers a %s model.", e.Query.Type)
 	}
-	return problem("model_not_found", fmt.Sprintf("The model `%s` does not exist or you do not have access to it.%s%s", shown(e.Query.Model), elsewhere, hint))
+	if e.Elsewhere != "" {
+		return problem("model_not_found", fmt.Sprintf("The model `%s` is a %s model; this URL serves %s models.%s",
+			shown(e.Query.Model), e.Elsewhere, e.Query.Type, hint))
+	}
+	return problem("model_not_found", fmt.Sprintf("The model `%s` does not exist or you do not have access to it.%s",
+		shown(e.Query.Model), hint))
 }
 
 // available names a few models that would be served; empty: none is known.
@@ -94,15 +95,15 @@ func labels(offers []*route.Offer) string {
 
 // busyError says that nobody can take a request now, and when somebody may.
 func busyError(e *route.Busy) *APIError {
-	why := "has failed again and again, and is tried anew from time to time"
+	why := "has failed repeatedly and is retried periodically"
 	switch e.Cause {
 	case route.Paced:
-		why = "has as many requests of this wallet as it takes"
+		why = "has as many requests of this wallet as it accepts at a time"
 	case route.Paused:
 		if class := zg.Refusal(e.Why); e.Offer != nil && refusalWords[class] != "" {
 			return pausedError(class, e)
 		}
-		why = "wants to be left alone for a while, or refused for a reason that takes time to mend"
+		why = "asked to wait, or refused for a reason that takes time to fix"
 	case route.Down:
 	}
 	who := "Every provider of this model"
@@ -137,13 +138,13 @@ func errSuspended(o *route.Offer) *APIError {
 
 func errUnsigned(o *route.Offer) *APIError {
 	if o.Endpoint != "" {
-		return problem("provider_unsigned", fmt.Sprintf("The model is served by the direct endpoint %s only, whose answers nobody signs, and "+
-			"ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent. Use a model of a provider that signs (GET /v1/models shows "+
+		return problem("provider_unsigned", fmt.Sprintf("The model is served by the direct endpoint %s only, which does not sign its answers, and "+
+			"ZGPROXY_VERIFY=enforce withholds such answers. Nothing was sent. Use a model of a provider that signs (GET /v1/models shows "+
 			"signed), or set ZGPROXY_VERIFY=observe.", o.Endpoint))
 	}
 	if o.Signed {
 		return problem("provider_unsigned", fmt.Sprintf("The signatures of provider %s do not cover answers of type %s, so nothing it answers can be "+
-			"verified, and ZGPROXY_VERIFY=enforce gives no such answer to anybody. Nothing was sent and nothing spent. Use another provider "+
+			"verified, and ZGPROXY_VERIFY=enforce withholds such answers. Nothing was sent and nothing spent. Use another provider "+
 			"(docs/verification.md tells who signs what), or set ZGPROXY_VERIFY=observe.", o.Label, o.Service.Type))
 	}
 	return problem("provider_unsigned", fmt.Sprintf("Provider %s signs no answers, so nothing it answers can be verified, and ZGPROXY_VERIFY=enforce gives no such "+

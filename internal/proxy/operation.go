@@ -159,13 +159,13 @@ const (
 	replayBytes = 1 << 20
 	// An upload of unknown length is admitted for so many bytes to begin with, and then for an eighth more than has come.
 	firstStep = 4 << 10
-	// What the form of an upload that passes through holds at most: the fields before its file three times, which are small, or
-	// what is kept for another provider, and two buffers.
+	// What the form of an upload that passes through holds at most: the fields before its file three times, which are
+	// small, or what is kept for another provider, and two buffers.
 	formMemory = 3<<20 + 128<<10
 )
 
-// serveUpload handles uploads whose file passes straight through: only the small fields before it are read ahead, to learn
-// the model.
+// serveUpload handles uploads whose file passes straight through: only the small fields before it are read ahead, to
+// learn the model.
 func (c *call) serveUpload() error {
 	limit := c.srv.cfg.MaxBody
 	if c.r.ContentLength > limit {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// What a provider refused for is told while it is left alone because of it, not only to the request that met the refusal.
+// What a provider refused for is told while it is left alone because of it, not only to the request that met the
+// refusal.
 func TestAPausedProviderTellsWhy(t *testing.T) {
 	for _, tc := range []struct {
 		name, body string
@@ -14,7 +15,7 @@ func TestAPausedProviderTellsWhy(t *testing.T) {
 		code, says string
 	}{
 		{"a revoke not seen", `{"error":"validate session: invalid session token (future generation)"}`, 503, "session_future", "within 10 minutes"},
-		{"a signer", `{"error":"validate request: service not acknowledge the tee signer"}`, 503, "signer_not_vouched", "vouches for its signer"},
+		{"a signer", `{"error":"validate request: service not acknowledge the tee signer"}`, 503, "signer_not_vouched", "not acknowledged on chain"},
 		{"a ban", `{"error":"rate limit exceeded: too many invalid model requests, please try again in 59m"}`, 429, "wallet_banned", "unknown models"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ type Answered struct {
 	Complete        bool
 	Stream          bool
 	ResponseDecoded bool // the provider compressed although identity was asked
-	// Response is the whole JSON document where it may have been encoded anew after it was signed: the model has an
+	// Response is the whole JSON document where it may have been re-serialised after it was signed: the model has an
 	// enclave of its own. Nil where it was not held whole.
 	Response []byte
 }
@@ -64,21 +64,22 @@ type Config struct {
 	EndpointKey func(id string) string
 	// Classify reads a provider's refusal. source is whom the provider itself blames for it (ZG-Failure-Source).
 	Classify func(status int, contentType, source string, body []byte) zg.RefusalDetail
-	// Verdict says ahead of the check what is known of an answer's signature: VerdictNotSigned, and why, where there is none
-	// to check, VerdictPending where Answered will be told. Optional: nothing is checked.
+	// Verdict says ahead of the check what is known of an answer's signature: VerdictNotSigned, and why, where there is
+	// none to check, VerdictPending where Answered will be told. Optional: nothing is checked.
 	Verdict func(*Answered) zg.Judgement
-	// Answered is told of an answer that can be checked, after it was booked. It must not block. Required with Verdict.
+	// Answered is told of an answer that can be checked, after it was recorded. It must not block. Required with Verdict.
 	Answered func(*Answered)
-	// Judge is told of such an answer instead, where its verdict is waited for, and returns it. When the context ends before
-	// that, it returns VerdictUnavailable, and the check goes on for the record. Required with Enforce; else optional: nobody
-	// waits.
+	// Judge is told of such an answer instead, where its verdict is waited for, and returns it. When the context ends
+	// before that, it returns VerdictUnavailable, and the check goes on for the record. Required with Enforce; else
+	// optional: nobody waits.
 	Judge func(context.Context, *Answered) zg.Judgement
-	// Enforce withholds every answer that was not shown to come from the provider's signer. Routes are to be built likewise.
+	// Enforce withholds every answer that was not shown to come from the provider's signer. Routes must be built with the
+	// same setting.
 	Enforce bool
 	// Receipt finds the record of an exchange by any of its ids: our own, the answer's, or the signature's. Optional: POST
 	// /v1/verify is not served.
 	Receipt func(ctx context.Context, id string) (zg.AnswerReceipt, bool, error)
-	// Refused is told when a provider refused for a reason that the funding loop can mend. It must not block. Optional.
+	// Refused is told when a provider refused for a reason that the funding loop can fix. It must not block. Optional.
 	Refused func(common.Address, billing.Shortfall)
 	// Board knows how the offers are doing.
 	Board *route.Board

@@ -12,12 +12,12 @@ import (
 // maxQuoted bounds what of a provider's message is told, in characters.
 const maxQuoted = 2000
 
-// refusalError decides how a caller learns of a provider's answer other than 200. head is what was read of its body, label
-// names the provider, sent is what it was shown. Where the body is an error object that clients read, it passes as it is: then the error only says
-// which headers go with it. Else the error is ours, with the provider's words in it.
+// refusalError decides how a caller learns of a provider's answer other than 200. head is what was read of its body,
+// label names the provider, sent is what it was shown. Where the body is an error object that clients read, it passes
+// as it is: then the error only says which headers go with it. Else the error is ours, with the provider's words in it.
 //
-// What concerns the wallet's account with the provider is not the caller's fault, whatever status the provider chose for it,
-// and a status that is not an error is none of the caller's either.
+// What concerns the wallet's account with the provider is not the caller's fault, whatever status the provider chose
+// for it, and a status that is not an error is none of the caller's either.
 func refusalError(resp *http.Response, head []byte, d zg.RefusalDetail, label string, sent zg.Credential) (e *APIError, passThrough bool) {
 	class := d.Class
 	if _, known := conditions[string(class)]; !known {
@@ -102,7 +102,7 @@ var refusalWords = map[zg.Refusal]string{
 	zg.RefusalNotAcknowledged: "has not seen that the wallet acknowledges its signer; where that has been done it notices " +
 		"within 10 minutes",
 	zg.RefusalBalance:      "wants more in its sub-account before it serves",
-	zg.RefusalSigner:       "serves nobody, because nobody vouches for its signer on chain; use another provider",
+	zg.RefusalSigner:       "refuses every request, because its signer is not acknowledged on chain; use another provider",
 	zg.RefusalModel:        "does not know the model",
 	zg.RefusalEndpoint:     "does not serve this URL",
 	zg.RefusalModelExpired: "does not serve the model any more",
@@ -139,8 +139,8 @@ func quotable(s string) string {
 	return strings.TrimSpace(zg.Credential{}.Clean(s))
 }
 
-// errorObject reports whether a body is a whole JSON document with an error object that has a message, as clients of OpenAI
-// and of Anthropic read it.
+// errorObject reports whether a body is a whole JSON document with an error object that has a message, as clients of
+// OpenAI and of Anthropic read it.
 func errorObject(body []byte) bool {
 	var outer, inner map[string]json.RawMessage // not structs: those do not mind upper case, clients do
 	var message string
@@ -148,8 +148,8 @@ func errorObject(body []byte) bool {
 		json.Unmarshal(inner["message"], &message) == nil && message != ""
 }
 
-// refusalHeader puts among the headers of a refusal, whether its body passes as it is or not, what goes with it: the limits
-// that the provider tells, the cause, and when to come back.
+// refusalHeader puts among the headers of a refusal, whether its body passes as it is or not, what goes with it: the
+// limits that the provider tells, the cause, and when to come back.
 func (e *APIError) refusalHeader(dst, src http.Header) {
 	copyResponseHeader(dst, src)
 	delete(dst, "Retry-After")

@@ -27,7 +27,8 @@ const (
 	maxHold = 2 * time.Second
 )
 
-// relay hands a 200 answer to the caller, with the tap reading along: a stream event by event, a small document as a whole.
+// relay hands a 200 answer to the caller, with the tap reading along: a stream event by event, a small document as a
+// whole.
 func (x *exchange) relay(cancel context.CancelCauseFunc, resp *http.Response) error {
 	s := x.srv
 	rl, err := x.newRelaying(cancel, resp)
@@ -118,7 +119,7 @@ func (x *exchange) newRelaying(cancel context.CancelCauseFunc, resp *http.Respon
 	return r, nil
 }
 
-// sumUp fills in what is booked of an answer that has been read, and what checking its signature needs.
+// sumUp fills in what is recorded of an answer that has been read, and what checking its signature needs.
 func (r *relaying) sumUp(sum *sse.Summary, rest []byte, readErr error) *Answered {
 	m := r.srv.cfg.Metrics
 	r.bytes = sum.Bytes
@@ -208,7 +209,7 @@ func (r *relaying) run(buf []byte) (rest []byte, err error) {
 	idle := time.AfterFunc(cfg.StreamIdle, func() { r.cancel(errIdle) })
 	defer idle.Stop()
 
-	// Timers are moved ahead now and then, not at every piece.
+	// Timers are moved ahead occasionally, not at every piece.
 	renewal := min(deadlineRenewal, cfg.StreamIdle/8)
 	held := 0
 	for {
@@ -310,8 +311,9 @@ func (r *relaying) begin() {
 	r.w.WriteHeader(r.status)
 }
 
-// end books an answer that is whole and tells the caller what it cost and what its signature showed: in the header where
-// that has not gone out yet, else behind the body if the caller reads that. What is withheld goes out if it was verified.
+// end books an answer that is whole and tells the caller what it cost and what its signature showed: in the header
+// where that has not gone out yet, else behind the body if the caller reads that. What is withheld goes out if it was
+// verified.
 func (r *relaying) end(rest []byte) error {
 	images := r.onlyImages(rest)
 	r.book(nil)
@@ -343,8 +345,8 @@ func (r *relaying) end(rest []byte) error {
 	return nil
 }
 
-// pass hands a piece of the answer to the caller, as far as no error stands before it. The header waits for the first of it
-// that is none.
+// pass hands a piece of the answer to the caller, as far as no error stands before it. The header waits for the first
+// of it that is none.
 func (r *relaying) pass(p []byte) {
 	if r.cutoff != nil {
 		r.clear = r.cutoff.Next(p, r.clear[:0])

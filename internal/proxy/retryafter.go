@@ -31,9 +31,9 @@ func setRetryAfter(h http.Header, wait time.Duration) {
 	}
 }
 
-// retryAfter is how long to leave a provider alone that refused: what its header says, else its words, else the time until
-// a limit that is used up is full again, else a second where it only has too much to do. At most maxWait; 0: waiting does
-// not help, as far as is known.
+// retryAfter is how long to leave a provider alone that refused: what its header says, else its words, else the time
+// until a limit that is used up is full again, else a second where it only has too much to do. At most maxWait; 0:
+// waiting does not help, as far as is known.
 func retryAfter(h http.Header, d zg.RefusalDetail, now time.Time) time.Duration {
 	wait := saidWait(h, now)
 	if wait <= 0 {
@@ -108,8 +108,8 @@ func count(text string) uint64 {
 	return n
 }
 
-// reset reads the time until a limit is full again: a length such as 1m30s, 250ms or 2, or a point in time. Between 0 and
-// maxWait.
+// reset reads the time until a limit is full again: a length such as 1m30s, 250ms or 2, or a point in time. Between 0
+// and maxWait.
 func reset(text string, now time.Time) time.Duration {
 	text = strings.TrimSpace(text)
 	d, err := time.ParseDuration(text)

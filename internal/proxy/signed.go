@@ -14,8 +14,9 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// onlyImages is what the caller gets of an answer of which only the images may have been signed, where that is less than it
-// holds; else nil. Only what is withheld can be changed, and what is no such document stays as it is and does not pass.
+// onlyImages is what the caller gets of an answer of which only the images may have been signed, where that is less
+// than it holds; else nil. Only what is withheld can be changed, and what is no such document stays as it is and does
+// not pass.
 func (r *relaying) onlyImages(doc []byte) []byte {
 	kind := r.offer.Service.Type
 	if !r.srv.cfg.Enforce || r.done == nil || r.kind != sse.JSON || len(r.done.Images) == 0 ||
@@ -30,8 +31,8 @@ func (r *relaying) onlyImages(doc []byte) []byte {
 	return images
 }
 
-// plainType takes off a content type whatever would have the answer read in another character set than it was checked in:
-// nobody signs the header.
+// plainType takes off a content type whatever would have the answer read in another character set than it was checked
+// in: nobody signs the header.
 func plainType(h http.Header) {
 	v := h["Content-Type"]
 	if len(v) == 0 {
@@ -47,7 +48,8 @@ func plainType(h http.Header) {
 }
 
 // decoded is the body in the form the tap reads. Where a provider compressed although identity was asked for, the wire
-// bytes are hashed before they are unpacked: what it signed is what it sent. One that unpacks to far more than any answer breaks off.
+// bytes are hashed before they are unpacked: what it signed is what it sent. One that unpacks to far more than any
+// answer breaks off.
 func decoded(resp *http.Response) (io.Reader, hash.Hash, error) {
 	if enc := baseType(resp.Header.Get("Content-Encoding")); enc != "gzip" && enc != "x-gzip" {
 		return resp.Body, nil, nil

@@ -244,8 +244,8 @@ func (r *signedRig) get(t *testing.T, k signedKind, body string) (resp *http.Res
 	return resp, string(b), err
 }
 
-// Whatever is changed or added anywhere in an answer, under enforce nobody gets it: of documents nothing but the pictures that
-// were signed, and of streams no end.
+// Whatever is changed or added anywhere in an answer, under enforce nobody gets it: of documents nothing but the
+// pictures that were signed, and of streams no end.
 func TestNothingUnsignedPasses(t *testing.T) {
 	r := newSignedRig(t, true)
 	tried := 0

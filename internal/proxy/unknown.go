@@ -10,7 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// instead says of URLs that clients know from other services what to use here. The first prefix that fits counts.
+// instead says of URLs that clients know from other services what to use here. The first prefix that matches counts.
 var instead = []struct{ prefix, hint string }{
 	{"/v1/responses", "Providers of the network serve no Responses API; use POST /v1/chat/completions."},
 	{"/v1/conversations", "Conversations are not kept here; send the messages with every POST /v1/chat/completions."},
@@ -23,7 +23,7 @@ var instead = []struct{ prefix, hint string }{
 	{"/v1/images/variations", "Use POST /v1/images/edits with the image and a prompt."},
 	{"/v1/messages/count_tokens", "Providers count no tokens ahead; the usage of an answer of POST /v1/messages tells them."},
 	{"/v1/messages/batches", "There are no batches; send each request to POST /v1/messages."},
-	{"/v1/batches", "There are no batches; send each request by itself. Any number may be under way at a time, as far as the provider's limits go."},
+	{"/v1/batches", "There are no batches; send each request separately. Any number may be under way at a time, as far as the provider's limits go."},
 	{"/v1/files", "No files are kept; send an image as a data URL in a message of POST /v1/chat/completions, audio to POST /v1/audio/transcriptions."},
 	{"/v1/uploads", "No files are kept; send an image as a data URL in a message of POST /v1/chat/completions, audio to POST /v1/audio/transcriptions."},
 	{"/v1/assistants", "Assistants and threads are not kept; send the messages with every POST /v1/chat/completions."},
@@ -135,8 +135,8 @@ func methods(r *http.Request) []string {
 	return out
 }
 
-// tidy takes slashes off the end of a path, which clients put there when their base URL has one. What stands behind videos,
-// images and jobs is an id and stays as it is.
+// tidy takes slashes off the end of a path, which clients put there when their base URL has one. What stands behind
+// videos, images and jobs is an id and stays as it is.
 func tidy(u *url.URL) *url.URL {
 	if !strings.HasSuffix(u.Path, "/") || u.Path == "/" || hasID(u.Path) {
 		return u

@@ -69,8 +69,8 @@ func (r *rig) until(t *testing.T, is func() bool) {
 	}
 }
 
-// Whoever leaves in the middle of an upload has not had the provider get the whole of it, so it is not billed; several of
-// them leave the budget as it was.
+// Whoever leaves in the middle of an upload has not had the provider get the whole of it, so it is not billed; several
+// of them leave the budget as it was.
 func TestUploadBrokenOffIsFree(t *testing.T) {
 	r, had := hearing(t, billing.MeterConfig{})
 	kind, body := recording(t, 100_000)

@@ -49,8 +49,8 @@ func (c *call) tellVerdict(j zg.Judgement) {
 	}
 }
 
-// judge waits for the verdict on an answer that was booked, or until there is no more time for it. The caller may have left
-// meanwhile; one that only closed its sending side still gets its answer.
+// judge waits for the verdict on an answer that was recorded, or until there is no more time for it. The caller may
+// have left meanwhile; one that only closed its sending side still gets its answer.
 func (x *exchange) judge(ctx context.Context, wait time.Duration) {
 	if x.judgement.Verdict != zg.VerdictPending {
 		return
@@ -65,8 +65,8 @@ func (x *exchange) judge(ctx context.Context, wait time.Duration) {
 	x.judgement = j
 }
 
-// reserve sees to it that so much may be held of this answer, and waits a little for it: the answer is paid for, and its
-// provider can wait. What every answer may hold anyway is part of what its call has.
+// reserve sees to it that so much may be held of this answer, and waits a little for it: the answer is paid for, and
+// its provider can wait. What every answer may hold anyway is part of what its call has.
 func (r *relaying) reserve(total int64) bool {
 	if total > max(r.srv.cfg.HoldBytes, maxHeld) {
 		r.refused = r.errTooLarge()
@@ -88,7 +88,8 @@ func (r *relaying) reserve(total int64) bool {
 	return true
 }
 
-// grow makes room in a buffer that is full of an answer that has to be held whole. Where there is none, the answer is refused.
+// grow makes room in a buffer that is full of an answer that has to be held whole. Where there is none, the answer is
+// refused.
 func (r *relaying) grow(buf []byte) []byte {
 	size, most := int64(len(buf)), max(r.srv.cfg.HoldBytes, maxHeld)
 	more := 2 * size
@@ -159,7 +160,7 @@ func (r *relaying) keepTail() {
 	}
 }
 
-// refuse ends an answer that must not reach the caller. It has been booked.
+// refuse ends an answer that must not reach the caller. It has been recorded.
 func (r *relaying) refuse(e *APIError) error {
 	if r.begun {
 		r.breakOff(e)
@@ -201,6 +202,6 @@ func (r *relaying) errNotVerified() *APIError {
 
 // paid adds to an error what the answer cost all the same, and how to find its record.
 func (r *relaying) paid(e *APIError) *APIError {
-	e.Message += fmt.Sprintf(" The provider has answered, so its fee of %s 0G is booked all the same. Request id: %s.", r.booking.Fee.Og(), r.id)
+	e.Message += fmt.Sprintf(" The provider has answered, so its fee of %s 0G is recorded all the same. Request id: %s.", r.booking.Fee.Og(), r.id)
 	return e
 }

@@ -59,7 +59,8 @@ func (c *court) config(enforce bool) func(*Config) {
 	}
 }
 
-// heard is how many answers were judged while somebody waited, and how many others were handed over, since the last time.
+// heard is how many answers were judged while somebody waited, and how many others were handed over, since the last
+// time.
 func (c *court) heard() (judged, answered int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -247,7 +248,7 @@ func checkRefusal(t *testing.T, resp *http.Response, text string, err error, tol
 	if resp.StatusCode != http.StatusBadGateway || e.Error.Type != typeServer || e.Error.Code != "answer_not_verified" || resp.Header.Get("X-Zgproxy-Error") != e.Error.Code {
 		t.Errorf("%d %+v, want 502 answer_not_verified", resp.StatusCode, e.Error)
 	}
-	for _, word := range append(strings.Fields(told)[1:], "ZGPROXY_VERIFY=enforce", "0.00000000000000005 0G is booked", resp.Header.Get("X-Request-Id")) {
+	for _, word := range append(strings.Fields(told)[1:], "ZGPROXY_VERIFY=enforce", "0.00000000000000005 0G is recorded", resp.Header.Get("X-Request-Id")) {
 		if !strings.Contains(m, word) {
 			t.Errorf("the message %q does not say %q", m, word)
 		}
@@ -434,7 +435,7 @@ func TestAnswersTooLargeToHold(t *testing.T) {
 				if err != nil || text != want {
 					t.Errorf("the caller got %d of %d bytes, %v", len(text), len(want), err)
 				}
-			case !strings.Contains(text, `"`+tc.code+`"`) || !strings.Contains(text, "0.00000000000000005 0G is booked") || len(text) > 2000:
+			case !strings.Contains(text, `"`+tc.code+`"`) || !strings.Contains(text, "0.00000000000000005 0G is recorded") || len(text) > 2000:
 				t.Errorf("the caller got %.900q, want %s and what it cost", text, tc.code)
 			}
 			if resp.StatusCode != tc.status || (err != nil) != (tc.code != "" && streams) {
@@ -592,7 +593,7 @@ func TestEnforcedCodings(t *testing.T) {
 	}
 }
 
-// The check gets the document where it may have to encode it anew, and whatever else the record names.
+// The check gets the document where it may have to re-serialise it, and whatever else the record names.
 func TestWhatTheCheckIsTold(t *testing.T) {
 	var body string
 	c := &court{says: zg.Judgement{Verdict: zg.VerdictVerified}}

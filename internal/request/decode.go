@@ -31,15 +31,15 @@ func Decode(r io.Reader, contentEncoding string, limit int64) (io.Reader, error)
 }
 
 const (
-	// Gzip packs up to a thousand bytes into one. What anybody has to say packs into a fifth, seldom less than a
+	// Gzip packs up to a thousand bytes into one. What anybody has to say packs into a fifth, rarely less than a
 	// twentieth; what packs into a hundredth was made to be unpacked.
 	mostUnpacked = 100
 	// So much may come out whatever went in: little things of the same kind pack well, and are no burden.
 	freelyUnpacked = 1 << 20
 )
 
-// Unpack undoes gzip. What cannot be unpacked, or unpacks to far more than anything that is meant to be read, is an *Error; an
-// error of r itself stays what it is.
+// Unpack undoes gzip. What cannot be unpacked, or unpacks to far more than anything that is meant to be read, is an
+// *Error; an error of r itself stays what it is.
 func Unpack(r io.Reader) (io.Reader, error) {
 	u := &unpacking{from: &remembering{in: r}}
 	zip, err := gzip.NewReader(u.from)

@@ -17,7 +17,8 @@ type Form struct {
 	model    span   // the content of the model's part
 }
 
-// ScanForm reads the small fields of a whole body as strictly as Multipart does. The body is not to be changed afterwards.
+// ScanForm reads the small fields of a whole body as strictly as Multipart does. The body is not to be changed
+// afterwards.
 func ScanForm(contentType string, body []byte) (*Form, error) {
 	boundary, err := boundaryOf(contentType)
 	if err != nil {
@@ -131,8 +132,8 @@ func (f *Form) field(p part, at span) error {
 	return nil
 }
 
-// Splice returns the body with the provider's own model id: in its place, or as a part before all others where the caller
-// named none. All other bytes are the caller's; the body itself is returned where nothing changes.
+// Splice returns the body with the provider's own model id: in its place, or as a part before all others where the
+// caller named none. All other bytes are the caller's; the body itself is returned where nothing changes.
 func (f *Form) Splice(model string) []byte {
 	switch {
 	case f.HasModel && f.Model != model:

@@ -17,8 +17,8 @@ import (
 
 const (
 	maxDepth = 256 // how deeply values may nest
-	// maxNames is how many fields a request may have. No API has a tenth of it, and whoever reads the request after us pays
-	// for each.
+	// maxNames is how many fields a request may have. No API has a tenth of it, and whoever reads the request after us
+	// pays for each.
 	maxNames = 1000
 	fewNames = 16 // nearly all requests have fewer, and are read without a table of them
 	// maxParam bounds how much of a name is told: it may be as long as the request.
@@ -216,8 +216,8 @@ func (j *JSON) field(name string, v span) error {
 	return nil
 }
 
-// input estimates the tokens of a text, of a list of texts, or of lists of token ids. What is none of these counts as the
-// text that it is written in.
+// input estimates the tokens of a text, of a list of texts, or of lists of token ids. What is none of these counts as
+// the text that it is written in.
 func (j *JSON) input(v span) error {
 	raw := j.body[v.start:v.end]
 	switch raw[0] {
@@ -272,9 +272,9 @@ type edit struct {
 	text string
 }
 
-// Splice returns the body with the provider's own model id, and for streams with the usage chunk asked for. A model that the
-// caller did not name becomes the first member, unless it is empty. All other bytes are the caller's; the body itself is
-// returned where nothing changes.
+// Splice returns the body with the provider's own model id, and for streams with the usage chunk asked for. A model
+// that the caller did not name becomes the first member, unless it is empty. All other bytes are the caller's; the body
+// itself is returned where nothing changes.
 func (j *JSON) Splice(model string, includeUsage bool) []byte {
 	var edits []edit
 	front := "" // new members

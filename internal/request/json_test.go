@@ -132,7 +132,8 @@ func TestScanJSONReadsWhatBoundsMedia(t *testing.T) {
 	}
 }
 
-// Each name costs whoever reads the request; nobody needs so many. A name that is told is cut off, as it may be the request.
+// Each name costs whoever reads the request; nobody needs so many. A name that is told is cut off, as it may be the
+// request.
 func TestScanJSONBoundsNames(t *testing.T) {
 	document := func(names int, last string) []byte {
 		var b strings.Builder

@@ -22,8 +22,8 @@ const (
 // Multipart passes a multipart/form-data body on without holding its files. It reads ahead until it knows the model or
 // meets the first file, so that the request can be routed; what it has read is sent first.
 //
-// Use: NewMultipart, Prepare, look at Asked and Fields. Then either Whole, or Keep and SetModel, Read to the end, and Again
-// for another attempt. Read and Again may be called by different goroutines; all else belongs to one.
+// Use: NewMultipart, Prepare, look at Asked and Fields. Then either Whole, or Keep and SetModel, Read to the end, and
+// Again for another attempt. Read and Again may be called by different goroutines; all else belongs to one.
 type Multipart struct {
 	Asked string // the model the caller named before the first file, or empty
 	Fields
@@ -137,12 +137,13 @@ func (m *Multipart) Prepare() error {
 	}
 }
 
-// NeedsWhole reports, after Prepare, that a file came before any model: what the form asks for is known only when all of it
-// has been read.
+// NeedsWhole reports, after Prepare, that a file came before any model: what the form asks for is known only when all
+// of it has been read.
 func (m *Multipart) NeedsWhole() bool { return m.state == inFile && !m.named }
 
-// Whole gives up the body for whoever reads it whole, for ScanForm: what has been read of it, and the rest. It is called after
-// Prepare, whatever that returned, and instead of SetModel. How much may be read is up to the reader that the form was made of.
+// Whole gives up the body for whoever reads it whole, for ScanForm: what has been read of it, and the rest. It is
+// called after Prepare, whatever that returned, and instead of SetModel. How much may be read is up to the reader that
+// the form was made of.
 func (m *Multipart) Whole() (begun []byte, rest io.Reader, err error) {
 	if m.raw.kept == nil {
 		return nil, nil, errSuperseded
@@ -151,18 +152,19 @@ func (m *Multipart) Whole() (begun []byte, rest io.Reader, err error) {
 	return begun, m.raw.in, nil
 }
 
-// Ended reports whether the closing boundary has come. Before that no reader of the form can have the whole of it. It may be
-// called by anybody.
+// Ended reports whether the closing boundary has come. Before that no reader of the form can have the whole of it. It
+// may be called by anybody.
 func (m *Multipart) Ended() bool { return m.ended.Load() }
 
-// SetModel decides the model that is sent. accept says whether a name that comes after the file means the same model, of the
-// first attempt and of every other one.
+// SetModel decides the model that is sent. accept says whether a name that comes after the file means the same model,
+// of the first attempt and of every other one.
 func (m *Multipart) SetModel(model string, accept func(asked string) bool) {
 	m.accept, m.raw.kept = accept, nil
 	m.first = &attempt{m: m, out: m.opening(model)}
 }
 
-// opening is what goes before the rest of the body: our model, the fields that were read, and the header of the first file.
+// opening is what precedes the rest of the body: our model, the fields that were read, and the header of the first
+// file.
 func (m *Multipart) opening(model string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n%s\r\n", m.boundary, model)

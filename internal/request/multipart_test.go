@@ -268,8 +268,8 @@ var oddForms = []string{
 	"--b\r\nContent-Disposition: form-data;\r\n name=\"model\"\r\n\r\nm\r\n--b--",
 }
 
-// FuzzMultipart: what passes has our model first, and all else as a provider would have read it from the caller; another
-// attempt sends the same, wherever the first one ended.
+// FuzzMultipart: what passes has our model first, and all else as a provider would have read it from the caller;
+// another attempt sends the same, wherever the first one ended.
 func FuzzMultipart(f *testing.F) {
 	_, body := form(f, "b", []sent{{"model", "", "m"}, {"file", "a", "x\r\n--"}, {"response_format", "", "srt"}})
 	f.Add(body, uint16(100))

@@ -37,8 +37,8 @@ type part struct {
 	file bool
 }
 
-// readPart reads the header of a part with the blank line that ends it. What other readers may take for something else is
-// refused: a field that costs money with a file's name, or a part that is encoded.
+// readPart reads the header of a part with the blank line that ends it. What other readers may take for something else
+// is refused: a field that costs money with a file's name, or a part that is encoded.
 func readPart(header []byte) (part, error) {
 	h, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(header))).ReadMIMEHeader()
 	if err != nil {
@@ -81,8 +81,8 @@ func (m *Multipart) preamble() error {
 	return &Error{Message: "The multipart body does not start with its boundary.", Offset: -1}
 }
 
-// delimiterEnd reads what follows a boundary: a line end, or two dashes and whatever comes after them, which means nothing.
-// There may be so much of it; below zero: any length.
+// delimiterEnd reads what follows a boundary: a line end, or two dashes and whatever comes after them, which means
+// nothing. There may be so much of it; below zero: any length.
 func (m *Multipart) delimiterEnd(epilogue int64) (last bool, err error) {
 	two, err := m.in.Peek(2)
 	if err != nil {

@@ -29,9 +29,9 @@ type attempt struct {
 // Keep sets how many bytes behind the fields are kept for another attempt. It is called before the first Read.
 func (m *Multipart) Keep(n int) { m.replay.limit = n }
 
-// Again gives a reader of the whole body for another attempt with the given model id. It is false when more than may be kept
-// has passed. The readers before it fail from then on; where one of them is waiting for the body, what it is waiting for goes
-// to the new one.
+// Again gives a reader of the whole body for another attempt with the given model id. It is false when more than may be
+// kept has passed. The readers before it fail from then on; where one of them is waiting for the body, what it is
+// waiting for goes to the new one.
 func (m *Multipart) Again(model string) (io.Reader, bool) {
 	r := &m.replay
 	r.mu.Lock()
@@ -95,8 +95,8 @@ func (r *replay) forget(a *attempt) {
 	r.kept = r.kept[:0]
 }
 
-// fetch reads a piece of the body. While it waits, another attempt may begin: the piece is kept for whichever is the current
-// one then.
+// fetch reads a piece of the body. While it waits, another attempt may begin: the piece is kept for whichever is the
+// current one then.
 func (a *attempt) fetch(r *replay) {
 	m := a.m
 	m.source.Lock()

@@ -86,8 +86,8 @@ func (b *Board) recorded(label string) *record {
 }
 
 // Pick chooses one of the offers that is none of tried, and counts the request in. Every Lease must be ended with Done,
-// once. When none can take the request now, the error is a *Busy, at once or after a wait for those that are only paced or
-// about to be probed; when ctx ends during that wait, it is ctx's.
+// once. When none can take the request now, the error is a *Busy, at once or after a wait for those that are only paced
+// or about to be probed; when ctx ends during that wait, it is ctx's.
 //
 // Where providers have as many requests as they take, those who wait are served in the order in which they joined. A
 // request that goes back there because a provider refused it for having too many has its old place.
@@ -167,9 +167,9 @@ type Cause string
 
 // The causes.
 const (
-	Down   Cause = "down"   // it failed again and again; it is probed now and then
+	Down   Cause = "down"   // it failed again and again; it is retried periodically
 	Paced  Cause = "paced"  // its limits on requests are used up
-	Paused Cause = "paused" // it has told us to wait, or refused for a reason that takes time to mend
+	Paused Cause = "paused" // it has told us to wait, or refused for a reason that takes time to fix
 )
 
 // Busy is the error of Pick when no offer can take the request now.
@@ -191,7 +191,7 @@ const (
 	Neutral                   // nothing can be said about the offer: the caller's own fault, or he left
 	Failed                    // it could not be reached, broke off before its answer, or had an error of its own
 	Limited                   // it has enough to do: 429 and the like
-	Refused                   // for a reason of ours that takes time to mend: funds, token, ban
+	Refused                   // for a reason of ours that takes time to fix: funds, token, ban
 	Unsupported               // it does not know the model that it offers: not asked again for that for an hour
 	Crowded                   // it has as many requests at a time as it takes; this one may wait for its turn
 )
@@ -219,16 +219,16 @@ type Lease struct {
 	done      bool
 }
 
-// FirstByte notes how long the offer took to its first byte. It counts when the attempt succeeds: how quickly a request is
-// refused says nothing.
+// FirstByte notes how long the offer took to its first byte. It counts when the attempt succeeds: how quickly a request
+// is refused says nothing.
 func (l *Lease) FirstByte(d time.Duration) {
 	if l.firstByte = d; l.probe || l.trial {
 		l.record.answers(l)
 	}
 }
 
-// CallerLeft notes that nobody waits for the answer any more. What it shows is still learned from, but nobody is kept out
-// until then. It may be called at any time, from any goroutine.
+// CallerLeft notes that nobody waits for the answer any more. What it shows is still learned from, but nobody is kept
+// out until then. It may be called at any time, from any goroutine.
 func (l *Lease) CallerLeft() {
 	if l.record == nil || !l.probe {
 		return
@@ -249,8 +249,8 @@ func (l *Lease) Allowance(a Allowance) {
 	}
 }
 
-// Because notes what an attempt is about to be Refused for, in a word that Busy hands back while the offer is left alone: who
-// asks then met no refusal that could tell.
+// Because notes what an attempt is about to be Refused for, in a word that Busy hands back while the offer is left
+// alone: who asks then met no refusal that could tell.
 func (l *Lease) Because(why string) { l.reason = why }
 
 // Done ends the attempt. wait is how long the provider wants to be left alone; 0: it did not say.

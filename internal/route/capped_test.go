@@ -6,7 +6,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// A catalogue's price counts up to the chain's, and where prices are in dollars as far as the chain can have fallen behind.
+// A catalogue's price counts up to the chain's, and where prices are in dollars as far as the chain can have fallen
+// behind.
 func TestCapped(t *testing.T) {
 	price := func(in, out uint64) zg.Price { return zg.Price{Input: zg.NeuronOf(in), Output: zg.NeuronOf(out)} }
 	tiered := price(100, 200)

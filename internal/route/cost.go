@@ -11,9 +11,9 @@ import (
 // blend is one figure for what an offer charges, and for what: only offers that charge for the same are compared by it.
 func blend(o *Offer) (zg.Neuron, zg.Measure) { return o.Price.Compared(o.Service.Type) }
 
-// rank sets direct endpoints apart: what they charge is not known here, so they are not compared with providers. They come
-// after them, or before them where the owner gave them a priority below zero. Last come providers whose price is for a unit
-// that is not known: nothing is sent to them at such a price.
+// rank sets direct endpoints apart: what they charge is not known here, so they are not compared with providers. They
+// come after them, or before them where the owner gave them a priority below zero. Last come providers whose price is
+// for a unit that is not known: nothing is sent to them at such a price.
 func rank(o *Offer) int {
 	switch {
 	case o.Endpoint == "":
@@ -76,8 +76,8 @@ func foremost(can []candidate) []candidate {
 	return out
 }
 
-// cheapest are the candidates with the lowest price for each measure that there is among them. Prices for different measures
-// are not compared: the quicker one comes first.
+// cheapest are the candidates with the lowest price for each measure that there is among them. Prices for different
+// measures are not compared: the quicker one comes first.
 func cheapest(can []candidate, now time.Time) []candidate {
 	type leader struct {
 		candidate
@@ -107,8 +107,8 @@ func cheapest(can []candidate, now time.Time) []candidate {
 
 func quicker(x, y view) int { return cmp.Or(cmp.Compare(x.speed, y.speed), x.inFlight-y.inFlight) }
 
-// leastPrice is what the price of an offer is compared with: the lowest there is for the same measure, or where somebody
-// takes nothing a sixteenth of the lowest that is something; 0: nobody takes anything.
+// leastPrice is what the price of an offer is compared with: the lowest there is for the same measure, or where
+// somebody takes nothing a sixteenth of the lowest that is something; 0: nobody takes anything.
 func leastPrice(can []candidate, o *Offer) (least float64) {
 	_, measure := blend(o)
 	free := false

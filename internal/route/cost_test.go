@@ -99,7 +99,7 @@ func TestPolicies(t *testing.T) {
 		{"balanced: the more reliable", Balanced, state{in: 2, out: 2, firstByte: 10 * ms}, state{in: 1, out: 1, firstByte: 10 * ms, fails: 4}},
 		{"balanced: the idler", Balanced, state{in: 1, firstByte: 10 * ms}, state{in: 1, firstByte: 10 * ms, under: 1}},
 		{"balanced: the one that is funded", Balanced, state{in: 3, firstByte: 10 * ms}, state{in: 1, firstByte: 10 * ms, unfunded: true}},
-		{"balanced: the one whose signatures fit", Balanced, state{in: 3, firstByte: 10 * ms}, state{in: 1, firstByte: 10 * ms, invalid: true}},
+		{"balanced: the one whose signatures match", Balanced, state{in: 3, firstByte: 10 * ms}, state{in: 1, firstByte: 10 * ms, invalid: true}},
 		{"balanced: free or nearly", Balanced, state{firstByte: 10 * ms}, state{in: 1, firstByte: 10 * ms}},
 		{"balanced: free is not worth any wait", Balanced, state{in: 1, firstByte: 10 * ms}, state{firstByte: 4000 * ms}},
 	} {
@@ -178,7 +178,7 @@ func TestOldMeasurementsFade(t *testing.T) {
 			pass(time.Second)
 		}
 		if tries < 1 || tries > 10 {
-			t.Errorf("the slow one was tried %d times in half an hour, want now and then", tries)
+			t.Errorf("the slow one was tried %d times in half an hour, want a few", tries)
 		}
 		if got := b.Health(slow).SuccessRate; got <= low || got > 1 {
 			t.Errorf("its success rate is %g, was %g right after the failure", got, low)

@@ -16,7 +16,7 @@ import (
 type Health struct {
 	State       string                `json:"state"` // "ok", "untried", "down", "paced" or "paused"
 	Until       *time.Time            `json:"until,omitempty"`
-	SuccessRate float64               `json:"success_rate"` // of late, 0 to 1
+	SuccessRate float64               `json:"success_rate"` // of recent attempts, 0 to 1
 	FirstByteMS float64               `json:"first_byte_ms,omitempty"`
 	InFlight    int                   `json:"in_flight"`
 	AtOnce      int                   `json:"at_once,omitempty"`  // requests at a time that it takes, learned from its refusals
@@ -88,8 +88,8 @@ type Candidate struct {
 }
 
 // Explain says who would be chosen for a query and why. A query without a type is for the one under which its name is
-// known, a chatbot's where that is so for several. The error is that of Find; where it is about offers that there are, the
-// Explanation says of each what rules it out.
+// known, a chatbot's where that is so for several. The error is that of Find; where it is about offers that there are,
+// the Explanation says of each what rules it out.
 func (b *Board) Explain(t *Table, q Query) (Explanation, error) {
 	q.Model = trimmed(q.Model)
 	if q.Type == "" {
@@ -172,7 +172,7 @@ func (b *Board) ranked(can []candidate, now time.Time) []Candidate {
 	return list
 }
 
-// barred sorts by what bars an offer: 0 nothing, 1 what its owner can mend, 2 that it is not allowed.
+// barred sorts by what bars an offer: 0 nothing, 1 what its owner can fix, 2 that it is not allowed.
 func (t *Table) barred(o *Offer) int {
 	switch {
 	case !o.Allowed:
@@ -306,8 +306,8 @@ func amount(n zg.Neuron) string {
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// typeOf is the type under which a query's model is known. Types that only a direct endpoint serves it for come last: it
-// would take it for any.
+// typeOf is the type under which a query's model is known. Types that only a direct endpoint serves it for come last:
+// it would take it for any.
 func (t *Table) typeOf(q Query) zg.ServiceType {
 	var sold, served []zg.ServiceType
 	for _, kind := range slices.Sorted(maps.Keys(t.kinds)) {

@@ -52,9 +52,9 @@ type asked struct {
 	clash bool   // two different ones are pinned, or one that does not exist
 }
 
-// Find returns the offers that may serve a request, at least one and the cheapest first, or a *NoOffer. An unknown name finds
-// nothing: five of them sent within five minutes would have the wallet banned by a provider for an hour. What is sent is
-// the Model of the offer, whatever the name was by which it was found.
+// Find returns the offers that may serve a request, at least one and the cheapest first, or a *NoOffer. An unknown name
+// finds nothing: five of them sent within five minutes would have the wallet banned by a provider for an hour. What is
+// sent is the Model of the offer, whatever the name was by which it was found.
 func (t *Table) Find(q Query) ([]*Offer, error) {
 	q.Model = trimmed(q.Model)
 	found, a, err := t.find(q)
@@ -100,8 +100,8 @@ func trimmed(name string) string {
 	return name
 }
 
-// find returns all offers of the model that is meant, whether they may be used or not, at least one. First it looks among
-// the models that somebody who is allowed offers, so that others have no say in what a name means.
+// find returns all offers of the model that is meant, whether they may be used or not, at least one. First it looks
+// among the models that somebody who is allowed offers, so that others have no say in what a name means.
 func (t *Table) find(q Query) ([]*Offer, asked, error) {
 	ix := t.kinds[q.Type]
 	if ix == nil {
@@ -160,9 +160,9 @@ func (t *Table) find(q Query) ([]*Offer, asked, error) {
 	return fail(e)
 }
 
-// read takes a query apart. Who is pinned by the name is looked for first: that is the owner's or the caller's own word,
-// while names of models are the providers'. Only where an endpoint does not offer what follows its id, the whole is taken
-// for a name. A name that somebody who is allowed has exactly so is never an alias.
+// read takes a query apart. Who is pinned by the name is looked for first: that is the owner's or the caller's own
+// word, while names of models are the providers'. Only where an endpoint does not offer what follows its id, the whole
+// is taken for a name. A name that somebody who is allowed has exactly so is never an alias.
 func (t *Table) read(q Query, ix *index, among scope) asked {
 	a := asked{name: q.Model}
 	pinned := false

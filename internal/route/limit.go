@@ -14,8 +14,8 @@ const (
 	lastCrowd  = time.Second
 	// So many such refusals in a row and there is no such room any more.
 	crowdedOften = 3
-	// A try at one more request at a time is over when it was not refused for so long: a provider refuses at once, and what
-	// it has taken on may run for minutes.
+	// A try at one more request at a time is over when it was not refused for so long: a provider refuses at once, and
+	// what it has taken on may run for minutes.
 	trialPatience = 500 * time.Millisecond
 	// Tries at one more begin a request's time after the last refusal; the wait doubles so often while they are refused.
 	lonelyShift, sharedShift = 3, 0
@@ -91,8 +91,8 @@ func (r *record) expected(ahead int) time.Duration {
 	return min(longestWait, time.Duration(stay*float64(ahead+1)/float64(r.most)*float64(time.Second)))
 }
 
-// takesOn notes that the provider takes one more request at a time than was known. What was true once may be again, so the
-// next one may be tried at once.
+// takesOn notes that the provider takes one more request at a time than was known. What was true once may be again, so
+// the next one may be tried at once.
 func (r *record) takesOn() {
 	r.trial, r.shift, r.trialAt, r.moved = nil, 0, time.Time{}, time.Now()
 	if r.most++; r.most > highestCap {
@@ -100,7 +100,8 @@ func (r *record) takesOn() {
 	}
 }
 
-// refusesOneMore learns from a refusal of a request that was one of several. told: the limit that the refusal names, or 0.
+// refusesOneMore learns from a refusal of a request that was one of several. told: the limit that the refusal names, or
+// 0.
 func (r *record) refusesOneMore(l *Lease, told, atOnce int, now time.Time) {
 	n := atOnce - 1 // that it has taken on
 	if told > 0 {
@@ -135,7 +136,8 @@ func (r *record) refusesOneMore(l *Lease, told, atOnce int, now time.Time) {
 	r.crowded = now
 }
 
-// mostShift is smaller for a provider whose room was another one lately: others use it, too, and will come and go again.
+// mostShift is smaller for a provider whose room was another one lately: others use it, too, and will come and go
+// again.
 func (r *record) mostShift(now time.Time) int {
 	if now.Sub(r.moved) < halfLife {
 		return sharedShift

@@ -82,8 +82,8 @@ func (w *waiter) leave() {
 	w.joined = nil
 }
 
-// heldFor says whether a request is held back. One that waits stands in the line of every provider that has enough to do,
-// and in no other. w: nil, it does not wait.
+// heldFor says whether a request is held back. One that waits stands in the line of every provider that has enough to
+// do, and in no other. w: nil, it does not wait.
 func (r *record) heldFor(o *Offer, t *Turn, w *waiter, now time.Time) hold {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -116,7 +116,8 @@ func (r *record) strike(w *waiter) {
 	}
 }
 
-// call has those look again for whom there may be room now: always the first, who alone watches the clock for the others.
+// call has those look again for whom there may be room now: always the first, who alone watches the clock for the
+// others.
 func (r *record) call(now time.Time) {
 	n := len(r.line)
 	switch {

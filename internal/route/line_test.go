@@ -255,7 +255,8 @@ func TestMoreIsTried(t *testing.T) {
 	})
 }
 
-// A provider that has no room although nothing of ours is under way is asked again by the first who waits, and by no other.
+// A provider that has no room although nothing of ours is under way is asked again by the first who waits, and by no
+// other.
 func TestAnotherWalletHasAllRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, a := testBoard(t, BoardConfig{Wait: time.Minute}), offer("a", 1, 1)

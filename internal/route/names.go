@@ -24,7 +24,8 @@ type index struct {
 }
 
 // indexes groups offers by type and model. The same canonical id means the same model. An offer without one belongs to
-// the model that has its id as canonical id, or as the id of another offer where those agree; else its own id stands for it.
+// the model that has its id as canonical id, or as the id of another offer where those agree; else its own id stands
+// for it.
 func indexes(offers []*Offer) map[zg.ServiceType]*index {
 	type name struct {
 		kind zg.ServiceType

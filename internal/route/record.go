@@ -15,8 +15,8 @@ const (
 	lastProbe   = 10 * time.Second
 	// A probe that has no first byte after the time until the next one, and after this, no longer keeps that one out.
 	leastProbe = time.Second
-	// Where all are down, a request waits for the next probe that is no further away than this: a provider that was started
-	// again is back by then, and one that stays away is not waited for any more after the first few probes.
+	// Where all are down, a request waits for the next probe that is no further away than this: a provider that was
+	// started again is back by then, and one that stays away is not waited for any more after the first few probes.
 	downWait    = 2 * time.Second
 	firstPause  = time.Second
 	lastPause   = 30 * time.Second
@@ -269,8 +269,8 @@ func (r *record) failed(l *Lease, probe bool, now time.Time) {
 	r.due = now.Add(r.backoff)
 }
 
-// answers notes that a probe, or a try at one more at a time, has got its first byte. How it ends may take long to tell, so
-// it no longer keeps the next one out.
+// answers notes that a probe, or a try at one more at a time, has got its first byte. How it ends may take long to
+// tell, so it no longer keeps the next one out.
 func (r *record) answers(l *Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

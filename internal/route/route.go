@@ -31,7 +31,7 @@ type Offer struct {
 	Suspension    *zg.Suspension
 	Endpoint      string // id of the direct endpoint; empty: a provider of the network
 	Label         string // provider address, or "endpoint:" and the id; for headers, metrics and logs
-	Priority      int    // place in the owner's order, 0 first; below 0: a direct endpoint that goes before all providers
+	Priority      int    // place in the owner's order, 0 first; below 0: a direct endpoint that comes before all providers
 }
 
 // Endpoint is a direct OpenAI-compatible endpoint of the owner's: unpaid by us and unverified.
@@ -57,6 +57,6 @@ type Query struct {
 	Type  zg.ServiceType
 	Model string // as the caller named it; empty: the only one there is
 	// Pin is the one provider that may serve it: an address, or the id of an endpoint, with or without "endpoint:" before
-	// it. Empty: any. A model written as PIN/MODEL pins likewise.
+	// it. Empty: any. A model written as PIN/MODEL pins too.
 	Pin string
 }

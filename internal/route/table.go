@@ -19,7 +19,7 @@ type Table struct {
 	offers    []*Offer // all, by model name and price
 	aliases   map[string]string
 	providers map[common.Address]bool // on chain or on the allow-list: who can be pinned
-	endpoints map[string]bool         // likewise, by id
+	endpoints map[string]bool         // who can be pinned, by id
 	allowed   int                     // providers on the allow-list
 	enforce   bool
 	now       func() time.Time
@@ -81,8 +81,8 @@ func Build(dir *zg.Directory, catalogs map[common.Address]zg.Catalog, opt Option
 	return t
 }
 
-// byPrice is the order in which offers of the same model are listed: by what they are and what their prices are for, and only
-// then by price.
+// byPrice is the order in which offers of the same model are listed: by what they are and what their prices are for,
+// and only then by price.
 func byPrice(a, b *Offer) int {
 	priceA, forA := listed(a)
 	priceB, forB := listed(b)
@@ -154,13 +154,15 @@ const endpointPrefix = "endpoint:"
 // unreadUnit stands for the unit of a video's price that only a catalogue names, which could not be read.
 const unreadUnit zg.Unit = "unread"
 
-// chainLag is how far the catalogue of a provider with prices in dollars may lie above the chain. It bills what those are worth
-// at that moment, says so in the catalogue, and writes it to the chain from time to time only: booked at the chain's price, its
-// fees would be too low, and the rest of them would be drift. An exchange rate that doubles in between is none.
+// chainLag is how far the catalogue of a provider with prices in dollars may lie above the chain. It bills what those
+// are worth at that moment, says so in the catalogue, and writes it to the chain from time to time only: recorded at
+// the chain's price, its fees would be too low, and the rest of them would be drift. An exchange rate that doubles in
+// between is none.
 const chainLag = 2
 
-// capped is the catalogue's price, nowhere above the chain's: a provider cannot be owed more than it put on chain. A video's
-// is left as it is: on chain stands the price of one unit, and what is billed for a second or a clip is many of them.
+// capped is the catalogue's price, nowhere above the chain's: a provider cannot be owed more than it put on chain. A
+// video's is left as it is: on chain stands the price of one unit, and what is billed for a second or a clip is many of
+// them.
 func capped(svc zg.Service, live, chain zg.Price) zg.Price {
 	if live.Floating = svc.Info.Dollars; svc.Type == zg.VideoGeneration {
 		return live
@@ -178,7 +180,8 @@ func capped(svc zg.Service, live, chain zg.Price) zg.Price {
 	return live
 }
 
-// usableName keeps names out of the table that could not be a model's: they come from peers and go into logs and metrics.
+// usableName keeps names out of the table that could not be a model's: they come from peers and go into logs and
+// metrics.
 func usableName(s string) bool {
 	return zg.Name(s, 200) != ""
 }

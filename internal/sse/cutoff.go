@@ -8,9 +8,9 @@ import (
 // maxFailure bounds what is kept of the words of an error in the middle of a stream.
 const maxFailure = 8 << 10
 
-// Cutoff lets a stream pass line by line up to the first line that is an error and keeps everything from there on. Brokers
-// end a stream whose model server failed with a bare JSON object, which is no event, so that clients read over it and take
-// the part for the whole; and an error that is an event may be followed by [DONE], which says the same.
+// Cutoff lets a stream pass line by line up to the first line that is an error and keeps everything from there on.
+// Brokers end a stream whose model server failed with a bare JSON object, which is no event, so that clients read over
+// it and take the part for the whole; and an error that is an event may be followed by [DONE], which says the same.
 type Cutoff struct {
 	line    []byte
 	passing bool   // the line under way is too long to be judged and passes as it comes
@@ -110,8 +110,8 @@ func errorName(line []byte) bool {
 	return ok && bytes.Equal(bytes.TrimSpace(name), errorEvent)
 }
 
-// failure reports whether a line says that the stream has failed: it names an error event, or it is a document, as data or
-// bare, with an error in it or of the type error. Nearly all lines are let go at a glance.
+// failure reports whether a line says that the stream has failed: it names an error event, or it is a document, as data
+// or bare, with an error in it or of the type error. Nearly all lines are let go at a glance.
 func failure(line []byte) bool {
 	if errorName(line) {
 		return true

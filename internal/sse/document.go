@@ -18,8 +18,8 @@ const (
 	maxStatus = 32
 )
 
-// document reads one JSON document as it passes, keeping only the few small values that matter: a hand of bytes, however
-// long the document is. It is no validator; a document that is not well formed simply never completes.
+// document reads one JSON document as it passes, keeping only the few small values that matter: a hand of bytes,
+// however long the document is. It is no validator; a document that is not well formed simply never completes.
 type document struct {
 	typ      zg.ServiceType
 	depth    int
@@ -107,8 +107,8 @@ func (d *document) write(p []byte) {
 	}
 }
 
-// skip passes over the inside of a string that nobody wants to read, or takes it as a piece of an image, and over numbers,
-// and returns how far that was. Most of a large answer is such strings, or vectors.
+// skip passes over the inside of a string that nobody wants to read, or takes it as a piece of an image, and over
+// numbers, and returns how far that was. Most of a large answer is such strings, or vectors.
 func (d *document) skip(p []byte) int {
 	if d.capture != "" || (d.inString && (d.escaped || d.isKey)) {
 		return 0
@@ -142,8 +142,9 @@ func (d *document) skip(p []byte) int {
 	return n
 }
 
-// plainLength is how far the inside of a string goes on without a quote or a backslash. Looking for the end of the string each
-// time would read a string of escapes once for each of them; so it looks a little ahead, and further the further it got.
+// plainLength is how far the inside of a string goes on without a quote or a backslash. Looking for the end of the
+// string each time would read a string of escapes once for each of them; so it looks a little ahead, and further the
+// further it got.
 func plainLength(p []byte) int {
 	for at, ahead := 0, 32; at < len(p); at, ahead = at+ahead, 2*ahead {
 		piece := p[at:min(at+ahead, len(p))]
@@ -166,7 +167,8 @@ func (d *document) inArray() bool {
 	return !d.broken && d.depth >= 0 && d.depth < 64 && d.arrays&(1<<d.depth) != 0
 }
 
-// listDepth is how deep the array of an image answer is, and inList whether it, or something else in its place, is under way.
+// listDepth is how deep the array of an image answer is, and inList whether it, or something else in its place, is
+// under way.
 func (d *document) listDepth() int {
 	if d.nested {
 		return 3
@@ -277,8 +279,9 @@ func (d *document) colon() {
 	}
 }
 
-// unescape reads a key as whoever uses the answer does: "d\u0061ta" is one more way to write data, and what stands there
-// must not go unseen. A key that is no JSON, or too long to have been kept whole, is none of those that matter.
+// unescape reads a key as whoever uses the answer does: "d\u0061ta" is one more way to write data, and what stands
+// there must not go unnoticed. A key that is no JSON, or too long to have been kept whole, is none of those that
+// matter.
 func unescape(key []byte) []byte {
 	var s string
 	if json.Unmarshal(slices.Concat([]byte{'"'}, key, []byte{'"'}), &s) != nil {

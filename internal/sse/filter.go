@@ -8,8 +8,8 @@ import (
 // maxHeld bounds how much of an unfinished line a Filter keeps back.
 const maxHeld = 64 << 10
 
-// Filter takes the usage chunk that the proxy asked for itself out of a chat stream: an event whose choices are an empty
-// array and whose usage is an object, with the blank line that ends it. All other bytes pass, line by line.
+// Filter takes the usage chunk that the proxy asked for itself out of a chat stream: an event whose choices are an
+// empty array and whose usage is an object, with the blank line that ends it. All other bytes pass, line by line.
 type Filter struct {
 	line    []byte
 	passing bool // the line under way is too long to be the chunk and passes as it comes

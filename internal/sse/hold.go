@@ -11,8 +11,8 @@ const maxEvent = 1 << 20
 
 // Hold lets a stream pass event by event until the first one that ends the content, and keeps that one and all that
 // follows. An event ends the content where a caller may take it for the end: a choice's finish_reason, an Anthropic
-// stop_reason or message_stop, transcript.text.done, [DONE]. What cannot be read but might be one of them counts as one,
-// so that a provider gains nothing by writing it oddly.
+// stop_reason or message_stop, transcript.text.done, [DONE]. What cannot be read but might be one of them counts as
+// one, so that a provider gains nothing by writing it oddly.
 type Hold struct {
 	limit int
 	event []byte // under way, or, after the end, kept
@@ -140,8 +140,8 @@ func endsContent(event []byte) bool {
 	return false
 }
 
-// fieldsOf are the members of an object by their names in lower case, as clients that do not mind the case find them. It is
-// not ok where two have one name, because clients do not agree on which of them counts.
+// fieldsOf are the members of an object by their names in lower case, as clients that do not mind the case find them.
+// It is not ok where two have one name, because clients do not agree on which of them counts.
 func fieldsOf(object []byte) (fields map[string]json.RawMessage, ok bool) {
 	if object = bytes.TrimSpace(object); len(object) == 0 || object[0] != '{' || !json.Valid(object) {
 		return nil, false
@@ -161,8 +161,8 @@ func fieldsOf(object []byte) (fields map[string]json.RawMessage, ok bool) {
 	return fields, true
 }
 
-// oddBreak reports what ends a line for some clients and not here: a carriage return by itself, which the specification of event
-// streams has, and what Python's splitlines has besides.
+// oddBreak reports what ends a line for some clients and not here: a carriage return by itself, which the specification
+// of event streams has, and what Python's splitlines has besides.
 func oddBreak(event []byte) bool {
 	for i, c := range event {
 		switch c {

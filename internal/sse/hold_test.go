@@ -101,8 +101,8 @@ func TestHoldDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// FuzzHold: what passed and what is held is the stream, in order, and does not depend on the pieces; nothing that a client
-// reads as the end has passed.
+// FuzzHold: what passed and what is held is the stream, in order, and does not depend on the pieces; nothing that a
+// client reads as the end has passed.
 func FuzzHold(f *testing.F) {
 	for _, x := range fixtures {
 		f.Add([]byte(x.body), uint64(3), uint16(500))

@@ -11,8 +11,9 @@ import (
 // pieceOfImage is how many characters of base64 are decoded at a time: whole groups of four.
 const pieceOfImage = 4096
 
-// beside notes text of an answer that holds pictures: what nobody signs where each picture is signed by itself, and clients
-// show it, as they do a link or a prompt. Names and numbers show nothing. A text that turns out to be a name is forgotten.
+// beside notes text of an answer that holds pictures: what nobody signs where each picture is signed separately, and
+// clients show it, as they do a link or a prompt. Names and numbers show nothing. A text that turns out to be a name is
+// forgotten.
 func (d *document) beside(p []byte) {
 	switch {
 	case d.ended || !d.started:

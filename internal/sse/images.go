@@ -10,9 +10,9 @@ import (
 // errImages means that a document is not one of images alone, so that nothing can be told apart in it.
 var errImages = errors.New("the answer is not a document of images")
 
-// OnlyImages is an images answer without what nobody signed where each image is signed by itself: of the document it keeps
-// the pictures, and what holds no text (numbers, truth values, null). Removed reports that something went; else the document
-// itself is returned. It is an error if the document is not one JSON object whose data is a list of
+// OnlyImages is an images answer without what nobody signed where each image is signed separately: of the document it
+// keeps the pictures, and what holds no text (numbers, truth values, null). Removed reports that something went; else
+// the document itself is returned. It is an error if the document is not one JSON object whose data is a list of
 // objects with one picture each, or if it says a name twice: clients do not agree on which of the two counts.
 func OnlyImages(doc []byte) (out []byte, removed bool, err error) {
 	if !json.Valid(doc) {

@@ -1,6 +1,6 @@
 // Package sse reads an answer while it passes: it hashes the bytes, reads usage and id, and knows whether the answer
-// reached its end. It never changes a byte, but for two things that are used apart from that: Filter takes out the one usage
-// chunk that the proxy itself asked for, and RewriteURLs points to another place for images.
+// reached its end. It never changes a byte, but for two things that are used apart from that: Filter takes out the one
+// usage chunk that the proxy itself asked for, and RewriteURLs points to another place for images.
 //
 // It does no I/O, logs nothing and starts nothing. Its memory is bounded whatever a provider sends.
 package sse

@@ -9,9 +9,9 @@ import (
 
 var errDocument = errors.New("the answer is not one JSON document")
 
-// RewriteURLs gives the links of an images answer another form: the strings data[].url of a whole document, and data.data[].url
-// of an async job. All other bytes stay; the document itself is returned where nothing changes. It is an error if the document
-// is not JSON.
+// RewriteURLs gives the links of an images answer another form: the strings data[].url of a whole document, and
+// data.data[].url of an async job. All other bytes stay; the document itself is returned where nothing changes. It is
+// an error if the document is not JSON.
 func RewriteURLs(doc []byte, to func(string) string) ([]byte, error) {
 	if !json.Valid(doc) {
 		return nil, errDocument

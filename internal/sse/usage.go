@@ -37,8 +37,8 @@ type usageReader struct {
 	openAI                                     bool // prompt_tokens was told, which is the whole input
 }
 
-// merge takes over what a usage object says. A later number wins unless it is zero; an object with a number that cannot be a
-// quantity is not believed at all.
+// merge takes over what a usage object says. A later number wins unless it is zero; an object with a number that cannot
+// be a quantity is not believed at all.
 func (r *usageReader) merge(raw json.RawMessage) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return

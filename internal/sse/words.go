@@ -116,7 +116,8 @@ func (s *stringWords) hex(c byte) {
 	}
 }
 
-// outputKeys are the keys whose strings are the output of a chat, of OpenAI's and of Anthropic's kind, by their last letter.
+// outputKeys are the keys whose strings are the output of a chat, of OpenAI's and of Anthropic's kind, by their last
+// letter.
 var outputKeys = map[byte][]string{
 	't': {`"content"`, `"text"`, `"reasoning_content"`},
 	's': {`"arguments"`},
@@ -144,8 +145,8 @@ func deltaKey(head []byte) bool { return bytes.HasSuffix(head, []byte(`"delta"`)
 
 func textKey(head []byte) bool { return bytes.HasSuffix(head, []byte(`"text"`)) }
 
-// countValues counts the words of every string that belongs to a key. A quote inside a string is escaped, so a key with its
-// quotes and a colon are one wherever they stand.
+// countValues counts the words of every string that belongs to a key. A quote inside a string is escaped, so a key with
+// its quotes and a colon are one wherever they stand.
 func (s *stringWords) countValues(data []byte, key func(head []byte) bool) (found bool) {
 	for from := 0; ; {
 		i := bytes.IndexByte(data[from:], ':')

@@ -120,7 +120,7 @@ func (t *Register) Explained(s zg.Service) error {
 		delete(t.suspended, s.Provider)
 	}
 	t.log.Warn().Str("provider", s.Provider.Hex()).Str("signer", why.Signer.Hex()).Str("request_id", why.RequestID).
-		Msg("the chain names the signer of the answer that did not fit: the provider was being upgraded")
+		Msg("the chain names the signer of the answer whose signature did not match: the provider was being upgraded")
 	return nil
 }
 
@@ -228,5 +228,5 @@ func ChangeReason(code string, pin zg.Pin, s zg.Service) string {
 			"It waits for that, and is used as soon as that happens."
 	}
 	return "The chain has not acknowledged its signer yet: the owner of the contract no longer vouches for it, as happens for a " +
-		"while when a provider is upgraded. It waits for that, and comes back by itself if it is a signer that you know."
+		"while when a provider is upgraded. It waits for that, and comes back automatically if it is a signer that you know."
 }

@@ -178,7 +178,7 @@ func TestGrace(t *testing.T) {
 	})
 }
 
-// Who is upgraded and started again as before comes back by itself; who signs with a key that nobody accepted does not.
+// Who is upgraded and started again as before comes back automatically; who signs with a key that nobody accepted does not.
 func TestComingBack(t *testing.T) {
 	m := newMemory()
 	r := newRegister(t, m, 0)

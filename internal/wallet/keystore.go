@@ -112,7 +112,8 @@ func New(path, password string, effort Effort) (common.Address, error) {
 	return save(path, password, effort, crypto.FromECDSA(key))
 }
 
-// Import writes a key, given as in Config, to a keystore file, where there is none yet. When it returns, the file is on disk.
+// Import writes a key, given as in Config, to a keystore file, where there is none yet. When it returns, the file is on
+// disk.
 func Import(path, password string, effort Effort, cfg Config) (common.Address, error) {
 	secret, err := secretIn(cfg)
 	if err != nil {

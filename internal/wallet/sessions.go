@@ -135,9 +135,9 @@ func (s *Sessions) Bearer(ctx context.Context, provider common.Address) (string,
 	}
 }
 
-// Reject takes note that a provider refused this very bearer. One that it calls expired or revoked is dropped, so that the
-// next Bearer mints anew and reads the generation again. Any other refusal is not mended by another token and changes
-// nothing; neither does the refusal of a token that has been replaced already.
+// Reject takes note that a provider refused this very bearer. One that it calls expired or revoked is dropped, so that
+// the next Bearer mints again and reads the generation again. Any other refusal is not fixed by another token and
+// changes nothing; neither does the refusal of a token that has been replaced already.
 func (s *Sessions) Reject(provider common.Address, bearer string, class zg.Refusal) {
 	if class != zg.RefusalSessionExpired && class != zg.RefusalSessionRevoked {
 		return
@@ -151,8 +151,8 @@ func (s *Sessions) Reject(provider common.Address, bearer string, class zg.Refus
 	}
 }
 
-// Forget drops the token of a provider, so that the next Bearer reads the generation and mints anew: the owner has revoked
-// them all.
+// Forget drops the token of a provider, so that the next Bearer reads the generation and mints again: the owner has
+// revoked them all.
 func (s *Sessions) Forget(provider common.Address) {
 	if sl := (*s.slots.Load())[provider]; sl != nil {
 		sl.current.Store(nil)

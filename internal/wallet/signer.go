@@ -28,8 +28,8 @@ const (
 // ErrSigner means that what a signer gave back is not what it was asked for. Nothing is done with it.
 var ErrSigner = errors.New("the signer signed something else than it was asked to")
 
-// fromSigner makes the wallet of somebody else's key. Which of the two dialects the signer speaks is found out by a question
-// that shows nothing and needs no approval.
+// fromSigner makes the wallet of somebody else's key. Which of the two dialects the signer speaks is found out by a
+// question that shows nothing and needs no approval.
 func fromSigner(endpoint string, address common.Address) (*Wallet, error) {
 	if address == (common.Address{}) {
 		return nil, fmt.Errorf("%w: a signer needs the address that it signs for", ErrKey)

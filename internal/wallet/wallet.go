@@ -1,10 +1,10 @@
 // Package wallet is the only room with a key. It opens the key once, signs session tokens and transactions with it, and
-// gives it to nobody: the key is reachable through a closure only, so that no printing, encoding or reflection of a Wallet
-// shows more than its address. Or the key is elsewhere, and a signer that the owner has named signs; what that gives back is
-// checked to be what was asked for.
+// gives it to nobody: the key is reachable through a closure only, so that no printing, encoding or reflection of a
+// Wallet shows more than its address. Or the key is elsewhere, and a signer that the owner has named signs; what that
+// gives back is checked to be what was asked for.
 //
-// It never logs, talks to nobody but that signer, and starts no goroutines. Session tokens live in memory and are minted anew
-// after a restart; the keystore files that it writes are durable when the call returns.
+// It never logs, talks to nobody but that signer, and starts no goroutines. Session tokens live in memory and are
+// minted again after a restart; the keystore files that it writes are durable when the call returns.
 package wallet
 
 import (
@@ -28,16 +28,16 @@ var (
 	ErrChainID = errors.New("a transaction is signed for one chain with a positive id")
 )
 
-// Config names the source of the key: PrivateKey, or Keystore with its password, or Signer with the wallet's address. Exactly
-// one of them must be set. However it is printed or encoded, a Config shows only which source that is.
+// Config names the source of the key: PrivateKey, or Keystore with its password, or Signer with the wallet's address.
+// Exactly one of them must be set. However it is printed or encoded, a Config shows only which source that is.
 type Config struct {
 	// PrivateKey is 64 hexadecimal digits, with or without 0x.
 	PrivateKey string
 	// Keystore is the path of an encrypted key in JSON, version 3, as go-ethereum and others write it.
 	Keystore         string
 	KeystorePassword string
-	// Signer is an http or https URL, or the path of a socket, behind which somebody signs for SignerAddress: go-ethereum's
-	// clef, or what answers eth_signTransaction and eth_sign, as Web3Signer does.
+	// Signer is an http or https URL, or the path of a socket, behind which somebody signs for SignerAddress:
+	// go-ethereum's clef, or what answers eth_signTransaction and eth_sign, as Web3Signer does.
 	Signer        string
 	SignerAddress common.Address
 }
@@ -81,9 +81,9 @@ type Wallet struct {
 	transaction func(tx *types.Transaction, chainID *big.Int) (*types.Transaction, error)
 }
 
-// Open reads the key from its one source. It fails with ErrKey when there is no source, more than one, or none that holds
-// a valid key. Opening a keystore takes about a second of computing, by design of its encryption. A signer is asked who it is,
-// which needs nobody's approval.
+// Open reads the key from its one source. It fails with ErrKey when there is no source, more than one, or none that
+// holds a valid key. Opening a keystore takes about a second of computing, by design of its encryption. A signer is
+// asked who it is, which needs nobody's approval.
 func Open(cfg Config) (*Wallet, error) {
 	switch {
 	case cfg.sources() > 1:

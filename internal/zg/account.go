@@ -73,8 +73,8 @@ type Settlement struct {
 	Amount   Neuron
 	Block    uint64
 	Tx       common.Hash
-	// Index is its place among the wallet's debits in its transaction. Unlike the place of the event in its block, it stays the
-	// same where a reorganisation moves the transaction to another block.
+	// Index is its place among the wallet's debits in its transaction. Unlike the place of the event in its block, it
+	// stays the same where a reorganisation moves the transaction to another block.
 	Index int
 }
 

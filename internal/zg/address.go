@@ -11,12 +11,12 @@ import (
 var (
 	ErrNoAddress   = errors.New("not an address (0x and 40 hex digits)")
 	ErrMistyped    = errors.New("the checksum (upper and lower case) is wrong: mistyped, or copied from a page that changed the case")
-	ErrZeroAddress = errors.New("the zero address is nobody")
+	ErrZeroAddress = errors.New("the zero address belongs to no one")
 )
 
-// ParseAddress reads an address that a person wrote, with 0x in front. All lower or all upper case is accepted as it is; in
-// mixed case the EIP-55 checksum has to be right, because it is there to guard against typing errors. The zero address is
-// refused: what is sent to it is lost.
+// ParseAddress reads an address that a person wrote, with 0x in front. All lower or all upper case is accepted as it
+// is; in mixed case the EIP-55 checksum has to be right, because it is there to guard against typing errors. The zero
+// address is refused: what is sent to it is lost.
 func ParseAddress(s string) (common.Address, error) {
 	t := strings.TrimSpace(s)
 	if !common.IsHexAddress(t) || !strings.HasPrefix(strings.ToLower(t), "0x") {

@@ -48,10 +48,10 @@ type CoverageRow struct {
 	Instead string // the response_format to ask for instead; empty: there is none
 }
 
-// coverage is the one table of what can be verified, of which the first row that fits counts. docs/verification.md has it
-// for people. Providers announce a key for what they sign themselves, and nothing that a separate enclave has signed is
-// found but under an id in the answer: pictures, transcripts and decisions have none. Nobody has shown that a model's server
-// signs answers in Anthropic's dialect under theirs, and what is paid for has to be known before.
+// coverage is the one table of what can be verified, of which the first row that fits counts. docs/verification.md has
+// it for people. Providers announce a key for what they sign themselves, and nothing that a separate enclave has signed
+// is found but under an id in the answer: pictures, transcripts and decisions have none. Nobody has shown that a
+// model's server signs answers in Anthropic's dialect under theirs, and what is paid for has to be known before.
 var coverage = []CoverageRow{
 	{Types: []ServiceType{TextToImage, ImageEditing, VideoGeneration}, Job: true, Own: NeverCovers, Model: NeverCovers, Relay: NeverCovers},
 	{Types: []ServiceType{Chatbot}, Path: "/v1/messages", Own: Covered, Model: NeverCovers, Relay: Covered},

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Credential is what a request went out with: the session token, or the key of an endpoint. Its receiver has seen it and may
-// say it again, in a message about it or in a dump of what it was sent; whoever reads that could spend from the wallet. So
-// nothing that tells it, or a good part of it, reaches a caller or a log.
+// Credential is what a request went out with: the session token, or the key of an endpoint. Its receiver has seen it
+// and may say it again, in a message about it or in a dump of what it was sent; whoever reads that could spend from the
+// wallet. So nothing that tells it, or a good part of it, reaches a caller or a log.
 type Credential struct {
 	token string
 	proof string // of a session token: the signature, which with what is public makes the token
@@ -43,8 +43,8 @@ func CredentialOf(bearer string) Credential {
 	return c
 }
 
-// In reports whether a text tells the credential, as it is or in one of the ways in which texts are escaped in JSON, in URLs
-// and in pages.
+// In reports whether a text tells the credential, as it is or in one of the ways in which texts are escaped in JSON, in
+// URLs and in pages.
 func (c Credential) In(text string) bool {
 	for range leakLayers {
 		if len(text) < len(tokenPrefix) {
@@ -62,7 +62,8 @@ func (c Credential) In(text string) bool {
 	return false
 }
 
-// prefixIn reports whether a text has what every session token begins with, in any case: names of headers have one of their own.
+// prefixIn reports whether a text has what every session token begins with, in any case: names of headers have one of
+// their own.
 func prefixIn(text string) bool {
 	for i := 0; ; i++ {
 		dash := strings.IndexByte(text[i:], '-')

@@ -35,8 +35,8 @@ type Price struct {
 	Variants      []Variant `json:",omitempty"` // of video, by resolution and length
 	// Highest says that only the highest price over several models is known, so that what it leads to is an estimate.
 	Highest bool `json:",omitempty"`
-	// Floating says that the provider has its price in dollars and bills what they are worth at that moment, so that what this
-	// price leads to is an estimate.
+	// Floating says that the provider has its price in dollars and bills what they are worth at that moment, so that what
+	// this price leads to is an estimate.
 	Floating bool `json:",omitempty"`
 }
 
@@ -129,8 +129,8 @@ func Fee(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
 	return fee, true
 }
 
-// Fallback is what the provider bills for a whole answer that carries no usage. That is a rule of its own, not a statement
-// about the answer, so it is not exact. ok is false where the rule needs something that was not seen.
+// Fallback is what the provider bills for a whole answer that carries no usage. That is a rule of its own, not a
+// statement about the answer, so it is not exact. ok is false where the rule needs something that was not seen.
 //
 //   - Chat: the words of the output, input free.
 //   - Speech as text: twice its words, at the output price; a hundred words where there are none.
@@ -153,8 +153,8 @@ func Fallback(t ServiceType, p Price, u Usage) (fee Neuron, ok bool) {
 	return Neuron{}, false
 }
 
-// EstimateTokens is how many tokens a provider takes the text of an embedding to be where the answer doesn't tell: twice
-// its words or a third of its characters, whichever is more, and at least one.
+// EstimateTokens is how many tokens a provider takes the text of an embedding to be where the answer doesn't tell:
+// twice its words or a third of its characters, whichever is more, and at least one.
 func EstimateTokens(text string) uint64 {
 	words := uint64(0)
 	for range strings.FieldsSeq(text) {

@@ -9,9 +9,9 @@ import (
 // MaxFigure is where figures saturate: the largest count that a float64 holds exactly. It leads above any bound.
 const MaxFigure = 1 << 53
 
-// Figure is a quantity that a provider states: tokens, seconds, images. Providers write the same quantity as a number, as a
-// number with a fraction, or in quotes, so all of those are read here, in one place. It is never negative, infinite or not a
-// number; what is larger than MaxFigure is MaxFigure.
+// Figure is a quantity that a provider states: tokens, seconds, images. Providers write the same quantity as a number,
+// as a number with a fraction, or in quotes, so all of those are read here, in one place. It is never negative,
+// infinite or not a number; what is larger than MaxFigure is MaxFigure.
 type Figure struct {
 	n         float64
 	told, bad bool

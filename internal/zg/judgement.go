@@ -10,15 +10,15 @@ import (
 type TextForm string
 
 // ByteForm is the form of an answer in which its bytes were found signed. All but the first denote the same JSON value
-// as the bytes that were delivered; servers that encode an answer anew after they signed it need them.
+// as the bytes that were delivered; servers that re-serialise an answer after they signed it need them.
 type ByteForm string
 
 // The forms of an answer.
 const (
 	WireBytes     ByteForm = "wire"      // the body as it came
-	ImageBytes    ByteForm = "images"    // the decoded images in it, each by itself
+	ImageBytes    ByteForm = "images"    // the decoded images in it, each separately
 	PythonDefault ByteForm = "pydefault" // what Python's json.dumps makes of the document by default
-	PythonCompact ByteForm = "pycompact" // likewise without white space, other than ASCII as it is
+	PythonCompact ByteForm = "pycompact" // the same without white space, other than ASCII as it is
 	JCS           ByteForm = "jcs"       // RFC 8785
 )
 
@@ -35,8 +35,8 @@ type Judgement struct {
 	Text, Signature  PeerText // as the provider gave them; empty: it gave none
 }
 
-// CodeSignerChanged is the code of every judgement against another signer than the expected one: the chain names that one
-// now, but the owner has not accepted it.
+// CodeSignerChanged is the code of every judgement against another signer than the expected one: the chain names that
+// one now, but the owner has not accepted it.
 const CodeSignerChanged = "signer_changed"
 
 // The codes of answers whose images were signed one by one, and which held more than these.
@@ -50,8 +50,8 @@ func (j Judgement) Passes() bool {
 	return (j.Verdict == VerdictVerified || j.Verdict == VerdictResponse) && j.Code != CodeSignerChanged
 }
 
-// Sentence says in words for people what was shown and what was not. The provider of a centralized service relays to a cloud
-// vendor: whatever it signs, it never shows which model answered.
+// Sentence says in words for people what was shown and what was not. The provider of a centralized service relays to a
+// cloud vendor: whatever it signs, it never shows which model answered.
 func (j Judgement) Sentence(centralized bool) string {
 	s := j.Verdict.Sentence()
 	if centralized {
@@ -76,7 +76,7 @@ func Explained(code string) bool { return causes[code] != "" }
 
 // causes says for each code what it adds to the verdict.
 var causes = map[string]string{
-	"request_reencoded": "the request was signed in the form in which providers encode it anew",
+	"request_reencoded": "the request was signed in the form in which providers re-serialise it",
 	"request_differs":   "the request was signed in a form that is not known, so it is not shown which request this answers",
 	"request_not_kept":  "the request was signed in another form than it was sent in and was not kept, so it is not shown which request this answers",
 	CodeUnsignedRemoved: "its pictures were signed, and what else the answer held was not and was taken out",
@@ -94,14 +94,14 @@ var causes = map[string]string{
 	"job_ended":          "the job has ended meanwhile, and the signature is over how it ended",
 
 	"bad_signature":     "it is not a valid signature",
-	"wrong_signer":      "somebody else signed it, whom the chain does not name either",
+	"wrong_signer":      "an unknown signer signed it, which the chain does not name either",
 	"unknown_scheme":    "the signed text is of a scheme that was not used",
 	"form_mismatch":     "this kind of provider does not sign such texts",
 	"model_mismatch":    "it was signed for another model",
 	"routing_mismatch":  "the provider names another cloud vendor than the one that it signed",
 	"response_mismatch": "what was signed is not this answer",
 
-	"service_unsigned": "the service does not sign its answers, or nobody vouches for its signer",
+	"service_unsigned": "the service does not sign its answers, or its signer is not acknowledged on chain",
 	"job":              "a job was begun, and providers sign nothing until it is done",
 	"direct_endpoint":  "it came from an endpoint of the owner's, which signs nothing",
 	"no_key":           "the answer did not say where its signature is kept",
@@ -118,8 +118,8 @@ var causes = map[string]string{
 // ReceiptVersion is that of AnswerReceipt's form.
 const ReceiptVersion = 1
 
-// AnswerReceipt is the record of one exchange that can be checked by anybody, later and without a network: it holds no content.
-// Digests are SHA-256, as 64 lower-case hexadecimal digits.
+// AnswerReceipt is the record of one exchange that can be checked by anybody, later and without a network: it holds no
+// content. Digests are SHA-256, as 64 lower-case hexadecimal digits.
 type AnswerReceipt struct {
 	Version     int         `json:"version"`
 	ID          string      `json:"id"`                     // of the request
@@ -160,18 +160,18 @@ type AnswerReceipt struct {
 	FeeBasis  FeeBasis      `json:"fee_basis,omitempty"`
 	FeeReason string        `json:"fee_reason,omitempty"` // why it is an estimate, or that the provider told it
 	Block     uint64        `json:"block,omitempty"`      // of the chain, at which provider, price and signer were read
-	// ExpectedFee is what the provider's own figures come to, where they tell better than what was booked and nothing was taken
-	// yet. What was booked stays.
+	// ExpectedFee is what the provider's own figures come to, where they tell better than what was recorded and nothing
+	// was taken yet. What was recorded stays.
 	ExpectedFee *Neuron `json:"expected_fee_neuron,omitempty"`
 	Settled     *Neuron `json:"settled_neuron,omitempty"` // taken on chain for it
 	Settlement  string  `json:"settlement_tx,omitempty"`
-	// Said is what headers of the answer said that are recorded and mean nothing else, NAME=VALUE, one a line. Nobody vouches
-	// for it.
+	// Said is what headers of the answer said that are recorded and mean nothing else, NAME=VALUE, one a line. Nobody
+	// vouches for it.
 	Said string `json:"said,omitempty"`
 }
 
-// Cost is what the answer costs as far as it is known: what was taken for it, or else what is expected to be, or else what was
-// booked.
+// Cost is what the answer costs as far as it is known: what was taken for it, or else what is expected to be, or else
+// what was recorded.
 func (r *AnswerReceipt) Cost() *Neuron {
 	switch {
 	case r.Settled != nil:

@@ -5,8 +5,8 @@ import "fmt"
 // Measure is what a price is for when prices are compared. Of two prices with different measures neither is the lower.
 type Measure string
 
-// The measures. What a video costs for a clip is compared by the second; a token of it is a measure of its own, as vendors
-// make any number of them for a second.
+// The measures. What a video costs for a clip is compared by the second; a token of it is a measure of its own, as
+// vendors make any number of them for a second.
 const (
 	MeasureUnknown    Measure = "" // of a unit that nobody knows; comparable with nothing
 	MeasureText       Measure = "text"
@@ -16,8 +16,8 @@ const (
 	MeasureVideoToken Measure = "token of video"
 )
 
-// Compared is one figure for what a model charges, and its measure: three input tokens for each output token, or the unit
-// that is billed. For a video it is what the dearest resolution costs.
+// Compared is one figure for what a model charges, and its measure: three input tokens for each output token, or the
+// unit that is billed. For a video it is what the dearest resolution costs.
 func (p Price) Compared(t ServiceType) (Neuron, Measure) {
 	switch t {
 	case TextToImage, ImageEditing:
@@ -59,8 +59,8 @@ func (p Price) comparedVideo() (dearest Neuron, m Measure) {
 	return p.Output, MeasureUnknown
 }
 
-// VideoPrice is the price of a video to be shown: the lowest and the highest of its rows, and what they are for, in words
-// that follow an amount. Tokens of video are shown by the million.
+// VideoPrice is the price of a video to be shown: the lowest and the highest of its rows, and what they are for, in
+// words that follow an amount. Tokens of video are shown by the million.
 func (p Price) VideoPrice() (low, high Neuron, per string) {
 	low, high = p.Output, p.Output
 	for i, v := range p.Variants {

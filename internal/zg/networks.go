@@ -6,8 +6,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Network is one known deployment of the two contracts. This list is the only one: configuration, set-up, completion and
-// imports read it.
+// Network is one known deployment of the two contracts. This list is the only one: configuration, set-up, completion
+// and imports read it.
 type Network struct {
 	Name              string
 	Money             string // what its 0G is worth, in words

@@ -26,8 +26,8 @@ const (
 	VideoGeneration ServiceType = "video-generation"
 )
 
-// ServiceTypes are all that are known, in the order in which they are listed. Whatever has to treat each of them switches
-// over all of them, which the linter checks.
+// ServiceTypes are all that are known, in the order in which they are listed. Whatever has to treat each of them
+// switches over all of them, which the linter checks.
 func ServiceTypes() []ServiceType {
 	return []ServiceType{
 		Chatbot, TextToImage, ImageEditing, SpeechToText, Embedding, Decisions, AudioGeneration, VideoGeneration,

@@ -3,7 +3,8 @@ package zg
 const (
 	// MaxSignedText is how long a signed text may be, in bytes. What is longer is none.
 	MaxSignedText = 64 << 10
-	// MaxSignedImages is how many images such a text can be over: each is 64 digits and a mark between it and the one before.
+	// MaxSignedImages is how many images such a text can be over: each is 64 digits and a mark between it and the one
+	// before.
 	MaxSignedImages = MaxSignedText/65 - 1
 )
 

@@ -28,7 +28,7 @@ func (t PeerText) String() string { return OneLine(string(t), LongestText) }
 // has no meaning yet.
 func Shown(r rune) bool { return unicode.IsPrint(r) }
 
-// OneLine is a text as one harmless line of at most so many characters: blanks and ends of lines are blanks, what is
+// OneLine is a text as one harmless line of limited length: blanks and ends of lines are blanks, what is
 // not only seen is U+FFFD, and what is left out at the end leaves a mark.
 func OneLine(s string, most int) string {
 	if len(s) <= most && !strings.ContainsFunc(s, notShown) { // as nearly always
@@ -54,8 +54,8 @@ func OneLine(s string, most int) string {
 // notShown is also true of invalid UTF-8, which reads as U+FFFD and must become it.
 func notShown(r rune) bool { return r == utf8.RuneError || !Shown(r) }
 
-// CleanError is an error whose words may repeat what a peer sent: they are one harmless line of at most so many
-// characters. What it wraps stays as it is.
+// CleanError is an error whose words may repeat what a peer sent: they are one harmless line of limited length. What it
+// wraps stays as it is.
 func CleanError(err error, most int) error {
 	if err == nil {
 		return nil

@@ -109,7 +109,8 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// What may be shown is decided in text.go. A second opinion elsewhere would be forgotten when this one changes: there were three.
+// What may be shown is decided in text.go. A second opinion elsewhere would be forgotten when this one changes: there
+// were three.
 func TestOneRuleForTextOfStrangers(t *testing.T) {
 	own := regexp.MustCompile(`\bunicode\.(IsPrint|IsControl|IsGraphic|Is|In)\(`)
 	seen := 0

@@ -14,7 +14,7 @@ var (
 	ErrNonceGap          = errors.New("a lower nonce is not used yet")                                                // that one has to be mined first
 	ErrUnderpriced       = errors.New("the fees are too low at the moment")                                           // replace it with higher ones
 	ErrNonceTaken        = errors.New("another transaction with this nonce waits already, and it is offered no less") // wait for that one, unless it is ours
-	ErrTipTooLow         = errors.New("the tip is below the node's minimum")                                          // likewise
+	ErrTipTooLow         = errors.New("the tip is below the node's minimum")                                          // replace it with a higher one
 	ErrInsufficientFunds = errors.New("the wallet cannot pay for it and its gas; send some 0G to it")                 // nothing but that helps
 	ErrFeeTooHigh        = errors.New("the network's fees are above ZGPROXY_MAX_FEE_PER_GAS")                         // wait, or allow more
 	ErrMoreGas           = errors.New("it needs more gas than was shown")                                             // Intent.MaxGas; show and ask again
@@ -23,7 +23,8 @@ var (
 	ErrDecidedOtherwise  = errors.New("the sub-account is not as it was when the transfer was decided; read again")   // Intent.Opening
 )
 
-// SignedTx is a transaction whose bytes are fixed: it may be broadcast any number of times and takes effect at most once.
+// SignedTx is a transaction whose bytes are fixed: it may be broadcast any number of times and takes effect at most
+// once.
 type SignedTx struct {
 	Hash           common.Hash
 	Nonce          uint64
@@ -71,8 +72,8 @@ type Intent struct {
 	// what was decided for one case is not done in the other.
 	Opening  bool
 	TokenIDs []int // of revoke: 0 to LastTokenID
-	// MaxGas is the most gas that the owner was shown; what needs more is not signed. 0: nobody was asked, and the most that
-	// such a call can need is the limit.
+	// MaxGas is the most gas that the owner was shown; what needs more is not signed. 0: nobody was asked, and the most
+	// that such a call can need is the limit.
 	MaxGas uint64
 }
 

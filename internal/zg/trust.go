@@ -40,8 +40,9 @@ type Suspension struct {
 	Signer common.Address
 }
 
-// Outranks reports whether a suspension takes the place of an earlier one: an answer that does not fit counts for more than
-// one whose signer is not known, and that for more than a change on chain, which the owner may have given some grace.
+// Outranks reports whether a suspension takes the place of an earlier one: an answer that does not match counts for
+// more than one whose signer is not known, and that for more than a change on chain, which the owner may have given
+// some grace.
 func (s Suspension) Outranks(earlier Suspension) bool { return s.rank() > earlier.rank() }
 
 func (s Suspension) rank() int {
@@ -59,7 +60,7 @@ func (s Suspension) Shown() bool { return s.rank() > 0 }
 
 // Why a provider is suspended.
 const (
-	SuspendedInvalid  = "invalid_answers"     // the signature of an answer did not fit
+	SuspendedInvalid  = "invalid_answers"     // the signature of an answer did not match
 	SuspendedStranger = "signer_unknown"      // an answer was signed by somebody whom the chain does not name
 	SuspendedSigner   = "signer_changed"      // another signer than the pinned one
 	SuspendedURL      = "url_changed"         // another address than the pinned one
@@ -87,8 +88,8 @@ func PinOf(s Service, at time.Time) Pin {
 	return p
 }
 
-// MayReturn reports whether a provider with this pin and suspension, which is empty where there is none, can come back by
-// itself at a URL: nothing but a change of signer stands against it.
+// MayReturn reports whether a provider with this pin and suspension, which is empty where there is none, can come back
+// by itself at a URL: nothing but a change of signer stands against it.
 func (p Pin) MayReturn(url string, why Suspension) bool {
 	none := common.Address{}
 	return p.Provider != none && p.URL == url && (why.Provider == none || why.Code == SuspendedSigner)

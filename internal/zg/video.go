@@ -32,9 +32,9 @@ const (
 	largestRatio = 4
 )
 
-// VideoBound is the most that a video of so many seconds can cost, 0 for a length that nobody asked for. What is billed is
-// the length and the resolution that the vendor delivers, which may be others than were asked for: so the length is taken for
-// a second longer than asked, and the resolution for the dearest. ok is false where the unit is not known.
+// VideoBound is the most that a video of so many seconds can cost, 0 for a length that nobody asked for. What is billed
+// is the length and the resolution that the vendor delivers, which may be others than were asked for: so the length is
+// taken for a second longer than asked, and the resolution for the dearest. ok is false where the unit is not known.
 func VideoBound(p Price, asked uint64) (bound Neuron, ok bool) {
 	seconds := uint64(longestClip)
 	if asked > 0 {
@@ -58,8 +58,8 @@ func VideoBound(p Price, asked uint64) (bound Neuron, ok bool) {
 	return Neuron{}, false
 }
 
-// VideoUnits is how many units a video of so many seconds is at a multiplier: computed in floating point and rounded up, as
-// providers do, and at least one.
+// VideoUnits is how many units a video of so many seconds is at a multiplier: computed in floating point and rounded
+// up, as providers do, and at least one.
 func VideoUnits(seconds, multiplier float64) uint64 {
 	n := math.Ceil(seconds * multiplier)
 	switch {

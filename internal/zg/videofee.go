@@ -65,8 +65,8 @@ func (v Video) Ended() bool {
 func (v Video) Failed() bool { return v.Status == "failed" }
 
 // VideoFee is what a provider bills for a job that has ended, by the figures of its last document and by what was asked
-// where that says nothing. It is the caller's to book no more than the bound. ok is false where it cannot be told, and the
-// bound stays. The basis is exact only where everything that the fee depends on is published.
+// where that says nothing. It is the caller's to record no more than the bound. ok is false where it cannot be told,
+// and the bound stays. The basis is exact only where everything that the fee depends on is published.
 func VideoFee(p Price, told, asked Video) (fee Neuron, basis FeeBasis, ok bool) {
 	switch {
 	case !told.Ended():
@@ -113,8 +113,8 @@ func (p Price) videoTokens(tokens Figure) (fee Neuron, sure, ok bool) {
 	return price.Mul(tokens.Count()), sure, true
 }
 
-// videoSeconds is the fee of a video of so many whole seconds and a size. Where the size leaves open what is billed, it is
-// the dearest that it can be.
+// videoSeconds is the fee of a video of so many whole seconds and a size. Where the size leaves open what is billed, it
+// is the dearest that it can be.
 func (p Price) videoSeconds(seconds uint64, size string) (fee Neuron, sure, ok bool) {
 	switch p.Unit {
 	case UnitRatio:
@@ -152,8 +152,8 @@ func (p Price) videoSeconds(seconds uint64, size string) (fee Neuron, sure, ok b
 	return Neuron{}, false, false
 }
 
-// clip is the price of a clip: the row of its tier and length, else the shortest longer one of the tier, else the dearest of
-// all. Where the tier is not sure it is the dearest too.
+// clip is the price of a clip: the row of its tier and length, else the shortest longer one of the tier, else the
+// dearest of all. Where the tier is not sure it is the dearest too.
 func (p Price) clip(tier string, sure bool, seconds uint64) Neuron {
 	var dearest Neuron
 	var found *Variant
@@ -169,8 +169,9 @@ func (p Price) clip(tier string, sure bool, seconds uint64) Neuron {
 	return found.Price
 }
 
-// multiplier is the factor from the base price to that of a row. Providers have it as a decimal and publish the product,
-// rounded: so the shortest decimal that leads to the product is what they compute with. Where there is none it is not sure.
+// multiplier is the factor from the base price to that of a row. Providers have it as a decimal and publish the
+// product, rounded: so the shortest decimal that leads to the product is what they compute with. Where there is none it
+// is not sure.
 func (p Price) multiplier(row Neuron) (m float64, sure bool) {
 	m = row.Float() / p.Output.Float()
 	for _, rounded := range []Neuron{{}, NeuronOf(1)} { // down, or else up
@@ -187,8 +188,8 @@ func (p Price) multiplier(row Neuron) (m float64, sure bool) {
 	return math.Nextafter(m, math.Inf(1)), false
 }
 
-// tier is the resolution of the table that a size means: the one of that name, or for pixels what the vendors whose names
-// they are make of them, where they agree. sure is false where that cannot be told.
+// tier is the resolution of the table that a size means: the one of that name, or for pixels what the vendors whose
+// names they are make of them, where they agree. sure is false where that cannot be told.
 func (p Price) tier(size string) (name string, sure bool) {
 	has := func(name string) bool {
 		for _, v := range p.Variants {

@@ -1,8 +1,9 @@
 // Package evil is a provider that says whatever it likes, down to the single byte.
 //
-// A Provider stands in front of one of the simulated network, at the URL that is registered on chain: what it has no orders
-// for it passes on, so that it is allowed, funded and serves. Where an Attack is armed it answers in that one's place, on the
-// bare connection: nothing between the attack and the wire sets a header, a length or an end. Attacks lists what there is.
+// A Provider stands in front of one of the simulated network, at the URL that is registered on chain: what it has no
+// orders for it passes on, so that it is allowed, funded and serves. Where an Attack is armed it answers in that one's
+// place, on the bare connection: nothing between the attack and the wire sets a header, a length or an end. Attacks
+// lists what there is.
 //
 // Close ends every connection and waits. Nothing here is checked: whoever arms an attack says what has to hold.
 package evil

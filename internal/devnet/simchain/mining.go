@@ -13,7 +13,7 @@ import (
 )
 
 // mineAlways makes a block soon after there is a transaction for it, an empty one after that, because only then the pool
-// takes note of the first, and now and then another, so that time moves.
+// takes note of the first, and occasionally another, so that time moves.
 func (c *Chain) mineAlways() {
 	tick := time.NewTicker(blockEvery)
 	defer tick.Stop()

@@ -19,12 +19,12 @@ import (
 // Alteration is what becomes of an answer and of its signature where somebody tampers with either. What is nil leaves
 // things as they are. All of it is of the Altered fault.
 type Alteration struct {
-	// Pieces is what is delivered instead of the answer's pieces: the events of a stream, the quarters of another body. The
-	// signature stays over what the provider made.
+	// Pieces is what is delivered instead of the answer's pieces: the events of a stream, the quarters of another body.
+	// The signature stays over what the provider made.
 	Pieces func(pieces [][]byte) [][]byte
 	// ResKey is announced instead of the chat's key; an empty one not at all.
 	ResKey func(key string) string
-	// Form is what of a whole body is signed. Model servers that encode an answer anew after they signed it need it.
+	// Form is what of a whole body is signed. Model servers that re-serialise an answer after they signed it need it.
 	Form func(body []byte) []byte
 	// Text is signed instead of the usual one. Both halves are digests in hexadecimal, or several with commas.
 	Text func(request, answer string) string
@@ -32,8 +32,8 @@ type Alteration struct {
 	Key *ecdsa.PrivateKey
 	// Reply is said instead of the provider's own words when somebody asks for the signature.
 	Reply func(SignatureReply) SignatureReply
-	// Serve answers the n-th time somebody asks for the signature, from 1 on, and reports whether it did; else the provider
-	// does.
+	// Serve answers the n-th time somebody asks for the signature, from 1 on, and reports whether it did; else the
+	// provider does.
 	Serve func(w http.ResponseWriter, r *http.Request, n int) bool
 }
 
@@ -174,8 +174,8 @@ func index(i, n int) int {
 	return min(max(i, 0), n-1)
 }
 
-// Flip changes one letter or digit of a piece: the first at or behind a position, both of which count from the end where
-// they are negative. It becomes another letter, so that JSON stays JSON and base64 stays base64.
+// Flip changes one letter or digit of a piece: the first at or behind a position, both of which count from the end
+// where they are negative. It becomes another letter, so that JSON stays JSON and base64 stays base64.
 func Flip(piece, position int) func([][]byte) [][]byte {
 	return func(pieces [][]byte) [][]byte {
 		p := pieces[index(piece, len(pieces))]

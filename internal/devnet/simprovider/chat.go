@@ -63,7 +63,7 @@ func (r *chatRequest) maxTokens() (n uint64, ok bool) {
 }
 
 // rewrite is the digest of the body as it goes to the model server. Providers that change anything decode the JSON and
-// encode it anew: keys sorted, no whitespace, numbers through floating point.
+// re-serialise it: keys sorted, no whitespace, numbers through floating point.
 func (x *exchange) rewrite(body []byte, inject bool) (string, error) {
 	cfg := &x.p.cfg
 	if !inject && !cfg.ReencodeRequests && cfg.Canonical == "" && cfg.Centralized == nil && !x.p.separate() {
@@ -282,6 +282,6 @@ func compress(b []byte) []byte {
 	var z bytes.Buffer
 	w := gzip.NewWriter(&z)
 	_, _ = w.Write(b) // a buffer takes everything
-	_ = w.Close()     // likewise
+	_ = w.Close()     // as above
 	return z.Bytes()
 }

@@ -104,7 +104,7 @@ func TestStream(t *testing.T) {
 	s.get("/v1/user/"+s.user.Hex()+"/unsettledfee").wants(t, 200, `"unsettledFee":"`+fee.String()+`"`)
 }
 
-// Without stream_options the provider adds them, and what it signs is the body encoded anew.
+// Without stream_options the provider adds them, and what it signs is the re-serialised body.
 func TestStreamOptionsAreInjected(t *testing.T) {
 	for _, v := range vectors[[]struct {
 		In        string

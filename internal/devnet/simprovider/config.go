@@ -1,10 +1,10 @@
 // Package simprovider is a provider of the 0G Compute Network on a loopback port. It checks session tokens and balances
-// the way real ones do, answers with deterministic models, signs and bills its answers, settles on chain, and misbehaves
-// on request.
+// the way real ones do, answers with deterministic models, signs and bills its answers, settles on chain, and
+// misbehaves on request.
 //
-// It never talks to anything but its chain, never takes money other than through a settlement, and is no place for a real
-// key. Start begins to serve and owns every goroutine; Close ends them all and waits. Nothing is durable: fees that are
-// not settled, signatures and stored images are gone with the process, as they are with many real providers.
+// It never talks to anything but its chain, never takes money other than through a settlement, and is no place for a
+// real key. Start begins to serve and owns every goroutine; Close ends them all and waits. Nothing is durable: fees
+// that are not settled, signatures and stored images are gone with the process, as they are with many real providers.
 package simprovider
 
 import (
@@ -77,8 +77,9 @@ type Centralized struct {
 type Config struct {
 	Key    *ecdsa.PrivateKey // the provider's account: its address, and who pays for settlements
 	TEEKey *ecdsa.PrivateKey // signs answers and settlements
-	// Image, when set, makes the signer a key of the image that runs, as of brokers behind a controller: it is derived from
-	// TEEKey, which signs nothing itself, and the digest "sha256:…". Upgrade changes it, Reboot goes back to this one.
+	// Image, when set, makes the signer a key of the image that runs, as of brokers behind a controller: it is derived
+	// from TEEKey, which signs nothing itself, and the digest "sha256:…". Upgrade changes it, Reboot goes back to this
+	// one.
 	Image string
 	image imageKeys
 	// Address overrides the address of Key, for tests with tokens that were made elsewhere. Such a provider cannot settle.
@@ -92,8 +93,8 @@ type Config struct {
 	Also map[string]zg.Price
 	// Upstreams, when set, are several vendors of Model, each with an entry of the catalogue; they stand in for Price.
 	Upstreams []Upstream
-	// PriceList writes the prices of sound and videos as providers of several models do: what has no meaning is empty, and a
-	// video has its unit and rows.
+	// PriceList writes the prices of sound and videos as providers of several models do: what has no meaning is empty, and
+	// a video has its unit and rows.
 	PriceList bool
 	// Film is how videos are priced; nil: by the second, times a ratio by the size.
 	Film *FilmPrices
@@ -122,11 +123,11 @@ type Config struct {
 	Whitelist    []common.Address // wallets that pay nothing and have no limits
 	AccountCache time.Duration    // how long sub-account and service are believed; 0: 1 s, negative: not at all
 	SettleEvery  time.Duration    // 0: only when Settle is called
-	// SettleLag is how long after its receipt a settlement's fees are still claimed, and wanted on top of the reserve, until
-	// they are deleted: the chain shows them as taken meanwhile.
+	// SettleLag is how long after its receipt a settlement's fees are still claimed, and wanted on top of the reserve,
+	// until they are deleted: the chain shows them as taken meanwhile.
 	SettleLag time.Duration
-	// ReserveOnRow claims what a request for sound or a video has to be covered for while it, or its job, is under way. The
-	// reserve is never taken; the fee replaces it. Without this, a job is claimed at nothing until it ends.
+	// ReserveOnRow claims what a request for sound or a video has to be covered for while it, or its job, is under way.
+	// The reserve is never taken; the fee replaces it. Without this, a job is claimed at nothing until it ends.
 	ReserveOnRow bool
 	// ReleaseEvery gives up one fee of so many instead of taking it, with the next settlement; 0: none.
 	ReleaseEvery int

@@ -205,7 +205,8 @@ func (p *Provider) quote() map[string]any {
 	}
 }
 
-// serveModelReport tells of the model's own enclave, where it has one. What that quotes is the signer's address as bytes.
+// serveModelReport tells of the model's own enclave, where it has one. What that quotes is the signer's address as
+// bytes.
 func (p *Provider) serveModelReport(w http.ResponseWriter) {
 	if !p.separate() {
 		writeError(w, http.StatusNotImplemented, "LLM attestation report is not available for this provider.")

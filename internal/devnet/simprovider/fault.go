@@ -54,8 +54,8 @@ const (
 	ZeroUsage FaultKind = "zero-usage"
 	// QuotedDuration writes the length of a verbose transcription in quotes, beside no usage; billed by that length.
 	QuotedDuration FaultKind = "quoted-duration"
-	// FeeTold tells, in X-0G-Fee, the lines of Body, each as a header of its own, and no fee without a Body, as older brokers
-	// do. The truth is billed.
+	// FeeTold tells, in X-0G-Fee, the lines of Body, each as a header of its own, and no fee without a Body, as older
+	// brokers do. The truth is billed.
 	FeeTold FaultKind = "fee-told"
 	// FeeOther bills sound at three neuron more than its length, and tells so.
 	FeeOther FaultKind = "fee-other"
@@ -96,8 +96,8 @@ const (
 	// Reply answers with Status (400) and the JSON in Body.
 	Reply FaultKind = "reply"
 
-	// BrokerFailure is a failure of the broker's own, which it answers with Status (400) and the string in Body, or one about
-	// its database.
+	// BrokerFailure is a failure of the broker's own, which it answers with Status (400) and the string in Body, or one
+	// about its database.
 	BrokerFailure FaultKind = "broker-failure"
 	// AccountUnread is the sentence of a missing sub-account with the words of an RPC server that could not be asked.
 	AccountUnread FaultKind = "account-unread"
@@ -137,9 +137,9 @@ type Fault struct {
 	Raw    *RawAnswer    // see Raw and Fetched
 }
 
-// marked is the fault that a request asks for itself: "fault:" and a kind in the last message of a chat, or in the prompt of a
-// video, of which only those have an effect that spoil an answer on its way. Where requests of many sorts are under way at
-// once, that says which of them go wrong.
+// marked is the fault that a request asks for itself: "fault:" and a kind in the last message of a chat, or in the
+// prompt of a video, of which only those have an effect that spoil an answer on its way. Where requests of many sorts
+// are under way at once, that says which of them go wrong.
 func marked(text string) FaultKind {
 	_, kind, _ := strings.Cut(text, "fault:")
 	if i := strings.IndexFunc(kind, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') }); i >= 0 {

@@ -14,9 +14,9 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// Front is one URL that several providers share: see Config.Front. Each has an address, a signer and books of its own. Whose a
-// request is, its session token says; what comes without one is served by the provider that has it, and the catalogue is that
-// of all. A token for none of them is refused by the first.
+// Front is one URL that several providers share: see Config.Front. Each has an address, a signer and books of its own.
+// Whose a request is, its session token says; what comes without one is served by the provider that has it, and the
+// catalogue is that of all. A token for none of them is refused by the first.
 type Front struct {
 	url    string
 	server *http.Server

@@ -96,8 +96,8 @@ func (a *accountCache) offer(ctx context.Context) (zg.Service, error) {
 }
 
 // admit is the last check before a request is served: a sub-account, both acknowledgements, and money for what is owed
-// plus the reserve and the request's own cost, where that is known beforehand. Requests under way count for nothing until
-// they have finished.
+// plus the reserve and the request's own cost, where that is known beforehand. Requests under way count for nothing
+// until they have finished.
 func (p *Provider) admit(ctx context.Context, user common.Address, cost zg.Neuron) error {
 	account, ok, err := p.accounts.get(ctx, user)
 	if err != nil {
@@ -146,7 +146,8 @@ func sixDecimals(n zg.Neuron) string {
 	return fmt.Sprintf("%s.%06d", whole, frac.Uint64())
 }
 
-// checkModel refuses models that are not served here and those that have expired. Too many of the former ban the wallet.
+// checkModel refuses models that are not served here and those that have expired. Too many of the former ban the
+// wallet.
 func (p *Provider) checkModel(user common.Address, model string) error {
 	if _, ok := p.cfg.price(model); !ok {
 		p.limits.mismatch(user)

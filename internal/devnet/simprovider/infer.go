@@ -202,7 +202,7 @@ func (x *exchange) answerRefusal(r *refusalError) {
 	x.out.write(body)
 }
 
-// bill computes the fee of an answer and books it. It comes before the last byte, so that whoever has read that finds
+// bill computes the fee of an answer and records it. It comes before the last byte, so that whoever has read that finds
 // the fee among the unsettled ones.
 func (x *exchange) bill(u zg.Usage) {
 	fee, _ := zg.Fee(x.kind, x.price, u) // inexact means: by words, which is what a provider does then

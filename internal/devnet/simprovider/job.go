@@ -125,7 +125,8 @@ func (j *job) announced(p *Provider) string {
 	return j.x.announced()
 }
 
-// survive is what a restart does to a job: real providers keep videos in a database, and give up what else was under way.
+// survive is what a restart does to a job: real providers keep videos in a database, and give up what else was under
+// way.
 func (j *job) survive() {
 	j.mu.Lock()
 	defer j.mu.Unlock()

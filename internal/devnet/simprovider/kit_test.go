@@ -87,7 +87,7 @@ type fakeChain struct {
 	statuses map[common.Address]uint8 // of the next settlements; absent: what the contract would say
 	batches  [][]common.Address
 	settled  chan struct{} // gets a value for each settlement, when it has room
-	offered  chan struct{} // likewise for each reading of the service
+	offered  chan struct{} // the same for each reading of the service
 }
 
 func newFakeChain() *fakeChain {
@@ -307,7 +307,8 @@ func decode[T any](t *testing.T, text string) (v T) {
 	return v
 }
 
-// Exchanges are the provider's records once no request is under way: whoever has an answer may be earlier than its record.
+// Exchanges are the provider's records once no request is under way: whoever has an answer may be earlier than its
+// record.
 func (s *site) Exchanges() []Exchange {
 	s.t.Helper()
 	tick := time.NewTicker(time.Millisecond)

@@ -98,8 +98,8 @@ func (l *limiter) leave() {
 	l.active--
 }
 
-// enterWallet applies the limits of one wallet and writes the rate-limit headers, whose values are those from before this
-// request. leaveWallet must follow when it returns nil.
+// enterWallet applies the limits of one wallet and writes the rate-limit headers, whose values are those from before
+// this request. leaveWallet must follow when it returns nil.
 func (l *limiter) enterWallet(user common.Address, d dialect, h http.Header) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -59,7 +59,8 @@ func (r *messagesRequest) chat() *chatRequest {
 	return c
 }
 
-// fromBlocks makes text of the calls of tools in a message, and of their results, which are a role of their own in chats.
+// fromBlocks makes text of the calls of tools in a message, and of their results, which are a role of their own in
+// chats.
 func (m chatMessage) fromBlocks() chatMessage {
 	var blocks []messageBlock
 	if json.Unmarshal(m.Content, &blocks) != nil {

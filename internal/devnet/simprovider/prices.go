@@ -24,7 +24,8 @@ func cheapest(all []Upstream) Upstream {
 	})
 }
 
-// FilmPrices are how videos are priced: Price.Output is what one unit costs, and the rows say how many units a video is.
+// FilmPrices are how videos are priced: Price.Output is what one unit costs, and the rows say how many units a video
+// is.
 type FilmPrices struct {
 	Unit zg.Unit
 	Rows []FilmRow
@@ -114,8 +115,8 @@ func (f *FilmPrices) tier(size string) string {
 	return "1080p"
 }
 
-// list is the price of videos as the catalogue has it: that of one unit, and rows of what that makes a second, a clip or a
-// token. Products are cut off to whole neuron.
+// list is the price of videos as the catalogue has it: that of one unit, and rows of what that makes a second, a clip
+// or a token. Products are cut off to whole neuron.
 func (f *FilmPrices) list(base zg.Neuron, into map[string]any) {
 	into["video"] = base.String()
 	if f.Unit == zg.UnitToken {
@@ -138,8 +139,8 @@ func (f *FilmPrices) list(base zg.Neuron, into map[string]any) {
 	}
 }
 
-// listed are prices as providers of several models write them: what has no meaning for the service is an empty text. It is
-// false for services whose prices are written in one way.
+// listed are prices as providers of several models write them: what has no meaning for the service is an empty text. It
+// is false for services whose prices are written in one way.
 func (p *Provider) listed(price zg.Price) (map[string]any, bool) {
 	if !p.cfg.PriceList {
 		return nil, false

@@ -146,8 +146,8 @@ func (p *Provider) SetFault(f Fault) { p.faults.set(f) }
 // Occupy makes others have so many requests under way, which count towards the limit on all together.
 func (p *Provider) Occupy(n int) { p.limits.occupy(n) }
 
-// SetUnsettledReply makes the provider answer whoever asks for the unsettled fee with this body, whatever it says. Empty
-// makes it tell the truth again.
+// SetUnsettledReply makes the provider answer whoever asks for the unsettled fee with this body, whatever it says.
+// Empty makes it tell the truth again.
 func (p *Provider) SetUnsettledReply(body string) {
 	if body == "" {
 		p.unsettledReply.Store(nil)
@@ -163,8 +163,8 @@ func (p *Provider) Exchanges() []Exchange { return p.records.all() }
 // have finished by now.
 func (p *Provider) ExchangesSince(n int) ([]Exchange, int) { return p.records.since(n) }
 
-// Active is the number of inference requests under way. When it falls to zero, all of them are billed and on record; jobs
-// that were accepted are not.
+// Active is the number of inference requests under way. When it falls to zero, all of them are billed and on record;
+// jobs that were accepted are not.
 func (p *Provider) Active() int { return int(p.active.Load()) }
 
 // Fetches is how many pictures, videos and jobs were asked for.
@@ -190,8 +190,8 @@ func (p *Provider) Close() error {
 	return p.closeErr
 }
 
-// Kill makes the provider vanish as if its process had been killed: the port is closed, every connection is cut whatever
-// was under way on it, and nothing is billed any more. It does not wait. Close or Restart still has to follow.
+// Kill makes the provider vanish as if its process had been killed: the port is closed, every connection is cut
+// whatever was under way on it, and nothing is billed any more. It does not wait. Close or Restart still has to follow.
 func (p *Provider) Kill() {
 	p.killed.Store(true)
 	p.gate.Lock()
@@ -201,9 +201,9 @@ func (p *Provider) Kill() {
 	p.stop()
 }
 
-// Restart closes the provider and starts it again at the same address, with what it is owed, its records and its videos:
-// real ones keep those in a database. Answers under way are broken off and billed as far as they went, asynchronous jobs
-// fail; sessions, signatures and limits are forgotten.
+// Restart closes the provider and starts it again at the same address, with what it is owed, its records and its
+// videos: real ones keep those in a database. Answers under way are broken off and billed as far as they went,
+// asynchronous jobs fail; sessions, signatures and limits are forgotten.
 func (p *Provider) Restart() (*Provider, error) { return p.restartAs(p.cfg.Image) }
 
 // ServeHTTP routes. It is called by the provider's own server.

@@ -10,7 +10,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// purse holds what requests have cost and no settlement has taken yet, a row each, as the database of a real provider does.
+// purse holds what requests have cost and no settlement has taken yet, a row each, as the database of a real provider
+// does.
 type purse struct {
 	now      func() time.Time
 	release  int        // every so many rows one is never settled; 0: none

@@ -10,9 +10,9 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Exchange is what a provider remembers of one inference request. Digests are lower-case hex SHA-256. A request for a video
-// or for images that are made asynchronously leaves a second one with the fee when its job ends, under the path of the
-// job; polls leave none.
+// Exchange is what a provider remembers of one inference request. Digests are lower-case hex SHA-256. A request for a
+// video or for images that are made asynchronously leaves a second one with the fee when its job ends, under the path
+// of the job; polls leave none.
 type Exchange struct {
 	Path   string // below /v1/proxy; that of an asynchronous request whole
 	User   common.Address

@@ -43,7 +43,7 @@ func TestSessionTokenVectors(t *testing.T) {
 	}
 }
 
-// A header with every flaw is refused for the first; mending one after the other shows the order of the checks.
+// A header with every flaw is refused for the first; fixing one after the other shows the order of the checks.
 func TestSessionRefusalsInOrder(t *testing.T) {
 	s := start(t, nil)
 	s.chain.edit(s.user, func(a *zg.SubAccount) { a.Generation, a.RevokedBitmap = 4, bit(7) })

@@ -19,9 +19,10 @@ const (
 	maxSettlements = 50 // in one transaction
 )
 
-// Settle takes on chain what users owe, at most what each sub-account holds. What could not be taken stays owed, and the
-// error says why; a sub-account that holds too little is not an error. With a SettleLag, what was taken is still claimed for
-// that long after the receipt; batches come one after the other, so those who are in a later one wait for the earlier ones.
+// Settle takes on chain what users owe, at most what each sub-account holds. What could not be taken stays owed, and
+// the error says why; a sub-account that holds too little is not an error. With a SettleLag, what was taken is still
+// claimed for that long after the receipt; batches come one after the other, so those who are in a later one wait for
+// the earlier ones.
 func (p *Provider) Settle(ctx context.Context) error {
 	p.purse.settling.Lock()
 	defer p.purse.settling.Unlock()

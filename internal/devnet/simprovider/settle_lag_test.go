@@ -8,7 +8,8 @@ import (
 	"github.com/zgproxy/zgproxy/internal/zg"
 )
 
-// Between the receipt of a settlement and the end of the lag the chain shows fees as taken, and the provider claims them.
+// Between the receipt of a settlement and the end of the lag the chain shows fees as taken, and the provider claims
+// them.
 func TestSettlementLags(t *testing.T) {
 	s := start(t, func(c *Config) { c.SettleLag, c.AccountCache = time.Hour, -1 })
 	s.post(chatPath, chatBody("echo-1", "hi", "")).must(t)

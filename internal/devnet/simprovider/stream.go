@@ -79,15 +79,15 @@ func (s *eventStream) close() {
 func (s *eventStream) raw(b []byte) {
 	if s.zip != nil {
 		_, _ = s.zip.Write(b) // a buffer takes everything
-		_ = s.zip.Flush()     // likewise
+		_ = s.zip.Flush()     // as above
 		b = s.zbuf.Next(s.zbuf.Len())
 	}
 	s.x.out.write(b)
 	s.x.out.flush()
 }
 
-// streamChat answers event by event. Once the client has left it goes on without one, up to a limit, and bills the whole
-// answer: leaving saves nothing.
+// streamChat answers event by event. Once the client has left it goes on without one, up to a limit, and bills the
+// whole answer: leaving saves nothing.
 func (x *exchange) streamChat(req *chatRequest, c *completion, requestDigest string) {
 	s := x.openStream()
 	s.head = append(s.head, `data: {"id":"chatcmpl-`+x.key+`","object":"chat.completion.chunk","created":`...)

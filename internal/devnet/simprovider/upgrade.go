@@ -29,8 +29,9 @@ func (cfg *Config) deriveKey() {
 	cfg.TEEKey = key
 }
 
-// Upgrade is Restart with another image, and so with another signer. The signatures of earlier answers are gone. What the chain
-// says of the signer is the caller's business: a real provider notices that it names another one, and registers its own.
+// Upgrade is Restart with another image, and so with another signer. The signatures of earlier answers are gone. What
+// the chain says of the signer is the caller's business: a real provider notices that it names another one, and
+// registers its own.
 func (p *Provider) Upgrade(image string) (*Provider, error) {
 	if p.cfg.Image == "" {
 		return nil, fmt.Errorf("upgrade %s: its signer is not one of an image", p.cfg.Model)

@@ -67,8 +67,8 @@ type videoError struct {
 	Message string `json:"message"`
 }
 
-// readVideoRequest also returns the digest of the request as it goes to the model server. A form gets a field there, which
-// is put in front of its end, unless it has one of that name.
+// readVideoRequest also returns the digest of the request as it goes to the model server. A form gets a field there,
+// which is put in front of its end, unless it has one of that name.
 func (x *exchange) readVideoRequest() (req *videoRequest, requestDigest string, err error) {
 	body, err := x.readBody()
 	if err != nil {
