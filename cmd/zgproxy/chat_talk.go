@@ -141,7 +141,10 @@ func (t *talk) converse(ctx context.Context) error {
 
 func errorText(err error) string {
 	p := explain(err)
-	return strings.TrimSpace(p.Message + " " + p.Hint)
+	if p.Hint == "" {
+		return p.Message
+	}
+	return strings.TrimSuffix(p.Message, ".") + ". " + p.Hint
 }
 
 // listen reads what the user says: lines, until one that does not end in \. A signal ends it.
