@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,9 +19,7 @@ func manPages(cmd *cobra.Command) map[string]string {
 		if !shownInManual(c) {
 			continue
 		}
-		for name, page := range manPages(c) {
-			pages[name] = page
-		}
+		maps.Copy(pages, manPages(c))
 	}
 	return pages
 }

@@ -50,6 +50,7 @@ type Register struct {
 	saving    sync.Mutex                        // taken before mu, and held while the store writes
 }
 
+// New reads what the store has. For so long after a change on chain requests go on (grace).
 func New(ctx context.Context, store Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*Register, error) {
 	t := &Register{store: store, log: log, grace: grace, wake: make(chan struct{}, 1), waiting: map[common.Address]zg.Suspension{}, changes: map[common.Address]*signerChanges{}}
 	var err error
