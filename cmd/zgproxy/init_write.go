@@ -27,7 +27,7 @@ func (s *setup) confirm(ctx context.Context, _ officialImport) error {
 			shown = e.String()
 		case config.Prefix + "SIGNER":
 			var e config.SignerEndpoint
-			_ = e.Decode(kv[1]) // likewise
+			_ = e.Decode(kv[1]) // so has this
 			shown = e.String()
 		case config.Prefix + "API_KEYS":
 			shown = "(a new key)"
