@@ -196,7 +196,8 @@ func checkDataDir(_ context.Context, d *doctor, _ *patient) finding {
 		return failed("chown "+strconv.Itoa(os.Getuid())+" "+shellWord(dir), err.Error(), "%s cannot be written", dir)
 	}
 	if owner, other := anotherUsers(info); other { // the superuser looks
-		return passed("%s can be written, and belongs to user %d; run zgproxy as that user only", dir, owner)
+		return warned(asItsUser(fmt.Sprintf("user %d", owner)), fmt.Sprintf("It belongs to user %d, and this is user %d.", owner, os.Geteuid()),
+			"%s is another user's", dir)
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
 		return warned("chmod 700 "+shellWord(dir), fmt.Sprintf("Its mode is %04o: others can put files there.", mode), "%s can be written by others", dir)

@@ -32,18 +32,17 @@ func (e *editor) line(ctx context.Context, c console, question styled) (string, 
 	if e.terminal == nil {
 		return c.line(ctx, question)
 	}
-	return c.answer(ctx, "", func() (string, error) {
-		state, err := term.MakeRaw(int(e.tty.Fd()))
-		if err != nil {
+	state, err := term.MakeRaw(int(e.tty.Fd()))
+	if err != nil {
+		return "", err
+	}
+	// Here and not where it is read: whoever gives up waiting leaves the terminal as it was.
+	defer func() { _ = term.Restore(int(e.tty.Fd()), state) }() // best effort: it was possible a moment ago
+	if width, height, err := term.GetSize(int(e.tty.Fd())); err == nil && width > 0 && height > 0 {
+		if err := e.terminal.SetSize(width, height); err != nil {
 			return "", err
 		}
-		defer func() { _ = term.Restore(int(e.tty.Fd()), state) }() // best effort: it was possible a moment ago
-		if width, height, err := term.GetSize(int(e.tty.Fd())); err == nil && width > 0 && height > 0 {
-			if err := e.terminal.SetSize(width, height); err != nil {
-				return "", err
-			}
-		}
-		e.terminal.SetPrompt(string(question))
-		return e.terminal.ReadLine()
-	})
+	}
+	e.terminal.SetPrompt(string(question))
+	return c.answer(ctx, "", e.terminal.ReadLine)
 }

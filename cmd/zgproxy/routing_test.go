@@ -40,6 +40,7 @@ func TestNames(t *testing.T) {
 		{"echo-1", "", alpha},
 		{"ECHO-1", "", alpha},
 		{"vendor/echo-1", "", alpha},
+		{" echo-1 ", "", alpha},
 		{"gpt-4o", "", alpha},
 		{"dear", "", gamma},
 		{gamma + "/echo-1", "", gamma},
@@ -52,7 +53,7 @@ func TestNames(t *testing.T) {
 	}
 	before := w.received()
 	for _, tc := range []struct{ name, pin string }{
-		{"echo-2", ""}, {"echo", ""}, {"echo-1 ", ""}, {"", ""}, {"picture-1", ""}, {"echo-1", "0x00000000000000000000000000000000000000aa"}, {"lorem-1", gamma}, {"a/b/echo-1", ""},
+		{"echo-2", ""}, {"echo", ""}, {"echo- 1", ""}, {" ", ""}, {"", ""}, {"picture-1", ""}, {"echo-1", "0x00000000000000000000000000000000000000aa"}, {"lorem-1", gamma}, {"a/b/echo-1", ""},
 	} {
 		if status, by, text := w.chatWith(tc.name, tc.pin); status != http.StatusNotFound && status != http.StatusBadRequest {
 			t.Errorf("%q, pinned to %q: %d from %s: %s", tc.name, tc.pin, status, by, text)

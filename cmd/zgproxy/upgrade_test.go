@@ -122,9 +122,9 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	if w.net.Providers[0].TEESigner() == was {
 		t.Fatal("another image has the same signer")
 	}
-	u.says(u.d.admin+"/v1/status", "whom the chain does not name either", true)
+	u.says(u.d.admin+"/v1/status", "which the chain does not name either", true)
 	u.must(u.announce())
-	u.says(u.d.admin+"/v1/status", "whom the chain does not name either", false)
+	u.says(u.d.admin+"/v1/status", "which the chain does not name either", false)
 	const waiting = "the chain has not acknowledged its signer yet"
 	u.says(u.d.admin+"/v1/status", `"waiting": "`+waiting, true)
 	u.says(u.d.admin+"/readyz", alpha.Hex()+" waits since", true)

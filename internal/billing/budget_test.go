@@ -251,7 +251,7 @@ func TestBudgetReached(t *testing.T) {
 		t.Errorf("BudgetsReached (-want +got):\n%s", diff)
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
-# HELP zgproxy_budget_left_neuron What a budget still allows, after what is held for requests under way. Only limits that are set.
+# HELP zgproxy_budget_left_neuron What a budget still allows, less what is held for requests under way. Only for limits that are set.
 # TYPE zgproxy_budget_left_neuron gauge
 zgproxy_budget_left_neuron{budget="fees_total",provider=""} 909
 zgproxy_budget_left_neuron{budget="provider_fees_day",provider="%s"} 9

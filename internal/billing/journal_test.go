@@ -126,16 +126,16 @@ func TestJournalDo(t *testing.T) {
 			t.Errorf("the sub-account has %s 0G", n.locked(alice))
 		}
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP zgproxy_gas_spent_neuron_total What the wallet paid for gas, in neuron (10^-18 0G), of those that reverted too.
+# HELP zgproxy_gas_spent_neuron_total Gas paid by the wallet, in neuron (10^-18 0G), including that of transactions that reverted.
 # TYPE zgproxy_gas_spent_neuron_total counter
 zgproxy_gas_spent_neuron_total 1.6848e+06
-# HELP zgproxy_transaction_pending Whether a transaction of the wallet is under way: 1 or 0.
+# HELP zgproxy_transaction_pending 1 while a transaction of the wallet is pending, otherwise 0.
 # TYPE zgproxy_transaction_pending gauge
 zgproxy_transaction_pending 0
 # HELP zgproxy_transaction_replacements_total Transactions signed with higher fees in place of one that was not mined.
 # TYPE zgproxy_transaction_replacements_total counter
 zgproxy_transaction_replacements_total 0
-# HELP zgproxy_transactions_total Transactions of the wallet, by what they were for, who wanted them, and how they ended.
+# HELP zgproxy_transactions_total Transactions of the wallet, by what they were for, what asked for them, and how they ended.
 # TYPE zgproxy_transactions_total counter
 zgproxy_transactions_total{kind="acknowledge",origin="hand",outcome="mined"} 1
 zgproxy_transactions_total{kind="deposit",origin="hand",outcome="mined"} 1

@@ -40,7 +40,7 @@ func TestKeeperFillsLowAccount(t *testing.T) {
 			t.Errorf("top-ups %+v, want one of 1.5 0G, mined", tops)
 		}
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
-# HELP zgproxy_balance_neuron What a provider may count on in its sub-account.
+# HELP zgproxy_balance_neuron What is in the sub-account with a provider and not under refund.
 # TYPE zgproxy_balance_neuron gauge
 zgproxy_balance_neuron{provider="%[2]s"} 2e+18
 zgproxy_balance_neuron{provider="%[1]s"} 3e+18
@@ -50,7 +50,7 @@ zgproxy_ledger_available_neuron 9.85e+19
 # HELP zgproxy_topups_total Top-ups of sub-accounts, by how they ended.
 # TYPE zgproxy_topups_total counter
 zgproxy_topups_total{outcome="mined",provider="%[1]s"} 1
-# HELP zgproxy_wallet_neuron What the wallet itself holds; it pays for gas.
+# HELP zgproxy_wallet_neuron Balance of the wallet itself, which pays for gas.
 # TYPE zgproxy_wallet_neuron gauge
 zgproxy_wallet_neuron 1e+18
 `, alice.Hex(), bob.Hex())), "zgproxy_balance_neuron", "zgproxy_ledger_available_neuron", "zgproxy_topups_total", "zgproxy_wallet_neuron"); err != nil {

@@ -314,10 +314,10 @@ func TestMeterMetrics(t *testing.T) {
 	}
 	mustOpen(t, m, order("free", alice)).Close(Outcome{})
 	want := fmt.Sprintf(`
-# HELP zgproxy_fees_above_bound_total Requests whose fee was higher than the upper bound computed before.
+# HELP zgproxy_fees_above_bound_total Requests whose fee was higher than the upper bound computed before they were sent.
 # TYPE zgproxy_fees_above_bound_total counter
 zgproxy_fees_above_bound_total 1
-# HELP zgproxy_fees_neuron_total Fees booked, in neuron (10^-18 0G), by how they came about.
+# HELP zgproxy_fees_neuron_total Fees recorded, in neuron (10^-18 0G), by what they were computed from.
 # TYPE zgproxy_fees_neuron_total counter
 zgproxy_fees_neuron_total{basis="estimated",model="qwen",provider="%[1]s"} 1
 # HELP zgproxy_tokens_total Tokens that answers reported. Cached tokens are part of the input tokens.

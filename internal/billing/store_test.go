@@ -207,7 +207,7 @@ func TestStoreGroupsCommits(t *testing.T) {
 		}
 	}
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(fmt.Sprintf(`
-# HELP zgproxy_held_neuron Upper bounds of the requests under way.
+# HELP zgproxy_held_neuron Sum of the upper bounds of the fees of requests under way.
 # TYPE zgproxy_held_neuron gauge
 zgproxy_held_neuron{provider="%s"} 0
 zgproxy_held_neuron{provider="%s"} 0

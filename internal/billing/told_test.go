@@ -86,7 +86,7 @@ func TestToldFees(t *testing.T) {
 			}
 			want := ""
 			if tt.outcome != "" {
-				want = fmt.Sprintf("# HELP zgproxy_told_fees_total Answers that told their fee in neuron, by what became of it: booked, disagrees (booked; the usage leads to another), above_bound, unreadable.\n"+
+				want = fmt.Sprintf("# HELP zgproxy_told_fees_total Answers that stated their fee in neuron, by what became of it: booked, disagrees (booked; the usage leads to another), above_bound, unreadable.\n"+
 					"# TYPE zgproxy_told_fees_total counter\nzgproxy_told_fees_total{outcome=%q,provider=%q} 2\n", tt.outcome, alice.Hex())
 			}
 			if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "zgproxy_told_fees_total"); err != nil {
@@ -96,7 +96,7 @@ func TestToldFees(t *testing.T) {
 			if tt.outcome != "" && tt.outcome != "booked" {
 				lines = 1
 			}
-			if got := strings.Count(log.String(), "this is said once"); got != lines {
+			if got := strings.Count(log.String(), "logged once"); got != lines {
 				t.Errorf("logged %d times, want %d: %s", got, lines, log.String())
 			}
 		})
