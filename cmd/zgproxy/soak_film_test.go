@@ -50,6 +50,7 @@ func soakFilms(name string, p *simprovider.Config, s *simchain.ServiceParams) {
 type soakJobs struct {
 	models []string // that are sold
 
+	turn                 atomic.Int64 // so that what each is like does not depend on luck
 	begun, ended, failed atomic.Int64
 	unasked              atomic.Int64 // nobody has asked how far they are
 	unknown              atomic.Int64 // nobody has learned their ids, where there were any
@@ -64,8 +65,9 @@ func (s *soak) film(client *http.Client, random *rand.Rand) bool {
 	prompt := "the sea"
 	ctx, leave := context.WithCancel(s.Context())
 	defer leave()
-	switch random.IntN(16) {
-	case 0, 1:
+	turn := s.jobs.turn.Add(1)
+	switch turn % 16 {
+	case 4, 12:
 		prompt = "fail: the sea"
 	case 2:
 		prompt = "the sea fault:" + string(simprovider.ResetMidStream)
@@ -92,7 +94,7 @@ func (s *soak) film(client *http.Client, random *rand.Rand) bool {
 		return true
 	}
 	s.jobs.begun.Add(1)
-	if random.IntN(4) == 0 {
+	if turn%4 == 1 {
 		s.jobs.unasked.Add(1)
 		return true
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -52,13 +53,20 @@ func TestFormsTakeNoMoreThanIsSetAside(t *testing.T) {
 	}
 	for name, body := range spacious(1 << 20) {
 		doc := []byte(body)
-		before := inUse()
-		read, err := decode(context.Background(), doc)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+		// The whole process is measured, in which something else may be made meanwhile: what looks too much is measured again.
+		took := int64(math.MaxInt64)
+		for range 5 {
+			before := inUse()
+			read, err := decode(context.Background(), doc)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			took = min(took, inUse()-before)
+			if runtime.KeepAlive(read); took <= requestForms(doc) {
+				break
+			}
 		}
-		took := inUse() - before
-		if runtime.KeepAlive(read); took > requestForms(doc) {
+		if took > requestForms(doc) {
 			t.Errorf("%s: %d bytes take %d, and %d are set aside", name, len(doc), took, requestForms(doc))
 		}
 		t.Logf("%s: %d bytes take %d, %d are set aside", name, len(doc), took, requestForms(doc))
