@@ -51,13 +51,10 @@ func (d demonstration) run(ctx context.Context) (err error) {
 		return fmt.Errorf("%w\n%s", err, tail)
 	}
 	d.say("zgproxy is ready on %s/v1\n\n", d.place.api())
-	err = d.talk(ctx)
-	if err == nil {
+	switch err := d.talk(ctx); {
+	case err == nil:
 		d.say("%s", d.next(os.Environ()))
-	} else if ctx.Err() != nil {
-		err = nil
-	}
-	if err != nil {
+	case ctx.Err() == nil:
 		return err
 	}
 	select {

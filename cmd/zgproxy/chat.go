@@ -66,7 +66,7 @@ ZGPROXY_HIGH_WATER. Each transfer and its gas is told on the standard error as i
 		ctx, end := context.WithCancel(context.WithoutCancel(cmd.Context()))
 		defer end()
 		signals := make(chan os.Signal, 2)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // a terminal that is lost must not leave a request unbooked
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // a terminal that is lost must not leave a request unrecorded
 		defer signal.Stop(signals)
 
 		t := &talk{flags: &f, c: c, beside: beside, system: f.system, temperature: cmd.Flags().Changed("temperature"), signals: signals}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -21,7 +20,7 @@ func (t *talk) pickModel(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if len(list.Data) < 2 {
-		return t.conn.pickModel(ctx, "", zg.Chatbot)
+		return onlyModel(&list, zg.Chatbot)
 	}
 	var tab table
 	tab.head("", "MODEL", "PRICE IN 0G", "PROVIDERS")
@@ -53,28 +52,18 @@ func (t *talk) pickModel(ctx context.Context) (string, error) {
 	}
 }
 
-// knows checks a model's name before anything is asked of it. Names are understood as requests are; where the daemon is
-// elsewhere, by its list of models.
+// knows checks a model's name before anything is asked of it, by the daemon, which understands names as those of requests. Its
+// operator's side also knows which of them this conversation can be served by.
 func (t *talk) knows(ctx context.Context, name string) error {
-	if t.conn.records != nil {
-		var e explainReport
-		if err := t.conn.records.Explain(ctx, route.Query{Type: zg.Chatbot, Model: name, Pin: t.flags.provider}, &e); err != nil {
-			return err
-		}
-		if e.Reason == "" {
-			return nil
-		}
-		return problem(codeNotFound, "/models lists those that there are.", "no model that you can use is called %q (%s)", oneLine(name), e.Reason)
+	if t.conn.records == nil {
+		return t.conn.knows(ctx, name)
 	}
-	list, err := t.conn.models(ctx, zg.Chatbot)
-	if err != nil {
+	var e explainReport
+	if err := t.conn.records.Explain(ctx, route.Query{Type: zg.Chatbot, Model: name, Pin: t.flags.provider}, &e); err != nil {
 		return err
 	}
-	for i := range list.Data {
-		id := list.Data[i].ID
-		if _, bare, cut := strings.Cut(id, "/"); strings.EqualFold(id, name) || cut && strings.EqualFold(bare, name) {
-			return nil
-		}
+	if e.Reason == "" {
+		return nil
 	}
-	return fmt.Errorf("no model is called %q; /models lists those that there are", oneLine(name))
+	return problem(codeNotFound, "/models lists those that there are.", "no model that you can use is called %q (%s)", oneLine(name), e.Reason)
 }

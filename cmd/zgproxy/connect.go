@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -287,6 +288,19 @@ func (n *connection) models(ctx context.Context, kind zg.ServiceType) (list mode
 	return list, nil
 }
 
+// knows asks the daemon whether it has a model by a name; the error is what it says where it has none.
+func (n *connection) knows(ctx context.Context, name string) error {
+	req, err := n.request(ctx, http.MethodGet, "/models/"+url.PathEscape(name), "", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := n.send(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 // pickModel is the one that was named, or the only one that there is.
 func (n *connection) pickModel(ctx context.Context, named string, kind zg.ServiceType) (string, error) {
 	if named != "" {
@@ -296,6 +310,11 @@ func (n *connection) pickModel(ctx context.Context, named string, kind zg.Servic
 	if err != nil {
 		return "", err
 	}
+	return onlyModel(&list, kind)
+}
+
+// onlyModel is the one of a list, or what to do where there is none or more than one.
+func onlyModel(list *modelsReport, kind zg.ServiceType) (string, error) {
 	var names []string
 	for _, m := range list.Data {
 		names = append(names, oneLine(m.ID))

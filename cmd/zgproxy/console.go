@@ -83,9 +83,10 @@ func (c console) printf(format string, args ...any) {
 // ask returns whether the answer to a question is yes. Anything else is no, and so is no answer.
 func (c console) ask(ctx context.Context, question string) bool {
 	answer, err := c.line(ctx, sprintf("%s [y/N] ", question))
-	if err != nil {
-		return false
-	}
+	return err == nil && saysYes(answer)
+}
+
+func saysYes(answer string) bool {
 	switch strings.ToLower(answer) {
 	case "y", "yes":
 		return true

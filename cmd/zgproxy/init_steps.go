@@ -131,10 +131,11 @@ func (s *setup) choose(ctx context.Context, question string, options ...string) 
 // isYesOrNo takes an empty answer for the one that is proposed.
 func isYesOrNo(answer string) error {
 	switch strings.ToLower(answer) {
-	case "", "y", "yes", "n", "no":
+	case "", "n", "no":
+		return nil
+	}
+	if saysYes(answer) {
 		return nil
 	}
 	return errors.New("yes or no")
 }
-
-func saysYes(answer string) bool { return strings.HasPrefix(strings.ToLower(answer), "y") }

@@ -67,7 +67,7 @@ func helpCommand() *cobra.Command {
 
 // officialWords are commands of 0g-compute-cli, and what does the same here.
 var officialWords = map[string]string{
-	"setup-network": "init", "login": "init --import", "status": "account", "show-network": "config",
+	"setup-network": "init", "login": "init --import", "status": "doctor", "show-network": "config",
 	"get-account": "account", "get-sub-account": "account", "add-account": "deposit AMOUNT", "retrieve-fund": "retrieve PROVIDER...",
 	"router-serve": "serve", "list-providers": "provider list --all", "list-providers-detail": "provider health",
 	"get-models": "provider models PROVIDER", "acknowledge-provider": "provider acknowledge PROVIDER", "get-secret": "token create PROVIDER",

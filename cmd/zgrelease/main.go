@@ -129,23 +129,11 @@ func (r release) build(ctx context.Context, t target, binary string) error {
 	//nolint:gosec // what goes into the flags is checked
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", flags,
 		"-o", binary, "./cmd/zgproxy")
-	cmd.Env = append(withoutGo(os.Environ()), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=", "GOWORK=off",
+	// Of a name that is there twice the last one counts: nothing of the caller's changes the code.
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=", "GOWORK=off",
 		"GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0")
 	cmd.Stdout, cmd.Stderr = r.log, r.log
 	return cmd.Run()
-}
-
-// withoutGo drops what would change the compiled code.
-func withoutGo(environ []string) []string {
-	var kept []string
-	for _, kv := range environ {
-		switch name, _, _ := strings.Cut(kv, "="); name {
-		case "CGO_ENABLED", "GOOS", "GOARCH", "GOFLAGS", "GOWORK", "GOEXPERIMENT", "GOAMD64", "GOARM64":
-		default:
-			kept = append(kept, kv)
-		}
-	}
-	return kept
 }
 
 func (r release) say(format string, args ...any) {

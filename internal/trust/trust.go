@@ -54,10 +54,7 @@ type Register struct {
 func New(ctx context.Context, store Store, grace time.Duration, log zerolog.Logger, reg prometheus.Registerer) (*Register, error) {
 	t := &Register{store: store, log: log, grace: grace, wake: make(chan struct{}, 1), waiting: map[common.Address]zg.Suspension{}, changes: map[common.Address]*signerChanges{}}
 	var err error
-	if t.pins, t.suspended, err = store.Trust(ctx); err == nil {
-		t.accepted, err = store.Signers(ctx)
-	}
-	if err != nil {
+	if t.pins, t.suspended, t.accepted, err = t.recorded(ctx); err != nil {
 		return nil, fmt.Errorf("read whom the owner trusts: %w", err)
 	}
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -74,6 +71,16 @@ func New(ctx context.Context, store Store, grace time.Duration, log zerolog.Logg
 		return float64(len(t.waiting))
 	}))
 	return t, nil
+}
+
+// recorded is what the store has.
+func (t *Register) recorded(ctx context.Context) (
+	pins map[common.Address]zg.Pin, suspended map[common.Address]zg.Suspension, accepted map[common.Address][]zg.Pin, err error,
+) {
+	if pins, suspended, err = t.store.Trust(ctx); err == nil {
+		accepted, err = t.store.Signers(ctx)
+	}
+	return pins, suspended, accepted, err
 }
 
 // Pin is what a provider was when it was used first.
@@ -149,11 +156,7 @@ func (t *Register) Suspend(s zg.Suspension) {
 
 // Reload takes over what the store says after the owner has accepted provider p.
 func (t *Register) Reload(ctx context.Context, p common.Address) error {
-	pins, suspended, err := t.store.Trust(ctx)
-	if err != nil {
-		return err
-	}
-	accepted, err := t.store.Signers(ctx)
+	pins, suspended, accepted, err := t.recorded(ctx)
 	if err != nil {
 		return err
 	}
